@@ -1,0 +1,1 @@
+"""Fitted state on disk: content-addressed shards and a manifest."""

@@ -1,0 +1,1 @@
+"""Tables in and out: frames, files, standardization, exact laws and packaged data sets."""

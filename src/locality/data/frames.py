@@ -1,0 +1,220 @@
+"""Data frames of several libraries, read column by column and built again.
+
+The one place that knows which library a table came from. A frame built here is of the same
+library as the frame it answers: pandas with its index, polars, pyarrow, or a plain NumPy array.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from locality._typing import FloatArray
+from locality.data.cells import Cells, Kind, read_cells, read_objects
+from locality.data.names import check_names
+from locality.exceptions import DataError
+
+__all__ = ["Flavor", "Source", "build_frame", "flavor_of"]
+
+Flavor: TypeAlias = Literal["pandas", "polars", "pyarrow", "numpy"]
+
+_REAL: Kind = "real"
+_EXACT_INTEGERS = 2.0**53
+_REMEDY = "Pass a pandas, polars or pyarrow table, or a two-dimensional NumPy array."
+
+
+def flavor_of(X: object) -> Flavor:
+    """Return the library that a table belongs to.
+
+    Anything that is no data frame counts as ``"numpy"``: it will be read as an array.
+
+    Raises
+    ------
+    DataError
+        A lazy frame, a single column, a sparse matrix, or a frame of another library.
+
+    Examples
+    --------
+    >>> flavor_of(pd.DataFrame({"a": [1.0]})), flavor_of([[1.0, 2.0]])
+    ('pandas', 'numpy')
+    """
+    if sparse.issparse(X):
+        raise DataError(
+            "found a sparse matrix; sparse data is not supported.", remedy="Use X.toarray()."
+        )
+    # Told apart by type, so that repeated names are found by name and place later on.
+    if isinstance(X, pd.DataFrame):
+        return "pandas"
+    if isinstance(X, pa.Table):
+        return "pyarrow"
+    frame: Any = nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise DataError("found a lazy frame.", remedy="Call .collect() first.")
+    if isinstance(frame, nw.Series):
+        raise DataError("found a single column, expected a table.", remedy=_REMEDY)
+    if not isinstance(frame, nw.DataFrame):
+        return "numpy"
+    if frame.implementation != nw.Implementation.POLARS:
+        raise DataError(f"found a table of {frame.implementation}.", remedy=_REMEDY)
+    return "polars"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A native table whose columns are read by name.
+
+    Attributes
+    ----------
+    native : pandas.DataFrame, polars.DataFrame, pyarrow.Table or numpy.ndarray
+    flavor : "pandas", "polars", "pyarrow" or "numpy"
+    positions : mapping of str to int
+        Where each named column is. Columns of an array are called ``x0``, ``x1``, and so on.
+
+    Examples
+    --------
+    >>> Source.open([[1.0, 2.0], [3.0, 4.0]]).cells("x1").values
+    array([2., 4.])
+    """
+
+    native: Any
+    flavor: Flavor
+    positions: Mapping[str, int]
+
+    @classmethod
+    def open(cls, X: object) -> "Source":
+        """Recognize the library and check the column names."""
+        flavor = flavor_of(X)
+        native: Any = _as_array(X) if flavor == "numpy" else X
+        if flavor == "numpy":
+            names = tuple(f"x{j}" for j in range(native.shape[1]))
+        else:
+            names = check_names(native.column_names if flavor == "pyarrow" else native.columns)
+        return cls(native, flavor, {name: j for j, name in enumerate(names)})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(self.positions)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.native.shape[0])
+
+    @property
+    def index(self) -> Any:
+        """The row index of a pandas frame, None for the other libraries."""
+        return self.native.index if self.flavor == "pandas" else None
+
+    def series(self, name: str) -> "nw.Series[Any]":
+        """Return one column as it is."""
+        position = self.positions[name]
+        native: Any
+        if self.flavor == "numpy":
+            native = pd.Series(self.native[:, position])
+        elif self.flavor == "pandas":
+            native = self.native.iloc[:, position]
+        elif self.flavor == "polars":
+            native = self.native.to_series(position)
+        else:
+            native = self.native.column(position)
+        return nw.from_native(native, series_only=True)
+
+    def cells(self, name: str) -> Cells:
+        """Return one column as numbers, or its fault."""
+        if self.flavor != "numpy":
+            return read_cells(name, self.series(name))
+        column = self.native[:, self.positions[name]]
+        if column.dtype == object:
+            return read_objects(name, column.tolist())
+        return Cells(column.astype(np.float64), "real" if column.dtype.kind == "f" else "integer")
+
+
+def build_frame(
+    values: ArrayLike,
+    names: Sequence[str],
+    flavor: Flavor,
+    *,
+    kinds: Sequence[Kind] | None = None,
+    index: Any = None,
+    leading: tuple[str, Any] | None = None,
+) -> Any:
+    """Build a table of the given library.
+
+    Parameters
+    ----------
+    values : array_like [n_rows, n_columns]
+    names : sequence of str [n_columns]
+        Unused for ``flavor="numpy"``.
+    flavor : "pandas", "polars", "pyarrow" or "numpy"
+    kinds : sequence of "real" or "integer", optional
+        Columns marked ``"integer"`` are rounded, and become 64-bit integers unless they hold a
+        missing value. All are real by default.
+    index : pandas.Index, optional
+        Row index of a pandas frame; the other libraries have none.
+    leading : (name, column), optional
+        A column in the frame library's own type to be put first, for example the time; an array
+        has no place for it.
+
+    Returns
+    -------
+    pandas.DataFrame, polars.DataFrame, pyarrow.Table or numpy.ndarray
+
+    Raises
+    ------
+    DataError
+        The numbers of columns, names and kinds differ.
+
+    Examples
+    --------
+    >>> build_frame([[0.9, 0.5]], ["state", "flow"], "pandas", kinds=["integer", "real"])
+       state  flow
+    0      1   0.5
+    """
+    array: FloatArray = np.asarray(values, dtype=np.float64)
+    known = [_REAL] * len(names) if kinds is None else kinds
+    if array.ndim != 2 or array.shape[1] != len(names) or len(known) != len(names):
+        raise DataError(
+            f"found values of shape {array.shape}, {len(names)} names and {len(known)} kinds, "
+            "expected one name and one kind per column."
+        )
+    columns = [_column(array[:, j], kind) for j, kind in enumerate(known)]
+    if flavor == "numpy":
+        return np.column_stack(columns) if columns else array
+    if flavor == "pandas":
+        data = dict(zip(names, columns, strict=True))
+        frame = pd.DataFrame(data, index=pd.RangeIndex(len(array)) if index is None else index)
+        if leading is not None:
+            frame.insert(0, leading[0], leading[1])
+        return frame
+    built = nw.from_dict(dict(zip(names, columns, strict=True)), backend=flavor)
+    if leading is not None:
+        first = nw.from_native(leading[1], series_only=True).alias(leading[0])
+        built = built.select(first, nw.all())
+    return built.to_native()
+
+
+def _as_array(X: object) -> Any:
+    array = np.asarray(X)
+    if array.dtype.names is not None or array.ndim != 2:
+        raise DataError(
+            f"Expected 2D array, got {array.ndim}D array instead (shape {array.shape}, "
+            f"dtype {array.dtype}).",
+            remedy="Reshape your data either using array.reshape(-1, 1) if it has one column or "
+            "array.reshape(1, -1) if it has one row.",
+        )
+    return array if array.dtype.kind in "biuf" else array.astype(object)
+
+
+def _column(values: FloatArray, kind: Kind) -> Any:
+    if kind == "real":
+        return values
+    rounded = np.rint(values)
+    exact = bool(np.all(np.abs(rounded) <= _EXACT_INTEGERS))  # False where NaN
+    return rounded.astype(np.int64) if exact else rounded

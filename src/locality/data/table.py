@@ -1,0 +1,242 @@
+"""A table of numbers with names: the only form in which data enters the library.
+
+Columns are the components of a random vector, rows are its observations. A ``Table`` knows where
+its values came from (library, row index, time) and can put results back into the same form. What
+cannot be modeled is refused here, once, with its column, row and content; rows are counted from 1
+and the header is not counted.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from locality._typing import BoolArray, FloatArray
+from locality.data.cells import Cells, Kind, find_unbounded
+from locality.data.frames import Flavor, Source, build_frame
+from locality.data.names import choose_names, listing
+from locality.data.timeline import read_time
+from locality.exceptions import DataError
+
+__all__ = ["Table"]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Values with the names, kinds and origin of their columns and rows.
+
+    Attributes
+    ----------
+    values : float64 array [n_rows, n_columns]
+        NaN where a value is missing; never infinite. Columns are contiguous in memory.
+    observed : bool array [n_rows, n_columns]
+        False where a value is missing.
+    names : tuple of str [n_columns]
+    kinds : tuple of "real" or "integer" [n_columns]
+        Truth values count as integers 0 and 1.
+    index : pandas.Index or None
+        The row index of a pandas frame.
+    time : array [n_rows] or None
+        Strictly increasing moments: ``datetime64[ns]`` in UTC, or ``float64``.
+    flavor : "pandas", "polars", "pyarrow" or "numpy"
+        The library that ``frame`` answers in.
+    time_column : (name, column) or None
+        The time column as it was, when it was taken out of the frame.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"flow": [1.5, 2.5], "open": [True, False]}, index=["mon", "tue"])
+    >>> table = Table.from_frame(frame)
+    >>> table.names, table.kinds
+    (('flow', 'open'), ('real', 'integer'))
+    >>> table.frame(table.values + 0.2, kinds=table.kinds)
+         flow  open
+    mon   1.7     1
+    tue   2.7     0
+    """
+
+    values: FloatArray
+    observed: BoolArray
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    index: Any = None
+    time: NDArray[Any] | None = None
+    flavor: Flavor = "numpy"
+    time_column: tuple[str, Any] | None = None
+
+    @classmethod
+    def from_frame(
+        cls,
+        X: object,
+        *,
+        columns: Iterable[str] | None = None,
+        drop: Iterable[str] = (),
+        time: str | None = None,
+        min_rows: int = 1,
+    ) -> "Table":
+        """Read a data frame or a two-dimensional array.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame, polars.DataFrame, pyarrow.Table or array_like [n_rows, n_columns]
+            Columns of an array are called ``x0``, ``x1``, and so on.
+        columns : iterable of str, optional
+            The columns to keep, in this order; all of them when absent.
+        drop : iterable of str
+            Columns to leave out.
+        time : str, optional
+            The column (or the named pandas index) with the moment of each row. A column is taken
+            out of the values.
+        min_rows : int, default 1
+            The fewest rows that are of use to the caller.
+
+        Raises
+        ------
+        DataError
+            A name is unknown, repeated or unusable; a cell is no number, infinite or a date; time
+            does not run forward; there are too few rows or no columns.
+        """
+        source = Source.open(X)
+        moments: NDArray[Any] | None = None
+        time_column: tuple[str, Any] | None = None
+        if time is not None and time not in source.positions and _names_index(source, time):
+            moments = read_time(time, nw.from_native(source.index.to_series(), series_only=True))
+        elif time is not None:
+            choose_names(source.names, [time])
+            moments = read_time(time, source.series(time))
+            time_column = (time, source.series(time).to_native())
+        chosen = choose_names(source.names, columns, drop, aside=time)
+        shape = (source.n_rows, len(chosen))
+        if not chosen:
+            raise DataError(
+                f"no column is left to model: 0 feature(s) (shape={shape}) while a minimum of 1 is "
+                "required."
+            )
+        if source.n_rows < min_rows:
+            raise DataError(
+                f"the table has too few rows: {source.n_rows} sample(s) (shape={shape}) while a "
+                f"minimum of {min_rows} is required."
+            )
+        values = np.empty(shape, order="F")
+        cells = []
+        for j, name in enumerate(chosen):
+            cells.append(source.cells(name))
+            values[:, j] = cells[-1].values
+        _refuse_faults(cells)
+        _refuse_unbounded(chosen, values)
+        kinds = tuple(column.kind for column in cells)
+        observed = ~np.isnan(values)
+        return cls(
+            values, observed, chosen, kinds, source.index, moments, source.flavor, time_column
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Number of observations."""
+        return int(self.values.shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        """Number of components."""
+        return int(self.values.shape[1])
+
+    def require_complete(self) -> None:
+        """Raise if a value is missing.
+
+        Raises
+        ------
+        DataError
+            Names the columns, how many of their values are missing and where the first one is.
+
+        Examples
+        --------
+        >>> Table.from_frame([[1.0, 2.0], [3.0, float("nan")]]).require_complete()
+        Traceback (most recent call last):
+            ...
+        locality.exceptions.DataError: Input contains NaN in 1 of 2 columns: column 'x1': 1 of 2 \
+values missing, the first in row 2. Fill these values, or leave the columns or rows out.
+        """
+        counts = np.count_nonzero(~self.observed, axis=0)
+        gaps = [
+            f"column {self.names[j]!r}: {counts[j]} of {self.n_rows} values missing, the first in "
+            f"row {int(np.argmin(self.observed[:, j])) + 1}"
+            for j in np.flatnonzero(counts)
+        ]
+        if gaps:
+            raise DataError(
+                f"Input contains NaN in {len(gaps)} of {self.n_columns} columns: "
+                f"{listing(gaps, '; ')}.",
+                remedy="Fill these values, or leave the columns or rows out.",
+            )
+
+    def frame(
+        self,
+        values: ArrayLike,
+        names: Sequence[str] | None = None,
+        *,
+        kinds: Sequence[Kind] | None = None,
+        keep_rows: bool | None = None,
+    ) -> Any:
+        """Put results into the form this table came in.
+
+        Parameters
+        ----------
+        values : array_like [n_values, n_names]
+        names : sequence of str, optional
+            Column names; this table's by default.
+        kinds : sequence of "real" or "integer", optional
+            Pass ``table.kinds`` to get whole numbers where the input had them; all real by
+            default.
+        keep_rows : bool, optional
+            The rows of ``values`` are the rows of this table, so they get its index or time
+            column. By default they do if there are equally many; pass False for new rows.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame, pyarrow.Table or numpy.ndarray
+        """
+        array = np.asarray(values, dtype=np.float64)
+        same = array.shape[:1] == (self.n_rows,)
+        if keep_rows and not same:
+            raise DataError(
+                f"values have shape {array.shape}, but the table has {self.n_rows} rows."
+            )
+        keep = same if keep_rows is None else keep_rows
+        return build_frame(
+            array,
+            self.names if names is None else names,
+            self.flavor,
+            kinds=kinds,
+            index=self.index if keep else None,
+            leading=self.time_column if keep else None,
+        )
+
+
+def _names_index(source: Source, name: str) -> bool:
+    return source.index is not None and source.index.name == name
+
+
+def _refuse_faults(cells: Sequence[Cells]) -> None:
+    faults = [column.fault for column in cells if column.fault]
+    if not faults:
+        return
+    if any(column.is_date for column in cells):
+        remedy = "Name the column with the time of each row (time=..., --time), and leave other "
+        remedy += "dates out (drop=..., --drop)."
+    else:
+        remedy = "Correct the cell, leave it empty if it is missing, or leave the column out "
+        remedy += "(drop=..., --drop)."
+    raise DataError(f"{listing(faults, '; ')}.", remedy=remedy)
+
+
+def _refuse_unbounded(names: Sequence[str], values: FloatArray) -> None:
+    faults = find_unbounded(names, values)
+    if faults:
+        raise DataError(
+            f"Input contains infinity or unusably large values: {listing(faults, '; ')}.",
+            remedy="Leave the cell empty if it is missing, or change the unit of the column.",
+        )

@@ -1,0 +1,1 @@
+"""What a score field is used for: samples, surprise and imputation."""

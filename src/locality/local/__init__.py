@@ -1,0 +1,1 @@
+"""Local denoisers: patches, the Gaussian closed form, stacked networks and the score field."""

@@ -1,0 +1,202 @@
+"""The local denoiser: closed form plus network, D = D⁰ + √v · F.
+
+F_j(y_N, σ) is a network in units of the error √v of the linear denoiser; at zero, the model is the
+local Gaussian. Its inputs are, in this order: the noisy slots scaled by 1/√(1 + σ²), the given
+slots, two features of the level and the constant 1, and, on lattices with a rim, which noisy slots
+lie inside. Each unit has its own range [low, high] of trained levels. Beyond it the network is
+evaluated at the end of the range and fades: as σ/low below (the part of a posterior mean that is
+not linear vanishes with σ) and as (high/σ)² above.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray
+from locality.local.gaussian import LocalGaussian
+from locality.local.network import LocalNetworks, round_up
+from locality.local.patches import Patches
+
+__all__ = ["LocalDenoiser", "NetworkInputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkInputs:
+    """Where each input of the networks comes from.
+
+    Parameters
+    ----------
+    patches : Patches
+        Of the units that have a network.
+    level_range : float64 tensor [n_units, 2]
+        Lowest and highest trained σ of each unit.
+    rim : float32 tensor [n_units, n_classes, n_noisy - 1] or None
+        Whether each noisy slot but the center lies inside, per boundary class; None if all
+        examples that networks see belong to one class.
+    """
+
+    patches: Patches
+    level_range: torch.Tensor
+    rim: torch.Tensor | None
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs, rounded up to a multiple of 8."""
+        n_rim = 0 if self.rim is None else self.rim.shape[2]
+        return round_up(self.patches.slots.shape[1] + 3 + n_rim)
+
+    def take(self, units: torch.Tensor) -> "NetworkInputs":
+        """Some units only; slots keep their places, so that networks stay valid."""
+        rows = units.numpy()
+        patches = replace(
+            self.patches, noisy=self.patches.noisy[rows], given=self.patches.given[rows]
+        )
+        rim = None if self.rim is None else self.rim[units]
+        return NetworkInputs(patches, self.level_range[units], rim)
+
+    def level_features(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Two features and the constant [n_units, 3, n_levels] of levels [n_units, n_levels]."""
+        low, high = self.level_range.log().unbind(1)
+        position = (sigma.log() - low[:, None]) / (high - low)[:, None]
+        t = (2.0 * position.clamp(0.0, 1.0) - 1.0) * np.sqrt(3.0)
+        return torch.stack([t, t**2 - 1.0, torch.ones_like(t)], dim=1).float()
+
+    def fade(self, sigma: float) -> torch.Tensor:
+        """Factor of F outside the trained range [n_units]."""
+        low, high = self.level_range.unbind(1)
+        return ((sigma / low).clamp_max(1.0) * (high / sigma).clamp_max(1.0) ** 2).float()
+
+    def assemble(
+        self, z: torch.Tensor, chunk: slice, features: torch.Tensor, classes: torch.Tensor
+    ) -> torch.Tensor:
+        """Inputs of a chunk of networks, slots not yet scaled.
+
+        Parameters
+        ----------
+        z : float32 tensor [n_sources + 1, n_examples]
+        chunk : slice
+            Of units.
+        features : float32 tensor [n_units, 3, n_examples or 1]
+            From ``level_features``.
+        classes : int tensor [n_examples]
+
+        Returns
+        -------
+        float32 tensor [n_units of the chunk, n_inputs, n_examples]
+        """
+        slots = torch.from_numpy(self.patches.slots[chunk])
+        n_units, n_slots = slots.shape
+        x = torch.zeros(n_units, self.n_inputs, z.shape[1])
+        x[:, :n_slots] = z.index_select(0, slots.ravel()).view(n_units, n_slots, -1)
+        x[:, n_slots : n_slots + 3] = features[chunk]
+        if self.rim is not None:
+            at = n_slots + 3
+            x[:, at : at + self.rim.shape[2]] = self.rim[chunk].transpose(1, 2)[:, :, classes]
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class LocalDenoiser:
+    """Denoiser of all units of a shard.
+
+    Parameters
+    ----------
+    patches : Patches
+        One unit per component of the shard.
+    gaussian : LocalGaussian
+        Of the same units.
+    inside : bool array [n_classes, n_sources]
+        Which sources lie inside, per boundary class of the Gaussian.
+    networks : LocalNetworks or None
+        Of the units listed in ``network_units`` only.
+    inputs : NetworkInputs or None
+    network_units : int tensor
+        Units that have a network.
+    network_classes : bool tensor [n_classes]
+        Boundary classes in which networks were trained; elsewhere the closed form stands alone.
+    """
+
+    patches: Patches
+    gaussian: LocalGaussian
+    inside: BoolArray
+    networks: LocalNetworks | None
+    inputs: NetworkInputs | None
+    network_units: torch.Tensor
+    network_classes: torch.Tensor
+
+    @property
+    def n_units(self) -> int:
+        """Number of components."""
+        return self.patches.n_units
+
+    def linear(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
+        """D⁰ of every unit in every example at one noise level.
+
+        Parameters
+        ----------
+        z : tensor [n_sources + 1, n_examples]
+            Noisy rows y = x + σε, clean given rows, last row zero.
+        sigma : float
+        classes : int tensor [n_examples]
+            Boundary class of each example.
+
+        Returns
+        -------
+        tensor [n_units, n_examples]
+            In the precision of z.
+        """
+        level = torch.full((self.n_units, 1), sigma, dtype=torch.float64)
+        weights = self.gaussian.weights(level)[..., 0]
+        slots = torch.from_numpy(self.patches.slots)
+        matrix = torch.zeros(self.n_units, z.shape[0], dtype=torch.float64)
+        result = torch.empty(self.n_units, z.shape[1], dtype=z.dtype)
+        for k, members in _by_class(classes, self.gaussian.n_classes):
+            matrix.zero_().scatter_add_(1, slots, weights[:, k])
+            if members is None:
+                return matrix.to(z.dtype) @ z
+            result[:, members] = matrix.to(z.dtype) @ z.index_select(1, members)
+        return result
+
+    def correction(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
+        """√v F of the units that have a network [n_network_units, n_examples], float32.
+
+        Zero in boundary classes where no network was trained.
+        """
+        if self.networks is None or self.inputs is None:
+            return torch.zeros(0, z.shape[1])
+        level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
+        error = self.gaussian.take(self.network_units).variance(level)[..., 0].sqrt().float()
+        error = error * self.inputs.fade(sigma)[:, None] * self.network_classes.float()
+        features = self.inputs.level_features(level)
+        z = z.float()
+        result = torch.empty(self.networks.n_units, z.shape[1])
+        for columns in torch.arange(z.shape[1]).split(256):
+            part = z[:, columns[0] : columns[-1] + 1]
+            kinds = classes[columns]
+            for chunk in self.networks.chunks(len(columns)):
+                x = self.inputs.assemble(part, chunk, features, kinds)
+                x[:, : self.inputs.patches.noisy.shape[1]] *= (1.0 + sigma**2) ** -0.5
+                f = self.networks.forward(x, chunk)
+                scale = error[chunk][:, kinds] if error.shape[1] > 1 else error[chunk]
+                result[chunk, columns[0] : columns[-1] + 1] = f * scale
+        return result
+
+    def __call__(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
+        """D of every unit in every example [n_units, n_examples]; arguments as ``linear``."""
+        result = self.linear(z, sigma, classes)
+        if self.networks is not None:
+            result[self.network_units] += self.correction(z, sigma, classes)
+        return result
+
+
+def _by_class(
+    classes: torch.Tensor, n_classes: int
+) -> list[tuple[int, torch.Tensor | None]]:
+    """Examples of each class that occurs; None stands for all of them."""
+    if n_classes == 1:
+        return [(0, None)]
+    present = torch.unique(classes).tolist()
+    if len(present) == 1:
+        return [(present[0], None)]
+    return [(k, torch.nonzero(classes == k).ravel()) for k in present]

@@ -1,0 +1,238 @@
+"""The local Gaussian: the best linear denoiser of a component from its patch, in closed form.
+
+Let the noisy slots of a patch have covariance C = U Λ Uᵀ given the clean (given) slots g, and mean
+B g. With y = x + σε, the component in slot 0 and u = U[0, :],
+
+    D⁰(y) = (B g)_0 + w(σ)ᵀ (y − B g) ,   w(σ) = U diag(λ / (λ + σ²)) u ,
+    v(σ)  = Σ_k u_k² λ_k σ² / (λ_k + σ²)                      (its error variance).
+
+One eigendecomposition serves every σ. Put into the I-MMSE relation (Kong, Brekelmans, Ver Steeg,
+2023, arXiv 2302.03792) the denoising error integrates in closed form as well: the **surprise** is
+a quadratic form of the patch residual z = Uᵀ (x − B g),
+
+    ℓ = ½ log 2π + ½ Σ_k u_k² log λ_k + ½ Σ_kl u_k u_l A_kl z_k z_l ,
+    A_kl = ∫ d snr / ((1 + λ_k snr)(1 + λ_l snr)) = log(λ_k / λ_l) / (λ_k − λ_l) ,
+
+so its mean over rows needs only their second moments. If every patch is the whole state, the sum
+over components is exactly −log p(x).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray
+from locality.local.patches import Patches
+
+__all__ = ["LocalGaussian", "present_slots"]
+
+_FLOOR = 1e-9  # of an eigenvalue, total variance being 1
+_LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+@dataclass(frozen=True, eq=False)
+class LocalGaussian:
+    """Closed-form linear denoisers of some units, one per boundary class.
+
+    Parameters
+    ----------
+    eigenvalues : float64 tensor [n_units, n_classes, n_noisy]
+    eigenvectors : float64 tensor [n_units, n_classes, n_noisy, n_noisy]
+        Columns are eigenvectors; slot 0 is the component itself.
+    regression : float64 tensor [n_units, n_classes, n_noisy, n_given]
+        B, the mean of the noisy slots per unit of the given ones.
+    """
+
+    eigenvalues: torch.Tensor
+    eigenvectors: torch.Tensor
+    regression: torch.Tensor
+
+    @classmethod
+    def fit(
+        cls,
+        covariance: torch.Tensor,
+        n_noisy: int,
+        present: torch.Tensor,
+        shrinkage: torch.Tensor,
+    ) -> "LocalGaussian":
+        """From covariances of patches.
+
+        Parameters
+        ----------
+        covariance : float64 tensor [n_units, n_slots, n_slots]
+            Noisy slots first.
+        n_noisy : int
+            Number of noisy slots.
+        present : bool tensor [n_units, n_classes, n_slots]
+            False for padding and slots outside the lattice; these are decoupled.
+        shrinkage : float64 tensor [n_units]
+            Weight of the identity, in [0, 1].
+        """
+        n_slots = covariance.shape[-1]
+        eye = torch.eye(n_slots, dtype=torch.float64)
+        gamma = shrinkage[:, None, None]
+        shrunk = ((1.0 - gamma) * covariance + gamma * eye)[:, None]
+        both = present[:, :, :, None] & present[:, :, None, :]
+        shrunk = torch.where(both, shrunk, eye)
+        noisy, cross = shrunk[..., :n_noisy, :n_noisy], shrunk[..., :n_noisy, n_noisy:]
+        given = shrunk[..., n_noisy:, n_noisy:]
+        if n_slots > n_noisy:
+            ridge = given + _FLOOR * eye[n_noisy:, n_noisy:]
+            regression = torch.linalg.solve(ridge, cross.transpose(-1, -2)).transpose(-1, -2)
+            noisy = noisy - regression @ cross.transpose(-1, -2)
+            noisy = 0.5 * (noisy + noisy.transpose(-1, -2))
+        else:
+            regression = cross
+        values, vectors = torch.linalg.eigh(noisy)
+        return cls(values.clamp_min(_FLOOR), vectors, regression)
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return int(self.eigenvalues.shape[0])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of boundary classes."""
+        return int(self.eigenvalues.shape[1])
+
+    @property
+    def loading(self) -> torch.Tensor:
+        """u, the component's row of the eigenvectors [n_units, n_classes, n_noisy]."""
+        return self.eigenvectors[:, :, 0, :]
+
+    @property
+    def conditional_scale(self) -> torch.Tensor:
+        """Standard deviation of each component given its patch [n_units, n_classes]."""
+        return (self.loading**2 / self.eigenvalues).sum(-1).rsqrt()
+
+    def take(self, units: torch.Tensor) -> "LocalGaussian":
+        """Some units only."""
+        return LocalGaussian(
+            self.eigenvalues[units], self.eigenvectors[units], self.regression[units]
+        )
+
+    def weights(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Weight of every slot in D⁰ [n_units, n_classes, n_slots, n_levels].
+
+        Parameters
+        ----------
+        sigma : float64 tensor [n_units, n_levels]
+            Levels of each unit.
+        """
+        variance = sigma[:, None, None, :] ** 2
+        values = self.eigenvalues[..., None]
+        gain = self.loading[..., None] * values / (values + variance)
+        noisy = self.eigenvectors @ gain
+        given = self.regression[:, :, 0, :, None] - self.regression.transpose(-1, -2) @ noisy
+        return torch.cat([noisy, given], dim=2)
+
+    def variance(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Error variance v of D⁰ [n_units, n_classes, n_levels] at levels [n_units, n_levels]."""
+        variance = sigma[:, None, None, :] ** 2
+        values = self.eigenvalues[..., None]
+        return (self.loading[..., None] ** 2 * values * variance / (values + variance)).sum(2)
+
+    def expected_surprise(self, covariance: torch.Tensor) -> torch.Tensor:
+        """Mean surprise over rows with these second moments [n_units], first class.
+
+        Parameters
+        ----------
+        covariance : float64 tensor [n_units, n_slots, n_slots]
+            Of held-out rows; noisy slots first.
+        """
+        constant, form = self._quadratic(torch.inf, 0.0)
+        n = self.eigenvalues.shape[-1]
+        b = self.regression[:, 0]
+        cross = b @ covariance[:, n:, :n]
+        residual = covariance[:, :n, :n] - cross - cross.transpose(1, 2)
+        residual = residual + b @ covariance[:, n:, n:] @ b.transpose(1, 2)
+        return constant[:, 0] + 0.5 * (form[:, 0] * residual).sum((1, 2))
+
+    def surprise(
+        self,
+        z: torch.Tensor,
+        patches: Patches,
+        classes: torch.Tensor,
+        band: tuple[float, float] = (torch.inf, 0.0),
+    ) -> torch.Tensor:
+        """Surprise of every component in every example, in nats of standardized units.
+
+        Parameters
+        ----------
+        z : tensor [n_sources + 1, n_examples]
+        patches : Patches
+        classes : int tensor [n_examples]
+            Boundary class.
+        band : (float, float), default all
+            Upper and lower σ of the noise band. The band that starts at σ = ∞ carries the
+            constant ½ log 2πe, so that bands which tile (∞, 0) add up to the whole.
+
+        Returns
+        -------
+        float64 tensor [n_units, n_examples]
+        """
+        constant, form = self._quadratic(*band)
+        n = self.eigenvalues.shape[-1]
+        result = torch.empty(self.n_units, z.shape[1], dtype=torch.float64)
+        for k in range(self.n_classes):
+            members = torch.nonzero(classes == k).ravel()
+            if not len(members):
+                continue
+            rows = z.index_select(1, members).double()
+            for j in range(self.n_units):
+                patch = rows[torch.from_numpy(patches.slots[j])]
+                residual = patch[:n] - self.regression[j, k] @ patch[n:]
+                quadratic = ((form[j, k] @ residual) * residual).sum(0)
+                result[j, members] = constant[j, k] + 0.5 * quadratic
+        return result
+
+    def _quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Constant and matrix of the surprise gathered between two noise levels."""
+        values, u = self.eigenvalues, self.loading
+        start = 0.0 if np.isinf(upper) else upper**-2.0
+        stop = lower**-2.0 if lower else torch.inf
+        log_term, inverse = _antiderivative(values, start, stop)
+        constant = 0.5 * (u**2 * (log_term + inverse)).sum(-1)
+        if start == 0.0:
+            constant = constant + 0.5 * (_LOG_2PI + 1.0)
+        product = _pairs(values, stop) - _pairs(values, start)
+        form = self.eigenvectors @ (u[..., :, None] * u[..., None, :] * product)
+        return constant, form @ self.eigenvectors.transpose(-1, -2)
+
+
+def _pairs(values: torch.Tensor, snr: float) -> torch.Tensor:
+    """A_kl integrated from 0 to snr; stable for equal eigenvalues."""
+    a, b = values[..., :, None], values[..., None, :]
+    if snr == 0.0:
+        return torch.zeros_like(a * b)
+    if np.isinf(snr):
+        x = (a - b) / b
+        scale = 1.0 / b
+    else:  # log((1 + a s)/(1 + b s)) / (a - b) with x = (a - b) s / (1 + b s)
+        x = (a - b) * snr / (1.0 + b * snr)
+        scale = snr / (1.0 + b * snr)
+    small = x.abs() < 1e-8
+    safe = torch.where(small, torch.ones_like(x), x)
+    return scale * torch.where(small, 1.0 - 0.5 * x, torch.log1p(safe) / safe)
+
+
+def _antiderivative(values: torch.Tensor, start: float, stop: float) -> tuple[torch.Tensor, ...]:
+    """∫ [λ² snr/(1 + λ snr)² − 1/(1 + snr)] d snr between two ratios, in two terms."""
+
+    def logs(snr: float) -> torch.Tensor:
+        if np.isinf(snr):
+            return torch.log(values)
+        return torch.log1p(values * snr) - float(np.log1p(snr))
+
+    def inverses(snr: float) -> torch.Tensor:
+        return torch.zeros_like(values) if np.isinf(snr) else 1.0 / (1.0 + values * snr)
+
+    return logs(stop) - logs(start), inverses(stop) - inverses(start)
+
+
+def present_slots(patches: Patches, inside: BoolArray) -> torch.Tensor:
+    """Whether each slot is real and inside, per boundary class [n_units, n_classes, n_slots]."""
+    padded = np.concatenate([inside, np.zeros((len(inside), 1), dtype=bool)], axis=1)
+    return torch.from_numpy(np.ascontiguousarray(padded[:, patches.slots].transpose(1, 0, 2)))

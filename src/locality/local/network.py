@@ -1,0 +1,167 @@
+"""Local networks: many small multilayer perceptrons, stacked, with a hand-written backward pass.
+
+Unit j maps its inputs x ∈ R^P through two hidden layers to one number,
+
+    a¹ = φ(W¹ᵀ x) ,  a² = φ(W²ᵀ a¹) ,  F = w³ᵀ a² + b³ ,
+
+where one input is the constant 1 and the last layer starts at zero, so that F = 0 at first. The
+activation is the integral of a clipped ramp, with c = clip(u, 0, κ),
+
+    φ(u) = c (u − c/2) ,   φ'(u) = c ,
+
+once continuously differentiable and made of three cheap passes; its derivative comes for free.
+
+Weights of all units are stacked ([n_units, P, h] and so on). Units are processed in chunks whose
+activations stay in cache, with preallocated buffers: of the time of a training step about two
+thirds are then spent in matrix products (``benchmarks/engine.py``).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+__all__ = ["LocalNetworks", "round_up"]
+
+_KNEE = 2.0  # κ
+_CHUNK_ROWS = 2048  # units times rows processed together
+
+
+class LocalNetworks:
+    """A stack of two-hidden-layer perceptrons, one per unit.
+
+    Parameters
+    ----------
+    weights : dict of float32 tensors
+        ``w1`` [n_units, n_inputs, width], ``w2`` [n_units, width, width],
+        ``w3`` [n_units, width], ``b3`` [n_units].
+    """
+
+    names = ("w1", "w2", "w3", "b3")
+
+    def __init__(self, weights: dict[str, torch.Tensor]) -> None:
+        self.weights = weights
+        self._buffers: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
+
+    @classmethod
+    def initial(
+        cls, n_units: int, n_inputs: int, width: int, generator: torch.Generator
+    ) -> "LocalNetworks":
+        """Random hidden layers and a last layer of zeros.
+
+        Parameters
+        ----------
+        n_units, n_inputs, width : int
+            Inputs should be a multiple of 8 (see ``round_up``).
+        generator : torch.Generator
+            Source of all randomness.
+        """
+        gain = np.sqrt(_KNEE)
+        w1 = torch.randn(n_units, n_inputs, width, generator=generator)
+        w2 = torch.randn(n_units, width, width, generator=generator)
+        return cls(
+            {
+                "w1": w1 * (gain / n_inputs**0.5),
+                "w2": w2 * (1.0 / (_KNEE * width**0.5)),
+                "w3": torch.zeros(n_units, width),
+                "b3": torch.zeros(n_units),
+            }
+        )
+
+    @property
+    def n_units(self) -> int:
+        """Number of stacked networks."""
+        return int(self.weights["w1"].shape[0])
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs, padding included."""
+        return int(self.weights["w1"].shape[1])
+
+    @property
+    def width(self) -> int:
+        """Units of a hidden layer."""
+        return int(self.weights["w1"].shape[2])
+
+    def take(self, units: torch.Tensor) -> "LocalNetworks":
+        """A copy of some units."""
+        return LocalNetworks({name: w[units].clone() for name, w in self.weights.items()})
+
+    def zeros_like(self) -> dict[str, torch.Tensor]:
+        """Tensors for gradients, shaped like the weights."""
+        return {name: torch.zeros_like(w) for name, w in self.weights.items()}
+
+    def chunks(self, n_rows: int) -> Iterator[slice]:
+        """Slices of units whose activations fit the cache together."""
+        size = max(1, _CHUNK_ROWS // n_rows)
+        for start in range(0, self.n_units, size):
+            yield slice(start, min(start + size, self.n_units))
+
+    def forward(self, x: torch.Tensor, chunk: slice) -> torch.Tensor:
+        """Outputs F of a chunk of units.
+
+        Parameters
+        ----------
+        x : float32 tensor [n_units of the chunk, n_inputs, n_rows]
+        chunk : slice
+
+        Returns
+        -------
+        float32 tensor [n_units of the chunk, n_rows]
+            Activations are kept for a ``backward`` that follows immediately.
+        """
+        b = self._workspace(x.shape[0], x.shape[2])
+        w = self.weights
+        torch.bmm(x.transpose(1, 2), w["w1"][chunk], out=b["u"])
+        _activate(b["u"], b["c1"], b["a1"])
+        torch.bmm(b["a1"], w["w2"][chunk], out=b["u"])
+        _activate(b["u"], b["c2"], b["a2"])
+        torch.mul(b["a2"], w["w3"][chunk][:, None], out=b["u"])
+        return b["u"].sum(-1).add_(w["b3"][chunk][:, None])
+
+    def backward(
+        self, x: torch.Tensor, slope: torch.Tensor, chunk: slice, gradients: dict[str, torch.Tensor]
+    ) -> None:
+        """Write the gradients of a chunk, given ∂loss/∂F; call right after its ``forward``.
+
+        Parameters
+        ----------
+        x : float32 tensor [n_units of the chunk, n_inputs, n_rows]
+        slope : float32 tensor [n_units of the chunk, n_rows]
+            ∂loss/∂F.
+        chunk : slice
+        gradients : dict of tensors
+            As from ``zeros_like``; overwritten in the chunk.
+        """
+        b = self._workspace(x.shape[0], x.shape[2])
+        w = self.weights
+        torch.sum(slope, 1, out=gradients["b3"][chunk])
+        torch.bmm(slope[:, None], b["a2"], out=gradients["w3"][chunk][:, None])
+        back = torch.mul(b["c2"], w["w3"][chunk][:, None], out=b["c2"]).mul_(slope[:, :, None])
+        torch.bmm(b["a1"].transpose(1, 2), back, out=gradients["w2"][chunk])
+        torch.bmm(back, w["w2"][chunk].transpose(1, 2), out=b["u"])
+        b["u"].mul_(b["c1"])
+        torch.bmm(x, b["u"], out=gradients["w1"][chunk])
+
+    def _workspace(self, n_units: int, n_rows: int) -> dict[str, torch.Tensor]:
+        key = (n_units, n_rows)
+        if key not in self._buffers:
+            shape = (n_units, n_rows, self.width)
+            if len(self._buffers) > 4:
+                self._buffers.clear()
+            self._buffers[key] = {
+                name: torch.empty(shape) for name in ("u", "c1", "a1", "c2", "a2")
+            }
+        return self._buffers[key]
+
+
+def round_up(n: int) -> int:
+    """The next multiple of 8: the width that vector units like."""
+    return -(-n // 8) * 8
+
+
+def _activate(u: torch.Tensor, c: torch.Tensor, a: torch.Tensor) -> None:
+    """c = clip(u, 0, κ) and a = c (u − c/2), of which c is the derivative."""
+    torch.clamp(u, 0.0, _KNEE, out=c)
+    torch.sub(u, c, alpha=0.5, out=a)
+    a.mul_(c)

@@ -1,0 +1,193 @@
+"""Patches: what the local models of a shard see, gathered from its own columns and halo.
+
+The stencils of a shard together name a list of **sources**: pairs (node, offset). For every
+position and sample the values of all sources form one **example**, a column of the matrix
+z [n_sources + 1, n_examples]; its last row is zero. The patch of unit j is the row gather
+z[slots_j]. Ragged stencils are padded with the index of the zero row, never by repeating a
+component, so padding cannot be read, carries no gradient, and adds nothing to a divergence.
+Slots outside the lattice hold zero as well; which ones, is told by the boundary class.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.domain.boundary import boundary_classes
+from locality.domain.domain import Domain
+from locality.domain.stencils import GIVEN, Stencils
+
+__all__ = ["Patches", "Sources", "unfold"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """The distinct (node, offset) pairs that some stencils read, in a fixed order.
+
+    Parameters
+    ----------
+    node : int array [n_sources]
+    offset : int array [n_sources, n_axes]
+    given : bool array [n_sources]
+        Clean context, as opposed to noisy.
+    """
+
+    node: IntArray
+    offset: IntArray
+    given: BoolArray
+
+    @classmethod
+    def of(cls, stencils: Stencils) -> "Sources":
+        """Sources of these stencils, ordered by (role, offset, node)."""
+        table = np.column_stack([stencils.role, stencils.offset, stencils.node])
+        rows = np.unique(table, axis=0)
+        return cls(rows[:, -1], rows[:, 1:-1], rows[:, 0] == GIVEN)
+
+    @property
+    def n_sources(self) -> int:
+        """Number of sources."""
+        return len(self.node)
+
+    def find(self, stencils: Stencils) -> IntArray:
+        """Position here of every slot of the stencils [n_slots]."""
+        mine, theirs = (
+            self._codes(self.node, self.offset),
+            self._codes(stencils.node, stencils.offset),
+        )
+        order = np.argsort(mine)
+        return order[np.searchsorted(mine, theirs, sorter=order)]
+
+    @staticmethod
+    def _codes(node: IntArray, offset: IntArray) -> IntArray:
+        code = node.astype(np.int64)
+        for a in range(offset.shape[1]):
+            code = code * 4096 + (offset[:, a] + 2048)
+        return code
+
+    def inside(self, domain: Domain, extent: tuple[int, ...]) -> tuple[IntArray, BoolArray]:
+        """Boundary class of every position, and per class which sources lie inside."""
+        as_stencil = Stencils(
+            target=np.zeros(1, dtype=np.int64),
+            indptr=np.array([0, self.n_sources], dtype=np.int64),
+            node=self.node.copy(),
+            offset=self.offset.copy(),
+            role=self.given.astype(np.int8),
+        )
+        return boundary_classes(as_stencil, extent, tuple(axis.periodic for axis in domain.axes))
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Padded index arrays of some stencils over common sources; one row is a **unit**.
+
+    Parameters
+    ----------
+    noisy : int array [n_units, n_noisy]
+        Source of every noisy slot, the center first; ``n_sources`` where padded.
+    given : int array [n_units, n_given]
+        Source of every given slot; ``n_sources`` where padded.
+    n_sources : int
+    """
+
+    noisy: IntArray
+    given: IntArray
+    n_sources: int
+
+    @classmethod
+    def of(cls, stencils: Stencils, sources: Sources) -> "Patches":
+        """Patches of these stencils, all of whose slots are among the sources."""
+        where = sources.find(stencils)
+        unit = np.repeat(np.arange(stencils.n_targets), stencils.sizes)
+        noisy, given = (
+            _pad(where[keep], unit[keep], stencils.n_targets, sources.n_sources)
+            for keep in (stencils.role != GIVEN, stencils.role == GIVEN)
+        )
+        return cls(noisy, given, sources.n_sources)
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.noisy)
+
+    @cached_property
+    def slots(self) -> IntArray:
+        """Noisy then given slots [n_units, n_noisy + n_given]."""
+        return np.concatenate([self.noisy, self.given], axis=1)
+
+    @property
+    def center(self) -> IntArray:
+        """Source of each unit's own component [n_units]."""
+        return self.noisy[:, 0]
+
+    def take(self, units: NDArray[np.int64]) -> "Patches":
+        """Some units only, without columns that are padding for all of them."""
+        noisy, given = self.noisy[units], self.given[units]
+        keep_noisy = (noisy < self.n_sources).any(axis=0)
+        keep_given = (given < self.n_sources).any(axis=0)
+        return Patches(noisy[:, keep_noisy], given[:, keep_given], self.n_sources)
+
+    def stack(self, other: "Patches") -> "Patches":
+        """The units of both, over the same sources."""
+        widths = [
+            max(a.shape[1], b.shape[1])
+            for a, b in ((self.noisy, other.noisy), (self.given, other.given))
+        ]
+        return Patches(
+            np.vstack([_widen(x.noisy, widths[0], self.n_sources) for x in (self, other)]),
+            np.vstack([_widen(x.given, widths[1], self.n_sources) for x in (self, other)]),
+            self.n_sources,
+        )
+
+
+def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor:
+    """The matrix of examples of some sources.
+
+    Parameters
+    ----------
+    values : array [n_nodes, *extent, n_samples]
+        Standardized state.
+    sources : Sources
+    domain : Domain
+        For which axes are periodic.
+
+    Returns
+    -------
+    tensor [n_sources + 1, prod(extent) * n_samples]
+        Same precision as ``values``; zero where a source lies outside the lattice, and in the
+        last row. Examples are ordered by position, then sample.
+    """
+    extent, n_samples = values.shape[1:-1], values.shape[-1]
+    z = np.zeros((sources.n_sources + 1, *extent, n_samples), dtype=values.dtype)
+    offsets, which = np.unique(sources.offset, axis=0, return_inverse=True)
+    for number, offset in enumerate(offsets):
+        rows = np.flatnonzero(which.ravel() == number)
+        block = values[sources.node[rows]]
+        into: list[slice] = []
+        read: list[slice] = []
+        for a, axis in enumerate(domain.axes):
+            step = int(offset[a])
+            if axis.periodic:
+                block = np.roll(block, -step, axis=a + 1)
+                step = 0
+            size = extent[a]
+            into.append(slice(max(0, -step), max(0, size - max(0, step))))
+            read.append(slice(max(0, step), max(0, size + min(0, step))))
+        if all(part.start < part.stop for part in into):
+            z[(rows, *into)] = block[(slice(None), *read)]
+    return torch.from_numpy(z.reshape(sources.n_sources + 1, -1))
+
+
+def _pad(values: IntArray, unit: IntArray, n_units: int, fill: int) -> IntArray:
+    counts = np.bincount(unit, minlength=n_units)
+    table = np.full((n_units, int(counts.max(initial=0))), fill, dtype=np.int64)
+    column = np.arange(len(unit)) - np.repeat(np.cumsum(counts) - counts, counts)
+    table[unit, column] = values
+    return table
+
+
+def _widen(table: IntArray, width: int, fill: int) -> IntArray:
+    extra = np.full((len(table), width - table.shape[1]), fill, dtype=np.int64)
+    return np.concatenate([table, extra], axis=1)

@@ -1,0 +1,1 @@
+"""Noise levels: the grid of sigma, its training law and quadrature."""

@@ -1,0 +1,139 @@
+"""Noise levels: the only place that knows sigma.
+
+A noisy copy of x is y = x + σε with ε ~ N(0, I) (Karras et al., 2022, arXiv 2206.00364, with
+scaling s(t) = 1). The signal-to-noise ratio is snr = 1/σ². Three uses of σ share one range:
+
+* **sampling** walks down the grid σ_0 > … > σ_{n-1} > 0 of that paper (eq. 5, ρ = 7);
+* **training** spreads log σ evenly between the smallest scale a component still has given its
+  neighbors and a few times its total scale;
+* **nats** integrate over snr, that is over log-SNR with weight snr, in bands of log σ.
+
+The paper on localized diffusion uses an Ornstein–Uhlenbeck process x_t = e^{-t} x + √(1 − e^{-2t}) ε.
+It is the same family: e^{t} x_t = x + σε with σ² = e^{2t} − 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from locality._typing import FloatArray
+from locality.exceptions import OptionError
+
+__all__ = ["NoiseLevels", "ou_time", "sigma_of_ou_time", "training_levels"]
+
+_RHO = 7.0
+_TRAIN_FLOOR = 0.07  # times the conditional scale of a component
+_TRAIN_CEILING = 6.0  # times the total scale, which is 1 after standardization
+
+
+@dataclass(frozen=True)
+class NoiseLevels:
+    """The range of σ of one model, in units of the standardized components.
+
+    Parameters
+    ----------
+    sigma_min, sigma_max : float
+        Smallest and largest level, 0 < sigma_min < sigma_max.
+    n_bands : int, default 6
+        Bands of log σ in which nats are told apart.
+
+    Examples
+    --------
+    >>> levels = NoiseLevels(0.01, 10.0)
+    >>> levels.grid(3).round(3).tolist()
+    [10.0, 0.628, 0.01, 0.0]
+    >>> levels.band_edges().shape
+    (7,)
+    """
+
+    sigma_min: float
+    sigma_max: float
+    n_bands: int = 6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_min < self.sigma_max < np.inf:
+            raise OptionError(
+                "Noise levels need 0 < sigma_min < sigma_max, found "
+                f"sigma_min={self.sigma_min} and sigma_max={self.sigma_max}."
+            )
+        if self.n_bands < 1:
+            raise OptionError(f"n_bands must be at least 1, found {self.n_bands}.")
+
+    @classmethod
+    def for_scales(cls, conditional_scale: FloatArray, n_bands: int = 6) -> "NoiseLevels":
+        """Levels that resolve every component's own conditional scale.
+
+        Parameters
+        ----------
+        conditional_scale : float array [n_components]
+            Standard deviation of each component given its neighborhood, at most 1.
+        """
+        finest = float(np.min(conditional_scale))
+        return cls(min(0.02, max(0.15 * finest, 1e-5)), 12.0, n_bands)
+
+    def grid(self, n_steps: int) -> FloatArray:
+        """Levels of a sampler, from sigma_max down to sigma_min and then 0 [n_steps + 1]."""
+        if n_steps < 1:
+            raise OptionError(f"A sampler needs at least 1 step, found {n_steps}.")
+        ramp = np.linspace(0.0, 1.0, n_steps) if n_steps > 1 else np.zeros(1)
+        low, high = self.sigma_min ** (1 / _RHO), self.sigma_max ** (1 / _RHO)
+        return np.append((high + ramp * (low - high)) ** _RHO, 0.0)
+
+    def band_edges(self) -> FloatArray:
+        """Edges of the bands, descending in σ: ∞, then evenly in log σ, then 0 [n_bands + 1]."""
+        inner = np.geomspace(self.sigma_max / 4, self.sigma_min * 2, self.n_bands + 1)[1:-1]
+        return np.concatenate([[np.inf], inner, [0.0]])
+
+    def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
+        """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.
+
+        Returns
+        -------
+        sigma : float array [n_levels]
+            Descending.
+        weight : float array [n_levels]
+            snr · Δ log snr, so that Σ weight · f(σ) approximates the integral.
+        """
+        edges = np.linspace(np.log(self.sigma_max), np.log(self.sigma_min), n_levels + 1)
+        sigma = np.exp(0.5 * (edges[1:] + edges[:-1]))
+        return sigma, 2.0 * (edges[0] - edges[1]) / sigma**2
+
+    def band_of(self, sigma: FloatArray) -> np.ndarray:
+        """Index of the band of each level."""
+        return np.searchsorted(-self.band_edges()[1:-1], -np.asarray(sigma), side="left")
+
+
+def training_levels(conditional_scale: FloatArray, n_levels: int) -> FloatArray:
+    """Levels at which one batch trains each network, ascending [n_networks, n_levels].
+
+    Evenly in log σ: level i belongs to row i of every batch, which makes all that depends on σ
+    alone a constant of training and stratifies the noise levels without any further randomness.
+
+    Parameters
+    ----------
+    conditional_scale : float array [n_networks]
+        Standard deviation of each component given its neighborhood.
+    n_levels : int
+        Rows of a batch.
+    """
+    low = np.log(_TRAIN_FLOOR * np.asarray(conditional_scale))[:, None]
+    ramp = (np.arange(n_levels) + 0.5) / n_levels
+    return np.exp(low + (np.log(_TRAIN_CEILING) - low) * ramp)
+
+
+def sigma_of_ou_time(t: FloatArray) -> FloatArray:
+    """Noise level σ = √(e^{2t} − 1) of Ornstein–Uhlenbeck time t.
+
+    >>> float(sigma_of_ou_time(np.log(2.0)).round(6))
+    1.732051
+    """
+    return np.sqrt(np.expm1(2.0 * np.asarray(t, dtype=np.float64)))
+
+
+def ou_time(sigma: FloatArray) -> FloatArray:
+    """Ornstein–Uhlenbeck time t = ½ log(1 + σ²) of noise level σ.
+
+    >>> float(ou_time(np.sqrt(3.0)).round(6))
+    0.693147
+    """
+    return 0.5 * np.log1p(np.asarray(sigma, dtype=np.float64) ** 2)

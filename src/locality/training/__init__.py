@@ -1,0 +1,1 @@
+"""Training of independent shards: losses, engine and executors."""

@@ -1,0 +1,283 @@
+"""The engine: all networks of a shard trained together by few large operations.
+
+The loss of unit j is E (T_j − F_j)², with target T_j = (x_j − D⁰_j)/√v_j: the squared error of the
+denoiser in units of that of the closed form, so it starts at 1 if the component is Gaussian. It
+stays unreduced per unit; gradients of units never mix. Batch row i always has noise level i of
+each unit (``noise.training_levels``), so all that depends on σ is a constant of training. Each
+step draws one noise field for all sources, keyed by (seed, shard, step).
+
+Held-out gain in nats, the integral ½ ∫ E[(x_j − D_j)² − (x_j − D⁰_j)²] d snr over rows not
+trained on, decides per unit which weights are kept, when training stops, and after a short trial
+which networks go on at all.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from locality._typing import FloatArray, IntArray
+from locality.local.denoiser import NetworkInputs
+from locality.local.gaussian import LocalGaussian
+from locality.local.network import LocalNetworks
+from locality.noise.levels import training_levels
+from locality.training.options import TrainingOptions
+
+__all__ = ["Engine", "Examples", "TrialRule", "stream"]
+
+
+class TrialRule(Protocol):
+    """Chooses after the trial which units go on."""
+
+    def __call__(self, gain: FloatArray, error: FloatArray) -> IntArray:
+        """Units to keep, from held-out gains [n_units] (negative is better) and their errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of a shard that networks learn from and are judged on.
+
+    Parameters
+    ----------
+    z : float32 tensor [n_sources + 1, n_examples]
+    noisy_sources : float32 tensor [n_sources + 1, 1]
+        1 for sources that receive noise, 0 for given ones and the padding row.
+    classes : int tensor [n_examples]
+        Boundary class.
+    train, held_out : int tensors
+        Disjoint example numbers.
+    """
+
+    z: torch.Tensor
+    noisy_sources: torch.Tensor
+    classes: torch.Tensor
+    train: torch.Tensor
+    held_out: torch.Tensor
+
+
+def stream(*key: int) -> torch.Generator:
+    """A random stream that depends on its key alone."""
+    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(state >> 1)
+
+
+class Engine:
+    """Training state of the networks of one shard.
+
+    Parameters
+    ----------
+    examples : Examples
+    inputs : NetworkInputs
+        One row per unit.
+    gaussian : LocalGaussian
+        Closed form of the same units.
+    options : TrainingOptions
+    key : tuple of int
+        Identity of the shard, with the seed first.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        inputs: NetworkInputs,
+        gaussian: LocalGaussian,
+        options: TrainingOptions,
+        key: tuple[int, ...],
+    ) -> None:
+        self.examples = examples
+        self.options = options
+        self.key = key
+        self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
+        self.units = torch.arange(inputs.patches.n_units)
+        self.networks = LocalNetworks.initial(
+            len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
+        )
+        self._set_tables(inputs, gaussian)
+        self.gradients = self.networks.zeros_like()
+        self.moments = [self.networks.zeros_like() for _ in range(2)]
+        self.average = self.networks.take(torch.arange(len(self.units)))
+        self._stream = np.empty(0, dtype=np.int64)
+        self._epoch = 0
+        n = inputs.patches.n_units
+        self.best = self.average.take(self.units)
+        self.best_gain = np.zeros(n)
+        self.best_error = np.zeros(n)
+        self.stale = np.zeros(n, dtype=np.int64)
+        self.curve: list[tuple[int, FloatArray]] = []
+
+    def _set_tables(self, inputs: NetworkInputs, gaussian: LocalGaussian) -> None:
+        """All that depends on the noise level alone, for the units now in training."""
+        self.inputs, self.gaussian = inputs, gaussian
+        sigma = torch.from_numpy(
+            training_levels(gaussian.conditional_scale[:, 0].numpy(), self.n_rows)
+        )
+        low, high = sigma[:, :1].log(), sigma[:, -1:].log()
+        spacing = 2.0 * (high - low) / (self.n_rows - 1)
+        variance = gaussian.variance(sigma)
+        self.sigma = sigma.float()
+        self.scale_in = (1.0 + sigma**2).rsqrt().float()
+        self.weights = gaussian.weights(sigma).float()
+        self.inverse_error = variance.rsqrt().float()
+        self.nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
+        self.features = inputs.level_features(sigma)
+        self.slots = torch.from_numpy(inputs.patches.slots)
+        self.center = torch.from_numpy(inputs.patches.center)
+
+    def run(self, rule: TrialRule | None = None) -> None:
+        """Train to the end; ``rule`` prunes after the trial."""
+        options = self.options
+        every = max(1, options.n_steps // options.n_checks)
+        trial = int(np.ceil(options.trial * options.n_steps / every)) * every
+        for step in range(options.n_steps):
+            if not len(self.units):
+                return
+            self.step(step)
+            if (step + 1) % every == 0 or step + 1 == options.n_steps:
+                self.check(step + 1)
+                if step + 1 == trial and rule is not None:
+                    self._keep(rule(self.best_gain, self.best_error))
+                elif step + 1 > trial:
+                    going = np.flatnonzero(self.stale < options.patience)
+                    self._keep(going)
+
+    def step(self, step: int) -> None:
+        """One batch, one optimizer step."""
+        rows = self._next_rows()
+        noise = torch.randn(
+            self.examples.z.shape[0], self.n_rows, generator=stream(*self.key, 1, step)
+        )
+        noise *= self.examples.noisy_sources
+        z = self.examples.z.index_select(1, rows)
+        classes = self.examples.classes[rows]
+        for chunk in self.networks.chunks(self.n_rows):
+            x, target, _ = self._batch(z, noise, classes, chunk)
+            f = self.networks.forward(x, chunk)
+            slope = (f - target) * (2.0 / self.n_rows)
+            self.networks.backward(x, slope, chunk, self.gradients)
+        self._update(step)
+
+    def check(self, step: int) -> None:
+        """Held-out gains of the averaged weights; keep the best per unit."""
+        gain, error = self.held_out_gain(self.average)
+        active = self.units.numpy()
+        better = gain < self.best_gain[active]
+        rows = torch.from_numpy(np.flatnonzero(better))
+        for name, best in self.best.weights.items():
+            best[self.units[rows]] = self.average.weights[name][rows]
+        self.best_gain[active[better]] = gain[better]
+        self.best_error[active[better]] = error[better]
+        self.stale[active] = np.where(better, 0, self.stale[active] + 1)
+        full = np.full(len(self.best_gain), np.nan)
+        full[active] = gain
+        self.curve.append((step, full))
+
+    def held_out_gain(self, networks: LocalNetworks) -> tuple[FloatArray, FloatArray]:
+        """Change of held-out nats against the closed form, and its standard error [n_active]."""
+        held_out = self.examples.held_out
+        n = len(held_out)
+        n_passes = int(np.clip(-(-8 * n // self.n_rows), 8, 64))
+        shuffle = stream(*self.key, 2)
+        total = torch.zeros(len(self.units), n, dtype=torch.float64)
+        seen = torch.zeros(n, dtype=torch.float64)
+        order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(1 + n_passes * self.n_rows // n)])
+        for p in range(n_passes):
+            part = order[p * self.n_rows : (p + 1) * self.n_rows]
+            rows = held_out[part]
+            noise = torch.randn(self.examples.z.shape[0], self.n_rows, generator=shuffle)
+            noise *= self.examples.noisy_sources
+            z, classes = self.examples.z.index_select(1, rows), self.examples.classes[rows]
+            seen.index_add_(0, part, torch.ones(len(part), dtype=torch.float64))
+            for chunk in networks.chunks(self.n_rows):
+                x, target, nats_weight = self._batch(z, noise, classes, chunk)
+                f = networks.forward(x, chunk)
+                change = nats_weight * ((target - f) ** 2 - target**2)
+                total[chunk].index_add_(1, part, change * self.n_rows)
+        per_row = total / seen.clamp_min(1.0)
+        visited = int((seen > 0).sum())
+        error = per_row[:, seen > 0].std(1) / visited**0.5
+        return (total.sum(1) / seen.sum()).numpy(), error.numpy()
+
+    def _batch(
+        self, z: torch.Tensor, noise: torch.Tensor, classes: torch.Tensor, chunk: slice
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Network inputs, targets and nats weights of a chunk of units."""
+        slots = self.slots[chunk]
+        n_units, n_slots = slots.shape
+        y = z.index_select(0, slots.ravel()).view(n_units, n_slots, -1)
+        y.addcmul_(
+            noise.index_select(0, slots.ravel()).view_as(y), self.sigma[chunk][:, None, :]
+        )
+        weights, inverse_error = self.weights[chunk], self.inverse_error[chunk]
+        nats_weight = self.nats_weight[chunk]
+        if weights.shape[1] == 1:
+            weights, inverse_error = weights[:, 0], inverse_error[:, 0]
+            nats_weight = nats_weight[:, 0]
+        else:
+            level = torch.arange(len(classes))
+            weights = weights[:, classes, :, level].permute(1, 2, 0)
+            inverse_error = inverse_error[:, classes, level]
+            nats_weight = nats_weight[:, classes, level]
+        target = z.index_select(0, self.center[chunk])
+        target = (target - (weights * y).sum(1)).mul_(inverse_error)
+        x = torch.zeros(n_units, self.inputs.n_inputs, z.shape[1])
+        n_noisy = self.inputs.patches.noisy.shape[1]
+        torch.mul(y[:, :n_noisy], self.scale_in[chunk][:, None, :], out=x[:, :n_noisy])
+        x[:, n_noisy:n_slots] = y[:, n_noisy:]
+        x[:, n_slots : n_slots + 3] = self.features[chunk]
+        if self.inputs.rim is not None:
+            at = n_slots + 3
+            rim = self.inputs.rim[chunk].transpose(1, 2)[:, :, classes]
+            x[:, at : at + rim.shape[1]] = rim
+        return x, target, nats_weight
+
+    def _next_rows(self) -> torch.Tensor:
+        """Training examples of the next step: a new permutation every epoch."""
+        while len(self._stream) < self.n_rows:
+            order = torch.randperm(
+                len(self.examples.train), generator=stream(*self.key, 3, self._epoch)
+            )
+            self._epoch += 1
+            self._stream = np.concatenate([self._stream, order.numpy()])
+        rows, self._stream = self._stream[: self.n_rows], self._stream[self.n_rows :]
+        return self.examples.train[torch.from_numpy(rows)]
+
+    def _update(self, step: int) -> None:
+        """AdamW with decoupled decay (Loshchilov and Hutter, 2019), then the moving average."""
+        options = self.options
+        warm = min(1.0, (step + 1) / 100)
+        rate = options.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * step / options.n_steps))
+        names = self.networks.names
+        weights = [self.networks.weights[name] for name in names]
+        torch._fused_adamw_(
+            weights,
+            [self.gradients[name] for name in names],
+            [self.moments[0][name] for name in names],
+            [self.moments[1][name] for name in names],
+            [],
+            [torch.tensor(float(step + 1))] * len(names),
+            lr=float(rate),
+            beta1=0.9,
+            beta2=0.99,
+            weight_decay=options.weight_decay(len(self.examples.train)),
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+        decay = min(options.averaging, (step + 1) / (step + 10))
+        if (step + 1) % 4 == 0:
+            for name, w in zip(names, weights, strict=True):
+                self.average.weights[name].lerp_(w, 1.0 - decay**4)
+
+    def _keep(self, units: IntArray) -> None:
+        """Go on with some of the original units only."""
+        active = self.units.numpy()
+        rows = torch.from_numpy(np.flatnonzero(np.isin(active, units)))
+        if len(rows) == len(self.units):
+            return
+        self.units = self.units[rows]
+        self.networks = self.networks.take(rows)
+        self.average = self.average.take(rows)
+        self.gradients = self.networks.zeros_like()
+        self.moments = [{name: m[rows] for name, m in part.items()} for part in self.moments]
+        self._set_tables(self.inputs.take(rows), self.gaussian.take(rows))

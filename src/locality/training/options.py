@@ -1,0 +1,40 @@
+"""Settings of network training, with the values found best by measurement.
+
+The learning rate decays to zero along a half cosine and the weights are averaged exponentially.
+Decoupled weight decay acts as a prior: its strength is inversely proportional to the number of
+examples a network sees (``docs/design/training.md`` has the measurements).
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["TrainingOptions"]
+
+
+class TrainingOptions(BaseModel):
+    """How the networks of a shard are trained.
+
+    Examples
+    --------
+    >>> TrainingOptions(n_steps=500).width
+    64
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_steps: int = Field(4000, ge=20, description="Optimizer steps")
+    batch_size: int = Field(256, ge=16, description="Rows per step, each at its own noise level")
+    width: int = Field(64, ge=8, description="Units of each of the two hidden layers")
+    learning_rate: float = Field(1e-2, gt=0, description="Peak of AdamW's step size")
+    decay_examples: float = Field(
+        120.0, ge=0, description="Weight decay times the number of training examples"
+    )
+    averaging: float = Field(0.995, ge=0, lt=1, description="Exponential average of the weights")
+    n_checks: int = Field(20, ge=2, description="Validations during training")
+    trial: float = Field(
+        0.2, gt=0, lt=1, description="Share of the steps after which only gainful networks go on"
+    )
+    patience: int = Field(8, ge=1, description="Checks without gain after which a network stops")
+
+    def weight_decay(self, n_examples: int) -> float:
+        """AdamW's decoupled decay for networks that see this many examples."""
+        return min(1.0, self.decay_examples / max(1, n_examples))

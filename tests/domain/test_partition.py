@@ -1,0 +1,43 @@
+"""Partitions: every node in one shard, neighbors together, nothing left to chance."""
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from locality.domain import DependencyGraph, partition
+from locality.exceptions import GraphError, OptionError
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_every_node_is_in_one_shard(size):
+    graph = DependencyGraph.from_networkx(nx.gnp_random_graph(40, 0.05, seed=1), range(40))
+    cut = partition(graph, size)
+    assert np.sort(np.concatenate(cut.shards)).tolist() == list(range(40))
+    assert [len(shard) for shard in cut.shards[:-1]] == [size] * (cut.n_shards - 1)
+    assert all((np.diff(shard) > 0).all() for shard in cut.shards)
+    assert all((cut.shard_of[shard] == k).all() for k, shard in enumerate(cut.shards))
+    again = partition(graph, size)
+    assert all((a == b).all() for a, b in zip(cut.shards, again.shards, strict=True))
+
+
+def test_a_shuffled_chain_is_cut_as_rarely_as_possible():
+    order = np.random.default_rng(0).permutation(60)
+    graph = DependencyGraph.chain(60).permute(order)
+    owner = partition(graph, 10).shard_of
+    i, j, _ = graph.edges()
+    assert (owner[i] != owner[j]).sum() == 5
+
+
+def test_given_order_may_leave_nodes_out():
+    cut = partition(DependencyGraph.chain(5), 2, given_order=[4, 0, 2])
+    assert [shard.tolist() for shard in cut.shards] == [[0, 4], [2]]
+    assert cut.shard_of.tolist() == [0, -1, 1, -1, 0]
+
+
+def test_partition_errors():
+    graph = DependencyGraph.chain(3)
+    with pytest.raises(OptionError, match="size 0"):
+        partition(graph, 0)
+    for order in ([0, 0], [0, 3], [-1]):
+        with pytest.raises(GraphError, match="at most once"):
+            partition(graph, 1, given_order=order)
