@@ -113,6 +113,14 @@ class LocalGaussian:
             self.eigenvalues[units], self.eigenvectors[units], self.regression[units]
         )
 
+    def in_classes(self, classes: torch.Tensor) -> "LocalGaussian":
+        """Some boundary classes only."""
+        return LocalGaussian(
+            self.eigenvalues[:, classes],
+            self.eigenvectors[:, classes],
+            self.regression[:, classes],
+        )
+
     def weights(self, sigma: torch.Tensor) -> torch.Tensor:
         """Weight of every slot in D⁰ [n_units, n_classes, n_slots, n_levels].
 

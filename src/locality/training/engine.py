@@ -22,9 +22,10 @@ from locality.local.denoiser import NetworkInputs
 from locality.local.gaussian import LocalGaussian
 from locality.local.network import LocalNetworks
 from locality.noise.levels import training_levels
+from locality.noise.streams import stream
 from locality.training.options import TrainingOptions
 
-__all__ = ["Engine", "Examples", "TrialRule", "stream"]
+__all__ = ["Engine", "Examples", "TrialRule"]
 
 
 class TrialRule(Protocol):
@@ -54,12 +55,6 @@ class Examples:
     classes: torch.Tensor
     train: torch.Tensor
     held_out: torch.Tensor
-
-
-def stream(*key: int) -> torch.Generator:
-    """A random stream that depends on its key alone."""
-    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(state >> 1)
 
 
 class Engine:
@@ -105,6 +100,7 @@ class Engine:
         self.best_error = np.zeros(n)
         self.stale = np.zeros(n, dtype=np.int64)
         self.curve: list[tuple[int, FloatArray]] = []
+        self.pruned = np.zeros(n, dtype=bool)
 
     def _set_tables(self, inputs: NetworkInputs, gaussian: LocalGaussian) -> None:
         """All that depends on the noise level alone, for the units now in training."""
@@ -136,7 +132,9 @@ class Engine:
             if (step + 1) % every == 0 or step + 1 == options.n_steps:
                 self.check(step + 1)
                 if step + 1 == trial and rule is not None:
-                    self._keep(rule(self.best_gain, self.best_error))
+                    kept = rule(self.best_gain, self.best_error)
+                    self.pruned[np.setdiff1d(self.units.numpy(), kept)] = True
+                    self._keep(kept)
                 elif step + 1 > trial:
                     going = np.flatnonzero(self.stale < options.patience)
                     self._keep(going)

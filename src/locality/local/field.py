@@ -1,0 +1,159 @@
+"""The score field: all shards as one function of the whole state.
+
+    s_j(y, σ) = (D_j(y_{N_j}, σ) − y_j) / σ²
+
+The field knows who owns which node. Binding it to an extent and to the clean values (context and
+past rows) prepares everything that does not change while a sampler or an integral walks through
+the noise levels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from locality.domain.domain import Domain
+from locality.local.denoiser import LocalDenoiser
+from locality.local.patches import Sources, unfold
+from locality.local.shard import ShardState
+
+__all__ = ["BoundField", "ScoreField"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreField:
+    """The assembled model.
+
+    Parameters
+    ----------
+    domain : Domain
+    shards : tuple of ShardState
+        Together they own every target of the domain once.
+    """
+
+    domain: Domain
+    shards: tuple[ShardState, ...]
+
+    @property
+    def conditional_scale(self) -> np.ndarray:
+        """Standard deviation of each target given its neighborhood [n_targets]."""
+        scale = np.ones(self.domain.n_nodes)
+        for shard in self.shards:
+            interior = np.ones((1, len(shard.source_node)), dtype=bool)
+            scale[shard.target] = shard.gaussian(interior).conditional_scale[:, 0].numpy()
+        return scale[self.domain.targets]
+
+    def bind(self, values: np.ndarray, positions: slice | None = None) -> "BoundField":
+        """Prepare the field for states of one extent.
+
+        Parameters
+        ----------
+        values : float32 array [n_nodes, *extent, n_samples]
+            Clean values where they are given (context nodes, past rows); the rest is ignored
+            when denoising.
+        positions : slice, optional
+            Flat positions of interest, default all.
+        """
+        return BoundField(self, values, positions)
+
+
+class BoundField:
+    """The field at fixed clean values.
+
+    Parameters
+    ----------
+    field : ScoreField
+    values : float32 array [n_nodes, *extent, n_samples]
+    positions : slice, optional
+    """
+
+    def __init__(
+        self, field: ScoreField, values: np.ndarray, positions: slice | None = None
+    ) -> None:
+        self.field = field
+        self.extent = values.shape[1:-1]
+        self.n_samples = values.shape[-1]
+        n_positions = int(np.prod(self.extent, dtype=np.int64))
+        self.positions = positions or slice(0, n_positions)
+        self.columns = slice(
+            self.positions.start * self.n_samples, self.positions.stop * self.n_samples
+        )
+        self.row_of_node = np.full(field.domain.n_nodes, -1, dtype=np.int64)
+        self.row_of_node[field.domain.targets] = np.arange(len(field.domain.targets))
+        self.parts = [self._part(shard, values) for shard in field.shards]
+
+    def _part(self, shard: ShardState, values: np.ndarray) -> "_Part":
+        domain, sources = self.field.domain, shard.sources
+        denoiser, class_of_position = shard.denoiser(domain, self.extent)
+        classes = np.repeat(class_of_position, self.n_samples)
+        z = unfold(values, sources, domain)
+        noisy = np.flatnonzero(~sources.given)
+        centered = not sources.offset[noisy].any()
+        return _Part(
+            denoiser,
+            sources,
+            z[:, self.columns].contiguous() if centered else z,
+            torch.from_numpy(classes)[self.columns if centered else slice(None)],
+            torch.from_numpy(noisy),
+            torch.from_numpy(self.row_of_node[sources.node[noisy]]),
+            torch.from_numpy(self.row_of_node[shard.target]),
+            centered,
+        )
+
+    @property
+    def n_columns(self) -> int:
+        """Examples: positions times samples."""
+        return self.columns.stop - self.columns.start
+
+    def denoise(self, y: torch.Tensor, sigma: float) -> torch.Tensor:
+        """D(y, σ) of every target.
+
+        Parameters
+        ----------
+        y : float32 tensor [n_targets, n_positions * n_samples]
+            Noisy state, positions first.
+        sigma : float
+
+        Returns
+        -------
+        float32 tensor of the same shape
+        """
+        result = torch.empty_like(y)
+        for part in self.parts:
+            if part.centered:
+                part.z[part.noisy] = y[part.state_rows]
+                z = part.z
+            else:
+                z = self._unfold_state(part, y)
+            result[part.target_rows] = part.denoiser(z, sigma, part.classes)
+        return result
+
+    def score(self, y: torch.Tensor, sigma: float) -> torch.Tensor:
+        """∇ log p_σ(y) of every target; arguments as ``denoise``."""
+        return (self.denoise(y, sigma) - y) / sigma**2
+
+    def _unfold_state(self, part: "_Part", y: torch.Tensor) -> torch.Tensor:
+        """Examples of a lattice whose noisy neighbors lie at other positions."""
+        state = np.zeros(
+            (self.field.domain.n_nodes, *self.extent, self.n_samples), dtype=np.float32
+        )
+        state[self.field.domain.targets] = y.numpy().reshape(-1, *self.extent, self.n_samples)
+        z = unfold(state, part.sources, self.field.domain)
+        given = torch.from_numpy(np.flatnonzero(part.sources.given))
+        z[given] = part.z[given]
+        return z
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One shard, bound. ``centered``: all noisy slots lie at the position itself."""
+
+    denoiser: LocalDenoiser
+    sources: Sources
+    z: torch.Tensor
+    classes: torch.Tensor
+    noisy: torch.Tensor
+    state_rows: torch.Tensor
+    target_rows: torch.Tensor
+    centered: bool
+

@@ -1,0 +1,150 @@
+"""A trained shard: all that is known about some components, and nothing of the others.
+
+A shard keeps the second moments of its sources, not decompositions of them: from these the closed
+form follows for any boundary class (and any pattern of slots that cannot be seen), at any extent
+of the axes. Networks are kept for the components where they beat the closed form on held-out rows.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.domain.domain import Domain
+from locality.local.denoiser import LocalDenoiser, NetworkInputs
+from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.network import LocalNetworks
+from locality.local.patches import Patches, Sources
+
+__all__ = ["ShardState"]
+
+
+@dataclass(frozen=True, eq=False)
+class ShardState:
+    """The fitted arrays of one shard with m components, of which w have a network.
+
+    Parameters
+    ----------
+    target : int array [m]
+        Node of each component.
+    radius : int array [m]
+        Chosen radius.
+    shrinkage : float array [m]
+        Weight of the identity in its covariance.
+    source_node, source_offset, source_given : arrays [n_sources], [n_sources, n_axes], [n_sources]
+        What the shard reads.
+    noisy, given : int arrays [m, n_noisy], [m, n_given]
+        Slots of each component, padded with n_sources.
+    covariance : float array [n_sources, n_sources]
+        Of the standardized sources.
+    network_unit : int array [w]
+        Components that have a network.
+    level_range : float array [w, 2]
+        Trained noise levels.
+    trained_inside : bool array [n_trained_classes, n_sources]
+        Boundary classes in which networks were trained.
+    uses_rim : bool array [1]
+        Whether networks see which slots lie inside.
+    w1, w2, w3, b3 : float32 arrays
+        Stacked weights of the networks.
+    held_out : float array [m]
+        Held-out nats of the model (standardized units).
+    held_out_error : float array [m]
+        Standard error of the gain by networks, zero without one.
+    held_out_independent : float array [m]
+        Held-out nats of a Gaussian that sees the component alone.
+    radii : int array [n_radii]
+        Radii that were measured.
+    linear_curve, neural_curve : float arrays [m, n_radii]
+        Held-out nats at each radius; NaN where not measured.
+    """
+
+    target: IntArray
+    radius: IntArray
+    shrinkage: FloatArray
+    source_node: IntArray
+    source_offset: IntArray
+    source_given: BoolArray
+    noisy: IntArray
+    given: IntArray
+    covariance: FloatArray
+    network_unit: IntArray
+    level_range: FloatArray
+    trained_inside: BoolArray
+    uses_rim: BoolArray
+    w1: np.ndarray
+    w2: np.ndarray
+    w3: np.ndarray
+    b3: np.ndarray
+    held_out: FloatArray
+    held_out_error: FloatArray
+    held_out_independent: FloatArray
+    radii: IntArray
+    linear_curve: FloatArray
+    neural_curve: FloatArray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def sources(self) -> Sources:
+        """What the shard reads."""
+        return Sources(self.source_node, self.source_offset, self.source_given)
+
+    @property
+    def patches(self) -> Patches:
+        """One unit per component."""
+        return Patches(self.noisy, self.given, len(self.source_node))
+
+    @property
+    def has_network(self) -> BoolArray:
+        """Which components have a network [m]."""
+        return np.isin(np.arange(len(self.target)), self.network_unit)
+
+    def gaussian(self, inside: BoolArray) -> LocalGaussian:
+        """The closed form for some boundary classes.
+
+        Parameters
+        ----------
+        inside : bool array [n_classes, n_sources]
+        """
+        n = len(self.source_node)
+        padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
+        padded[:n, :n] = torch.from_numpy(self.covariance)
+        slots = torch.from_numpy(self.patches.slots)
+        return LocalGaussian.fit(
+            padded[slots[:, :, None], slots[:, None, :]],
+            self.noisy.shape[1],
+            present_slots(self.patches, inside),
+            torch.from_numpy(self.shrinkage),
+        )
+
+    def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
+        """The denoiser on a lattice of this extent, and the boundary class of every position."""
+        class_of_position, inside = self.sources.inside(domain, extent)
+        trained = {row.tobytes() for row in self.trained_inside}
+        network_classes = torch.tensor([row.tobytes() in trained for row in inside])
+        units = torch.from_numpy(self.network_unit)
+        networks, inputs = None, None
+        if len(units):
+            patches = Patches(
+                self.noisy[self.network_unit],
+                self.given[self.network_unit],
+                len(self.source_node),
+            )
+            rim = present_slots(patches, inside)[:, :, 1 : self.noisy.shape[1]].float()
+            inputs = NetworkInputs(
+                patches,
+                torch.from_numpy(self.level_range),
+                rim if self.uses_rim[0] else None,
+            )
+            networks = LocalNetworks(
+                {name: torch.from_numpy(getattr(self, name)) for name in LocalNetworks.names}
+            )
+        gaussian = self.gaussian(inside)
+        denoiser = LocalDenoiser(
+            self.patches, gaussian, inside, networks, inputs, units, network_classes
+        )
+        return denoiser, class_of_position

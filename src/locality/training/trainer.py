@@ -1,0 +1,167 @@
+"""The trainer: a domain and its values in, trained shards out.
+
+The graph is cut into shards; each is a task of its own. With ``radius="auto"`` the shards are
+first measured (the linear curve over all radii), then fitted at the radii their curves choose.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from locality._typing import FloatArray, IntArray
+from locality.domain.domain import Domain
+from locality.domain.partition import partition
+from locality.domain.stencils import Stencils
+from locality.local.shard import ShardState
+from locality.training.executors import Executor, Inline
+from locality.training.options import TrainingOptions
+from locality.training.radius import LinearCurve, choose_radii
+from locality.training.shard import ShardTask, fit_shard, measure
+
+__all__ = ["Trainer", "Trained"]
+
+N_FOLDS = 5
+_SHARD_SIZE = 32
+_MAX_SLOTS = 160
+_MAX_RADIUS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Shards and how long each stage took.
+
+    Parameters
+    ----------
+    shards : tuple of ShardState
+    seconds : dict
+        Wall-clock time per stage.
+    """
+
+    shards: tuple[ShardState, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """How a domain is trained.
+
+    Parameters
+    ----------
+    domain : Domain
+    radius : int or "auto"
+    options : TrainingOptions or None
+        None for the linear model.
+    seed : int
+    executor : Executor
+        Of the networks; closed forms are always fitted in this process.
+    shard_size : int
+        Components of a shard.
+    """
+
+    domain: Domain
+    radius: int | str = "auto"
+    options: TrainingOptions | None = None
+    seed: int = 0
+    executor: Executor = field(default_factory=Inline)
+    shard_size: int = _SHARD_SIZE
+
+    def train(
+        self, values: FloatArray, progress: Callable[[str, int, int], None] = lambda *_: None
+    ) -> Trained:
+        """Train all shards.
+
+        Parameters
+        ----------
+        values : float64 array [n_nodes, *extent, n_samples]
+            Standardized and complete.
+        progress : callable
+            Called with (stage, shards done, shards in all).
+        """
+        seconds = {}
+        start = perf_counter()
+        tasks = self._tasks(values)
+        seconds["neighborhoods"] = perf_counter() - start
+        start = perf_counter()
+        curves = []
+        for curve in Inline().map(measure, tasks):
+            curves.append(curve)
+            progress("radius", len(curves), len(tasks))
+        choices = [choose_radii(curve) for curve in curves]
+        seconds["radius"] = perf_counter() - start
+        start = perf_counter()
+        stage = "closed form" if self.options is None else "networks"
+        executor = Inline() if self.options is None else self.executor
+        work = list(zip(tasks, choices, curves, strict=True))
+        shards = []
+        for shard in executor.map(_fit, work):
+            shards.append(shard)
+            progress(stage, len(shards), len(tasks))
+        seconds[stage] = perf_counter() - start
+        return Trained(tuple(shards), seconds)
+
+    def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
+        """Stencils at the radii worth measuring.
+
+        From 0 until neighborhoods stop growing, become larger than 160 slots or than the
+        number of examples supports (a quarter of it), or reach radius 8.
+        """
+        if isinstance(self.radius, int):
+            return {self.radius: self.domain.stencils(self.radius)}
+        found = {0: self.domain.stencils(0)}
+        for radius in range(1, _MAX_RADIUS + 1):
+            stencils = self.domain.stencils(radius)
+            if stencils.n_slots == found[radius - 1].n_slots:
+                break
+            if stencils.sizes.max() > min(_MAX_SLOTS, max(4, n_examples // 4)):
+                break
+            found[radius] = stencils
+        return found
+
+    def _tasks(self, values: FloatArray) -> list[ShardTask]:
+        series = any(axis.is_series for axis in self.domain.axes)
+        n_rows = values.shape[1] if series else values.shape[-1]
+        n_examples = int(np.prod(values.shape[1:], dtype=np.int64))
+        stencils = self.candidate_radii(n_examples)
+        targets = self.domain.targets
+        n_shards = -(-len(targets) // self.shard_size)
+        order = _order(self.domain)
+        cut = partition(self.domain.graph, -(-len(targets) // n_shards), order)
+        folds = fold_of_row(n_rows)
+        tasks = []
+        for number, nodes in enumerate(cut.shards):
+            mine = {radius: s.select(nodes) for radius, s in stencils.items()}
+            halo = np.unique(mine[max(mine)].node)
+            tasks.append(
+                ShardTask(
+                    (self.seed, number),
+                    self.domain,
+                    halo,
+                    values[halo],
+                    mine,
+                    folds,
+                    N_FOLDS,
+                    self.options,
+                )
+            )
+        return tasks
+
+
+def fold_of_row(n_rows: int) -> IntArray:
+    """Fold of every row: each fold is four blocks of consecutive rows, spread over the table.
+
+    Blocks, because neighboring rows of a series are alike; spread, because plants drift.
+    """
+    return (np.arange(n_rows) * 4 * N_FOLDS // max(n_rows, 4 * N_FOLDS)) % N_FOLDS
+
+
+def _order(domain: Domain) -> IntArray:
+    """Targets in reverse Cuthill–McKee order."""
+    whole = partition(domain.graph, 1)
+    order = np.concatenate(whole.shards)
+    return order[~np.isin(order, domain.context)]
+
+
+def _fit(work: tuple[ShardTask, IntArray, LinearCurve]) -> ShardState:
+    return fit_shard(*work)
