@@ -10,7 +10,7 @@ only flicker in the last digits of their number format) and exact *copies*,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,26 @@ class Standardizer:
         modeled = np.setdiff1d(varying, [aside.column for aside in copies])
         set_aside = tuple(sorted([*constants, *copies], key=lambda aside: aside.column))
         return cls(table.names, table.kinds, modeled, mean[modeled], scale[modeled], set_aside)
+
+    def pooled(self) -> "Standardizer":
+        """The same map with one mean and scale for all columns, for columns that share a law.
+
+        Raises
+        ------
+        DataError
+            A column was set aside, so that it cannot share the law of the others.
+        """
+        if self.set_aside:
+            listed = ", ".join(f"{aside.name!r} ({aside.reason})" for aside in self.set_aside[:10])
+            raise DataError(
+                f"columns cannot share one law: {listed}.",
+                remedy="Leave these columns out, or model every column by itself.",
+            )
+        mean = self.mean.mean()
+        scale = np.sqrt(np.mean(self.scale**2 + (self.mean - mean) ** 2))
+        return replace(
+            self, mean=np.full_like(self.mean, mean), scale=np.full_like(self.scale, scale)
+        )
 
     @property
     def n_columns(self) -> int:

@@ -7,24 +7,106 @@ have no past and come from the law of rows whose past is not known.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from locality._typing import FloatArray
-from locality.inference.sampler import Sampler
+from locality.exceptions import OptionError
+from locality.inference.sampler import Sampler, sampler
 from locality.local.field import ScoreField
+from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
 
-__all__ = ["draw", "draw_series", "n_tiles"]
+__all__ = ["Drawing", "draw", "draw_series"]
 
 _TILE_COMPONENTS = 1 << 24
 _SERIES_TILE = 16
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn, and how.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows in all.
+    n_series : int
+        For time series: independent stretches that the rows are split over.
+    method : str
+        Name of the sampler.
+    n_evaluations : int
+        Denoiser evaluations per row.
+
+    Raises
+    ------
+    OptionError
+        If a number is below 1.
+    """
+
+    n_samples: int
+    n_series: int = 1
+    method: str = "dpm"
+    n_evaluations: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("n_samples", "n_series"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, found {getattr(self, name)}.")
+
+    def __call__(
+        self,
+        field: ScoreField,
+        levels: NoiseLevels,
+        extent: tuple[int, ...],
+        seed: int,
+        context: FloatArray | None,
+        progress: Callable[[str, int, int], None],
+    ) -> FloatArray:
+        """Draw from a field.
+
+        Parameters
+        ----------
+        field : ScoreField
+        levels : NoiseLevels
+        extent : tuple of int
+            Positions of a lattice; () for tables and series.
+        seed : int
+        context : float array or None
+            As in ``draw`` or ``draw_series``.
+        progress : callable
+            Called with ("sampling", steps done, steps in all).
+
+        Returns
+        -------
+        float32 array [n_targets, *positions, n_draws]
+        """
+        walk = sampler(self.method, levels.grid, self.n_evaluations)
+        axes = field.domain.axes
+        n_rows = -(-self.n_samples // self.n_series)
+        done = 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            progress("sampling", done, total)
+
+        if any(axis.is_causal for axis in axes):
+            total = n_rows * -(-self.n_series // _SERIES_TILE)
+            return draw_series(field, walk, n_rows, self.n_series, seed, context, tick)
+        shape, n_draws = extent, self.n_samples
+        if any(axis.is_series for axis in axes):
+            shape, n_draws = (n_rows,), self.n_series
+        n_components = len(field.domain.targets) * int(np.prod(shape, dtype=np.int64))
+        total = -(-n_draws // _tile_size(n_components)) * (len(walk.sigmas) - 1)
+        return draw(field, walk, n_draws, shape, seed, context, tick)
+
+
 def draw(
     field: ScoreField,
-    sampler: Sampler,
+    walk: Sampler,
     n_samples: int,
     extent: tuple[int, ...],
     seed: int,
@@ -36,7 +118,7 @@ def draw(
     Parameters
     ----------
     field : ScoreField
-    sampler : Sampler
+    walk : Sampler
     n_samples : int
     extent : tuple of int
         Positions along each axis; () for the rows of a table.
@@ -63,14 +145,14 @@ def draw(
         bound = field.bind(values)
         generator = stream(seed, 10, tile)
         noise = torch.randn(len(targets), bound.n_columns, generator=generator)
-        drawn = sampler(bound, noise, generator, tick).numpy()
+        drawn = walk(bound, noise, generator, tick).numpy()
         result[..., start:stop] = drawn.reshape(len(targets), *extent, size)[..., : stop - start]
     return result
 
 
 def draw_series(
     field: ScoreField,
-    sampler: Sampler,
+    walk: Sampler,
     n_rows: int,
     n_series: int,
     seed: int,
@@ -83,7 +165,7 @@ def draw_series(
     ----------
     field : ScoreField
         Of a domain with one causal axis.
-    sampler : Sampler
+    walk : Sampler
     n_rows : int
         Length of each series.
     n_series : int
@@ -116,15 +198,10 @@ def draw_series(
             bound = field.bind(state[:, first : row + 1], here)
             generator = stream(seed, 11, tile, row)
             noise = torch.randn(len(targets), _SERIES_TILE, generator=generator)
-            state[targets, row] = sampler(bound, noise, generator).numpy()
+            state[targets, row] = walk(bound, noise, generator).numpy()
             tick()
         result[..., start:stop] = state[targets][..., : stop - start]
     return result
-
-
-def n_tiles(n_components: int, n_samples: int) -> int:
-    """Number of tiles in which ``draw`` makes this many samples."""
-    return -(-n_samples // _tile_size(n_components))
 
 
 def _tile_size(n_components: int) -> int:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from locality._typing import FloatArray
+from locality._typing import FloatArray, IntArray
+from locality.local.denoiser import LocalDenoiser
 from locality.local.field import ScoreField
 from locality.local.patches import unfold
 from locality.local.shard import ShardState
@@ -91,8 +92,9 @@ class Nats:
         bands = np.zeros((n_bands, field.domain.n_nodes, n_columns))
         error = np.zeros((field.domain.n_nodes, n_columns))
         place = _bank_place(values)
-        for shard in field.shards:
-            bands[:, shard.target], error[shard.target] = self._shard(field, shard, values, place)
+        for shard, denoiser in zip(field.shards, field.denoisers(values.shape[1:-1]), strict=True):
+            parts = self._shard(field, shard, *denoiser, values, place)
+            bands[:, shard.target], error[shard.target] = parts
             tick()
         targets = field.domain.targets
         return Surprise(bands[:, targets], error[targets])
@@ -102,11 +104,15 @@ class Nats:
         return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
     def _shard(
-        self, field: ScoreField, shard: ShardState, values: FloatArray, place: torch.Tensor
+        self,
+        field: ScoreField,
+        shard: ShardState,
+        denoiser: LocalDenoiser,
+        class_of_position: IntArray,
+        values: FloatArray,
+        place: torch.Tensor,
     ) -> tuple[FloatArray, FloatArray]:
-        extent, n_samples = values.shape[1:-1], values.shape[-1]
-        denoiser, class_of_position = shard.denoiser(field.domain, extent)
-        classes = torch.from_numpy(np.repeat(class_of_position, n_samples))
+        classes = torch.from_numpy(np.repeat(class_of_position, values.shape[-1]))
         z = unfold(values, shard.sources, field.domain)
         bands = np.stack(
             [

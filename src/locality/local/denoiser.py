@@ -8,7 +8,7 @@ evaluated at the end of the range and fades: as σ/low below (the part of a post
 not linear vanishes with σ) and as (high/σ)² above.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from locality.local.network import LocalNetworks, round_up
 from locality.local.patches import Patches
 
 __all__ = ["LocalDenoiser", "NetworkInputs"]
+
+_MAX_KEPT = 64  # noise levels for which the linear part is kept as a matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +126,9 @@ class LocalDenoiser:
     inputs: NetworkInputs | None
     network_units: torch.Tensor
     network_classes: torch.Tensor
+    _linear: dict[tuple[float, torch.dtype], torch.Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def n_units(self) -> int:
@@ -146,17 +151,31 @@ class LocalDenoiser:
         tensor [n_units, n_examples]
             In the precision of z.
         """
-        level = torch.full((self.n_units, 1), sigma, dtype=torch.float64)
-        weights = self.gaussian.weights(level)[..., 0]
-        slots = torch.from_numpy(self.patches.slots)
-        matrix = torch.zeros(self.n_units, z.shape[0], dtype=torch.float64)
+        matrices = self._matrices(sigma, z.dtype)
         result = torch.empty(self.n_units, z.shape[1], dtype=z.dtype)
         for k, members in _by_class(classes, self.gaussian.n_classes):
-            matrix.zero_().scatter_add_(1, slots, weights[:, k])
             if members is None:
-                return matrix.to(z.dtype) @ z
-            result[:, members] = matrix.to(z.dtype) @ z.index_select(1, members)
+                return matrices[k] @ z
+            result[:, members] = matrices[k] @ z.index_select(1, members)
         return result
+
+    def _matrices(self, sigma: float, dtype: torch.dtype) -> torch.Tensor:
+        """D⁰ as dense matrices [n_classes, n_units, n_sources + 1], kept for reuse."""
+        key = (sigma, dtype)
+        if key not in self._linear:
+            if len(self._linear) >= _MAX_KEPT:
+                self._linear.clear()
+            level = torch.full((self.n_units, 1), sigma, dtype=torch.float64)
+            weights = self.gaussian.weights(level)[..., 0].transpose(0, 1)
+            slots = torch.from_numpy(self.patches.slots).expand_as(weights)
+            matrices = torch.zeros(
+                self.gaussian.n_classes,
+                self.n_units,
+                self.patches.n_sources + 1,
+                dtype=torch.float64,
+            )
+            self._linear[key] = matrices.scatter_add_(2, slots, weights).to(dtype)
+        return self._linear[key]
 
     def correction(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
         """√v F of the units that have a network [n_network_units, n_examples], float32.

@@ -7,11 +7,12 @@ past rows) prepares everything that does not change while a sampler or an integr
 the noise levels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from locality._typing import IntArray
 from locality.domain.domain import Domain
 from locality.local.denoiser import LocalDenoiser
 from locality.local.patches import Sources, unfold
@@ -29,10 +30,31 @@ class ScoreField:
     domain : Domain
     shards : tuple of ShardState
         Together they own every target of the domain once.
+    limits : float array [n_nodes, 2], optional
+        Lowest and highest value of every node. A posterior mean lies within the bounds of what
+        it estimates, so bounded denoisers are clipped to them.
     """
 
     domain: Domain
     shards: tuple[ShardState, ...]
+    limits: np.ndarray | None = None
+    _denoisers: dict[tuple[int, ...], list[tuple[LocalDenoiser, IntArray]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def denoisers(self, extent: tuple[int, ...]) -> list[tuple[LocalDenoiser, IntArray]]:
+        """Per shard its denoiser and the boundary class of every position, kept for reuse.
+
+        Parameters
+        ----------
+        extent : tuple of int
+            Positions along each axis.
+        """
+        if extent not in self._denoisers:
+            if len(self._denoisers) > 16:
+                self._denoisers.clear()
+            self._denoisers[extent] = [s.denoiser(self.domain, extent) for s in self.shards]
+        return self._denoisers[extent]
 
     @property
     def conditional_scale(self) -> np.ndarray:
@@ -80,11 +102,25 @@ class BoundField:
         )
         self.row_of_node = np.full(field.domain.n_nodes, -1, dtype=np.int64)
         self.row_of_node[field.domain.targets] = np.arange(len(field.domain.targets))
-        self.parts = [self._part(shard, values) for shard in field.shards]
+        self.limits = None
+        if field.limits is not None:
+            bounds = field.limits[field.domain.targets].astype(np.float32)
+            self.limits = torch.from_numpy(bounds).unsqueeze(-1).unbind(1)
+        self.parts = [
+            self._part(shard, denoiser, classes, values)
+            for shard, (denoiser, classes) in zip(
+                field.shards, field.denoisers(self.extent), strict=True
+            )
+        ]
 
-    def _part(self, shard: ShardState, values: np.ndarray) -> "_Part":
+    def _part(
+        self,
+        shard: ShardState,
+        denoiser: LocalDenoiser,
+        class_of_position: IntArray,
+        values: np.ndarray,
+    ) -> "_Part":
         domain, sources = self.field.domain, shard.sources
-        denoiser, class_of_position = shard.denoiser(domain, self.extent)
         classes = np.repeat(class_of_position, self.n_samples)
         z = unfold(values, sources, domain)
         noisy = np.flatnonzero(~sources.given)
@@ -126,6 +162,8 @@ class BoundField:
             else:
                 z = self._unfold_state(part, y)
             result[part.target_rows] = part.denoiser(z, sigma, part.classes)
+        if self.limits is not None:
+            result.clamp_(*self.limits)
         return result
 
     def score(self, y: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -3,14 +3,16 @@
 All covariances of a shard come from one product z zᵀ over the union of its neighborhoods; the
 matrix of a patch is then a matter of indexing. Kept apart per fold, the same sums give training
 and held-out moments of every fold, so that cross-validated nats of Gaussian models need no second
-pass over the rows. Standardized components have mean zero by construction.
+pass over the rows. Standardized components have mean zero by construction. On lattices with a rim
+only interior examples count, in which every source is seen: sums over unequal sets of examples
+would not make a covariance (it could have negative variances).
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from locality._typing import BoolArray, IntArray
+from locality._typing import IntArray
 from locality.local.patches import Patches
 
 __all__ = ["SecondMoments"]
@@ -24,48 +26,35 @@ class SecondMoments:
 
     Parameters
     ----------
-    sums, counts : float64 tensors [n_folds, n_sources + 1, n_sources + 1]
-        Over examples in which both sources lie inside the lattice. The last row and column,
-        for padding, are zero.
+    sums : float64 tensor [n_folds, n_sources + 1, n_sources + 1]
+        The last row and column, for padding, are zero.
+    counts : float64 tensor [n_folds]
     """
 
     sums: torch.Tensor
     counts: torch.Tensor
 
     @classmethod
-    def of(
-        cls,
-        z: torch.Tensor,
-        fold_of_example: IntArray,
-        n_folds: int,
-        class_of_example: IntArray,
-        inside: BoolArray,
-    ) -> "SecondMoments":
-        """Accumulate over all examples.
+    def of(cls, z: torch.Tensor, fold_of_example: IntArray, n_folds: int) -> "SecondMoments":
+        """Accumulate over examples.
 
         Parameters
         ----------
         z : tensor [n_sources + 1, n_examples]
         fold_of_example : int array [n_examples]
-            0 … n_folds - 1.
+            0 … n_folds - 1, or -1 for examples to leave out.
         n_folds : int
-        class_of_example : int array [n_examples]
-            Boundary class.
-        inside : bool array [n_classes, n_sources]
         """
         n = z.shape[0]
         sums = torch.zeros(n_folds, n, n, dtype=torch.float64)
-        counts = torch.zeros(n_folds, n, n, dtype=torch.float64)
+        counts = torch.zeros(n_folds, dtype=torch.float64)
         fold = torch.from_numpy(fold_of_example)
-        classes = torch.from_numpy(class_of_example)
-        fits = torch.from_numpy(inside).double()
         for f in range(n_folds):
             members = torch.nonzero(fold == f).ravel()
             for part in members.split(_CHUNK):
                 block = z.index_select(1, part).double()
                 sums[f].addmm_(block, block.T)
-            n_class = torch.bincount(classes[members], minlength=len(inside)).double()
-            counts[f, :-1, :-1] = torch.einsum("c,ck,cl->kl", n_class, fits, fits)
+            counts[f] = len(members)
         return cls(sums, counts)
 
     @property
@@ -76,10 +65,13 @@ class SecondMoments:
     def covariance(self, patches: Patches, folds: list[int] | None = None) -> torch.Tensor:
         """Covariance of every patch from some folds (default all) [n_units, n_slots, n_slots].
 
-        Zero in the rows and columns of padded slots, and for pairs never seen together.
+        Zero in the rows and columns of padded slots.
         """
-        which = list(range(self.n_folds)) if folds is None else folds
-        total, n_seen = self.sums[which].sum(0), self.counts[which].sum(0)
-        matrix = total / n_seen.clamp_min(1.0)
+        matrix = self.matrix(folds)
         slots = torch.from_numpy(patches.slots)
         return matrix[slots[:, :, None], slots[:, None, :]]
+
+    def matrix(self, folds: list[int] | None = None) -> torch.Tensor:
+        """Covariance of all sources from some folds [n_sources + 1, n_sources + 1]."""
+        which = list(range(self.n_folds)) if folds is None else folds
+        return self.sums[which].sum(0) / self.counts[which].sum().clamp_min(1.0)

@@ -8,8 +8,8 @@ scaling s(t) = 1). The signal-to-noise ratio is snr = 1/σ². Three uses of σ s
   neighbors and a few times its total scale;
 * **nats** integrate over snr, that is over log-SNR with weight snr, in bands of log σ.
 
-The paper on localized diffusion uses an Ornstein–Uhlenbeck process x_t = e^{-t} x + √(1 − e^{-2t}) ε.
-It is the same family: e^{t} x_t = x + σε with σ² = e^{2t} − 1.
+The paper on localized diffusion uses an Ornstein–Uhlenbeck process,
+x_t = e^{-t} x + √(1 − e^{-2t}) ε. It is the same family: e^{t} x_t = x + σε with σ² = e^{2t} − 1.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class NoiseLevels:
     --------
     >>> levels = NoiseLevels(0.01, 10.0)
     >>> levels.grid(3).round(3).tolist()
-    [10.0, 0.628, 0.01, 0.0]
+    [10.0, 0.718, 0.01, 0.0]
     >>> levels.band_edges().shape
     (7,)
     """
@@ -80,9 +80,23 @@ class NoiseLevels:
         return np.append((high + ramp * (low - high)) ** _RHO, 0.0)
 
     def band_edges(self) -> FloatArray:
-        """Edges of the bands, descending in σ: ∞, then evenly in log σ, then 0 [n_bands + 1]."""
-        inner = np.geomspace(self.sigma_max / 4, self.sigma_min * 2, self.n_bands + 1)[1:-1]
+        """Edges of the bands, descending in σ: ∞, evenly in log σ from 2 to 0.03, 0 [n_bands + 1].
+
+        The same for every model, so that bands mean the same: above twice the total scale of a
+        component noise drowns all but gross outliers; the last band holds what is decided by
+        close relations between sensors.
+        """
+        inner = np.geomspace(2.0, 0.03, self.n_bands - 1) if self.n_bands > 1 else np.empty(0)
         return np.concatenate([[np.inf], inner, [0.0]])
+
+    def band_labels(self) -> list[str]:
+        """Names of the bands, from the coarsest to the finest."""
+        edges = self.band_edges()
+        inner = [f"{edge:.2g}" for edge in edges[1:-1]]
+        if not inner:
+            return ["all"]
+        middle = [f"{low}<σ≤{high}" for high, low in zip(inner[:-1], inner[1:], strict=True)]
+        return [f"σ>{inner[0]}", *middle, f"σ≤{inner[-1]}"]
 
     def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
         """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.

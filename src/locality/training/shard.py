@@ -28,6 +28,8 @@ from locality.training.radius import LinearCurve, linear_curve
 __all__ = ["ShardTask", "fit_shard", "measure"]
 
 _MIN_CLASS_EXAMPLES = 200  # of a boundary class, for networks to be trained in it
+_NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
+_MAX_TRIED = 3
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -128,7 +130,7 @@ def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSta
         networks = engine.best.take(torch.from_numpy(final[keep]))
         inputs = inputs.take(torch.from_numpy(final[keep]))
     chosen = Patches(patches.noisy[final], patches.given[final], patches.n_sources)
-    covariance = _total_covariance(prepared.moments)
+    covariance = prepared.moments.matrix()[:-1, :-1].contiguous().numpy()
     return ShardState(
         target=next(iter(task.stencils.values())).target,
         radius=curve.radii[radius_index[final]],
@@ -166,17 +168,24 @@ def _prepare(task: ShardTask) -> _Prepared:
         folds = np.repeat(task.fold_of_row, n_samples)
     else:
         folds = np.tile(task.fold_of_row, len(class_of_position))
-    moments = SecondMoments.of(z, folds, task.n_folds, classes, inside)
+    moments = SecondMoments.of(z, np.where(classes == 0, folds, -1), task.n_folds)
     patches = {radius: Patches.of(s, sources) for radius, s in task.stencils.items()}
     return _Prepared(sources, z, classes, inside, folds, moments, patches)
 
 
 def _candidates(task: ShardTask, choice: IntArray, curve: LinearCurve) -> list[IntArray]:
-    """Radii (as indices) to try per target: the chosen one and, for networks, its neighbors."""
+    """Radii (as indices) to try per target.
+
+    Besides the chosen one, for networks, the smallest radii at which the closed form loses little:
+    networks profit less from far slots than they suffer from further inputs.
+    """
     if task.options is None:
         return [np.array([index]) for index in choice]
-    last = len(curve.radii) - 1
-    return [np.unique(np.clip([index - 1, index, index + 1], 0, last)) for index in choice]
+    near = curve.nats <= curve.nats.min(axis=1, keepdims=True) + _NEAR_NATS
+    return [
+        np.union1d(np.flatnonzero(row)[:_MAX_TRIED], index)
+        for row, index in zip(near, choice, strict=True)
+    ]
 
 
 def _units(
@@ -250,7 +259,3 @@ def _survivors(gain: FloatArray, error: FloatArray, nats: FloatArray, target: In
             keep.append(best)
     return np.array(keep, dtype=np.int64)
 
-
-def _total_covariance(moments: SecondMoments) -> FloatArray:
-    total, count = moments.sums.sum(0), moments.counts.sum(0)
-    return (total / count.clamp_min(1.0))[:-1, :-1].contiguous().numpy()

@@ -14,6 +14,7 @@ from locality._typing import FloatArray, IntArray
 from locality.domain.domain import Domain
 from locality.domain.partition import partition
 from locality.domain.stencils import Stencils
+from locality.exceptions import OptionError
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.options import TrainingOptions
@@ -108,9 +109,17 @@ class Trainer:
         number of examples supports (a quarter of it), or reach radius 8.
         """
         if isinstance(self.radius, int):
+            if not self._has_interior(self.radius):
+                raise OptionError(
+                    f"radius {self.radius} needs at least {2 * self.radius + 1} columns along a "
+                    "chain that share a law.",
+                    remedy="Choose a smaller radius, or leave tied=False.",
+                )
             return {self.radius: self.domain.stencils(self.radius)}
         found = {0: self.domain.stencils(0)}
         for radius in range(1, _MAX_RADIUS + 1):
+            if not self._has_interior(radius):
+                break
             stencils = self.domain.stencils(radius)
             if stencils.n_slots == found[radius - 1].n_slots:
                 break
@@ -118,6 +127,13 @@ class Trainer:
                 break
             found[radius] = stencils
         return found
+
+    def _has_interior(self, radius: int) -> bool:
+        """Whether some position of every lattice axis sees its whole neighborhood."""
+        return all(
+            axis.is_series or axis.periodic or axis.extent is None or axis.extent > 2 * radius
+            for axis in self.domain.axes
+        )
 
     def _tasks(self, values: FloatArray) -> list[ShardTask]:
         series = any(axis.is_series for axis in self.domain.axes)

@@ -1,0 +1,426 @@
+"""The estimator: a localized diffusion model of a table, by scikit-learn's conventions.
+
+``fit`` standardizes the columns, finds or takes the dependency graph, chooses a radius per
+component by held-out nats, and trains one local denoiser per component. The model then draws
+samples and says how surprising each value is. Frames come back as they came: same kind, names and
+index.
+
+Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04417.
+"""
+
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from os import PathLike
+from time import perf_counter
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from locality._typing import FloatArray
+from locality.artifact.model import Model
+from locality.artifact.store import load_model, save_model
+from locality.data.transforms import Standardizer
+from locality.estimator.layout import build_domain, from_state, to_state
+from locality.estimator.options import check_options
+from locality.estimator.rows import context_state, read_rows, restore_rows
+from locality.inference.draw import Drawing
+from locality.inference.nats import Nats
+from locality.local.field import ScoreField
+from locality.noise.levels import NoiseLevels
+from locality.training.executors import executor, one_thread
+from locality.training.options import TrainingOptions
+from locality.training.trainer import Trainer
+
+__all__ = ["LocalizedDiffusion"]
+
+Progress = Callable[[str, int, int], None]
+_LIMIT = 1.5  # samples stay within this many times the range seen
+_MIN_ROWS = 5
+
+
+class LocalizedDiffusion(BaseEstimator):
+    """Generative model of a table, in which each component depends directly on few others.
+
+    Parameters
+    ----------
+    graph : "learn", "chain", "ring", "complete", path, DependencyGraph, networkx or scipy graph
+        Who depends on whom. ``"learn"`` takes shrunk partial correlations; ``"chain"`` and
+        ``"ring"`` join columns in their order; a path names an edge list (columns from, to).
+    radius : "auto" or int, default "auto"
+        How far a component sees along the graph. ``"auto"`` chooses per component by held-out
+        nats.
+    lags : int, default 0
+        Rows of the past each row depends on; 0 for rows in no order.
+    series : {"causal", "joint"}, default "causal"
+        With lags: model each row given the past, or whole windows at once, past and future.
+    tied : bool, default False
+        One law for all columns along the chain or ring (a homogeneous field): multiplies data.
+    given : sequence of str, default ()
+        Context columns (recipe, set-point): conditions, not modeled.
+    time : str, optional
+        Column with time stamps; it orders the rows and is not modeled.
+    score : {"neural", "linear"}, default "neural"
+        Local networks on top of the closed form, or the closed form alone.
+    n_neighbors : int, default 8
+        With ``graph="learn"``: strongest neighbors of each column (at most twice as many).
+    edge_level : float, default 0.9
+        With ``graph="learn"``: tolerated share of false edges. Generous, because the radius is
+        judged on held-out rows anyway.
+    n_steps : int, default 3000
+        Training steps of the networks.
+    n_jobs : int, default 1
+        Worker processes, one core each. The result does not depend on it.
+    random_state : int, RandomState or None, default None
+        Seed of training, and of sampling where none is given.
+
+    Attributes
+    ----------
+    model_ : Model
+        Everything learned.
+    feature_names_in_ : array of str [n_features_in_]
+        If fitted to a frame.
+    n_features_in_ : int
+    radius_ : int array [n_components]
+        Chosen radius of each component.
+    held_out_nats_ : float array [n_components]
+        Held-out nats in standardized units; 1.419 for a Gaussian seen alone.
+    set_aside_ : dict
+        Columns not modeled, with the reason.
+    seconds_ : dict
+        Time of each stage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locality import LocalizedDiffusion
+    >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+    >>> X = OrnsteinUhlenbeckChain(10, correlation=0.7).sample(300, random_state=0)
+    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X)
+    >>> model.sample(5).shape
+    (5, 10)
+    >>> bool(model.held_out_nats_.mean() < 1.3)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Any = "learn",
+        radius: int | str = "auto",
+        lags: int = 0,
+        series: str = "causal",
+        tied: bool = False,
+        given: Sequence[str] = (),
+        time: str | None = None,
+        score: str = "neural",
+        n_neighbors: int = 8,
+        edge_level: float = 0.9,
+        n_steps: int = 3000,
+        n_jobs: int = 1,
+        random_state: Any = None,
+    ) -> None:
+        self.graph = graph
+        self.radius = radius
+        self.lags = lags
+        self.series = series
+        self.tied = tied
+        self.given = given
+        self.time = time
+        self.score = score
+        self.n_neighbors = n_neighbors
+        self.edge_level = edge_level
+        self.n_steps = n_steps
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
+        """Learn the model from a table.
+
+        Parameters
+        ----------
+        X : pandas, polars or pyarrow frame, or array [n_rows, n_columns]
+            Complete numeric columns; rows in time order if ``lags`` is set.
+        y : ignored
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            Naming the column and row of what cannot be modeled.
+        GraphError
+            If the graph does not fit the columns.
+        OptionError
+            If a parameter is out of range.
+        """
+        check_options(self)
+        report = progress or _quiet
+        start = perf_counter()
+        table = read_rows(self, X, reset=True, min_rows=max(_MIN_ROWS, 2 * (self.lags + 1)))
+        table.require_complete()
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        standardizer = Standardizer.fit(table)
+        if self.tied:
+            standardizer = standardizer.pooled()
+        z = standardizer.standardize(table.values)
+        seconds = {"table": perf_counter() - start}
+        start = perf_counter()
+        domain = build_domain(
+            z,
+            standardizer.modeled_names,
+            table.names,
+            graph=self.graph,
+            lags=self.lags,
+            series=self.series,
+            tied=self.tied,
+            given=self.given,
+            n_neighbors=self.n_neighbors,
+            edge_level=self.edge_level,
+        )
+        seconds["graph"] = perf_counter() - start
+        state = to_state(z, domain, self.tied)
+        options = TrainingOptions(n_steps=self.n_steps) if self.score == "neural" else None
+        trainer = Trainer(domain, self.radius, options, self.seed_, executor(self.n_jobs))
+        trained = trainer.train(state, report)
+        field = ScoreField(domain, trained.shards)
+        self.model_ = Model(
+            standardizer,
+            domain,
+            trained.shards,
+            NoiseLevels.for_scales(field.conditional_scale),
+            _limits(state),
+            state.shape[1:-1] if self.tied else (),
+            table.n_rows,
+            self._settings(),
+            seconds | trained.seconds,
+            {name: version(name) for name in ("locality", "torch", "numpy")}
+            | {"python": platform.python_version()},
+            table.flavor,
+        )
+        self._publish()
+        return self
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        n_series: int = 1,
+        context: Any = None,
+        method: str = "dpm",
+        n_evaluations: int = 32,
+        random_state: Any = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default 1
+            Rows in all.
+        n_series : int, default 1
+            For time series: draw this many independent stretches of n_samples / n_series rows,
+            one after the other in the result.
+        context : frame or array [n_samples, n_given], optional
+            Values of the ``given`` columns, required if there are any.
+        method : {"dpm", "heun", "churn"}, default "dpm"
+        n_evaluations : int, default 32
+            Evaluations of the denoiser per row.
+        random_state : int or RandomState, optional
+            Default: the seed of the fit, so that a model always draws the same rows.
+        progress : callable, optional
+            Called with (stage, steps done, steps in all).
+
+        Returns
+        -------
+        frame or array [n_samples, n_columns]
+            All columns of the fitted table in its units: constant columns and copies are
+            restored, integer columns are integers, context is as given.
+
+        Raises
+        ------
+        OptionError
+            If a number is out of range or context is missing.
+        """
+        check_is_fitted(self)
+        model = self.model_
+        drawing = Drawing(n_samples, n_series, method, n_evaluations)
+        seed = self.seed_
+        if random_state is not None:
+            seed = int(check_random_state(random_state).randint(2**31 - 1))
+        given = context_state(self, context, n_samples, n_series)
+        with one_thread():
+            state = drawing(
+                model.field, model.levels, model.extent, seed, given, progress or _quiet
+            )
+        rows = from_state(state.astype(np.float64), model.domain, bool(model.extent))
+        return restore_rows(self, rows[:n_samples], context)
+
+    def surprise(
+        self,
+        X: Any,
+        *,
+        by_band: bool = False,
+        return_error: bool = False,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Nats by which each value surprises, given its neighborhood.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Columns as fitted.
+        by_band : bool, default False
+            Tell noise bands apart: coarse bands ask whether a value is usual at all, fine ones
+            whether it fits its neighbors now.
+        return_error : bool, default False
+            Also return the Monte-Carlo standard error of every value.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        surprise : frame or array [n_rows, n_components]
+            In nats of the original units; the row sum is −log p. With ``by_band`` a dict of
+            such frames, from the coarsest band to the finest, which add up to the surprise.
+        error : frame or array [n_rows, n_components]
+            Only with ``return_error``.
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        table.require_complete()
+        bands, error = self._nats(table.values, by_band, progress or _quiet)
+        names = self.component_names_
+        frames = [table.frame(band, names, keep_rows=True) for band in bands]
+        answer: Any = frames[0]
+        if by_band:
+            answer = dict(zip(self.model_.levels.band_labels(), frames, strict=True))
+        return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
+
+    def score_samples(self, X: Any, y: Any = None) -> FloatArray:
+        """Log-likelihood of every row, in nats of the original units [n_rows].
+
+        Higher is more normal. For a time series, of each row given the rows before it.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        y : ignored
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        table.require_complete()
+        bands, _ = self._nats(table.values, False, _quiet)
+        return -np.asarray(bands[0].sum(axis=1))
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model to a folder.
+
+        Parameters
+        ----------
+        path : path
+        overwrite : bool, default False
+            Replace a model that is there already.
+
+        Raises
+        ------
+        OutputExists
+            If the folder exists.
+        """
+        check_is_fitted(self)
+        save_model(self.model_, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a model from a folder.
+
+        Raises
+        ------
+        ModelCorrupt
+            Naming the file that is damaged or missing.
+        """
+        model = load_model(path)
+        settings = dict(model.settings)
+        seed, columns = settings.pop("seed"), settings.pop("feature_names")
+        if settings["graph"] is None:
+            settings["graph"] = model.domain.graph
+        estimator = cls(**settings)
+        estimator.model_ = model
+        estimator.seed_ = seed
+        estimator.n_features_in_ = len(columns or model.standardizer.names)
+        if columns is not None:
+            estimator.feature_names_in_ = np.array(columns, dtype=object)
+        estimator._publish()
+        return estimator
+
+    def _nats(
+        self, values: FloatArray, by_band: bool, progress: Progress
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Bands of surprise and its error [n_rows, n_components], in original units."""
+        model = self.model_
+        lattice = bool(model.extent)
+        state = to_state(model.standardizer.standardize(values), model.domain, lattice)
+        shape = (len(model.domain.targets), *state.shape[1:])
+
+        def rows(flat: FloatArray) -> FloatArray:
+            return from_state(flat.reshape(shape), model.domain, lattice)
+
+        n_done = 0
+
+        def tick() -> None:
+            nonlocal n_done
+            n_done += 1
+            progress("scoring", n_done, len(model.shards))
+
+        with one_thread():
+            found = Nats(model.levels, by_band=by_band).surprise(model.field, state, tick)
+        bands = [rows(band) for band in found.bands]
+        place = model.standardizer.modeled_names
+        scale = model.standardizer.log_scale[[place.index(n) for n in self.component_names_]]
+        bands[0] = bands[0] + scale
+        return bands, rows(found.error)
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters as plain data, with what ``load`` needs besides."""
+        settings: dict[str, Any] = dict(self.get_params(deep=False))
+        named = isinstance(self.graph, str | PathLike)
+        settings["graph"] = str(self.graph) if named else None
+        settings["given"] = list(self.given)
+        seed = self.random_state
+        settings["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
+        names = getattr(self, "feature_names_in_", None)
+        return settings | {
+            "seed": self.seed_,
+            "feature_names": None if names is None else [str(name) for name in names],
+        }
+
+    def _publish(self) -> None:
+        """Learned attributes from the model."""
+        model = self.model_
+        names = model.standardizer.modeled_names
+        self.component_names_ = tuple(name for name in names if name not in self.given)
+        self.radius_ = model.gather("radius")
+        self.held_out_nats_ = model.gather("held_out")
+        self.set_aside_ = {
+            aside.name: aside.reason for aside in model.standardizer.set_aside
+        }
+        self.seconds_ = model.seconds
+
+
+def _limits(state: FloatArray) -> FloatArray:
+    """Bounds of every node: 1.5 times the range seen, around its middle [n_nodes, 2]."""
+    flat = state.reshape(len(state), -1)
+    low, high = flat.min(axis=1), flat.max(axis=1)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """No progress is shown."""

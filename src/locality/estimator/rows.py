@@ -1,0 +1,117 @@
+"""Rows at the border of the estimator: tables in, with names checked; frames out.
+
+Names and widths follow scikit-learn: what is scored must have the columns that were fitted, in
+their order.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from locality._typing import FloatArray
+from locality.data.frames import build_frame
+from locality.data.table import Table
+from locality.exceptions import DataError, OptionError
+
+__all__ = ["context_state", "read_rows", "restore_rows"]
+
+
+def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
+    """The table of an argument X.
+
+    Parameters
+    ----------
+    estimator : LocalizedDiffusion
+    X : frame or array
+    reset : bool
+        Remember names and width (in ``fit``) or compare with them.
+    min_rows : int
+
+    Raises
+    ------
+    DataError
+        If a cell, column or name is unusable.
+    ValueError
+        From scikit-learn, if names or width differ from those fitted.
+    """
+    if reset:
+        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
+    _check_feature_names(estimator, X, reset=reset)
+    if not reset:
+        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
+    _check_n_features(estimator, X, reset=reset)
+    for name in estimator.given:
+        if name not in table.names:
+            raise DataError(
+                f"The given column {name!r} is not in the table.",
+                remedy=f"Its columns are {', '.join(table.names[:10])}"
+                + (" …" if table.n_columns > 10 else "")
+                + ".",
+            )
+    return table
+
+
+def context_state(
+    estimator: Any, context: Any, n_samples: int, n_series: int
+) -> FloatArray | None:
+    """Standardized context columns for sampling.
+
+    Returns
+    -------
+    float array [n_context, n_samples], or [n_context, n_rows, n_series] for series
+        None if the model has no context.
+    """
+    model = estimator.model_
+    names = [model.domain.names[j] for j in model.domain.context]
+    if not names:
+        if context is not None:
+            raise OptionError("The model has no given columns, but context was passed.")
+        return None
+    if context is None:
+        raise OptionError(
+            f"The model needs values of its given columns {', '.join(names)}.",
+            remedy="Pass context with one row per sample.",
+        )
+    table = Table.from_frame(context, columns=names if hasattr(context, "columns") else None)
+    table.require_complete()
+    if table.values.shape != (n_samples, len(names)):
+        raise DataError(
+            f"context has {table.n_rows} rows and {table.n_columns} columns, expected "
+            f"{n_samples} rows and the columns {', '.join(names)}."
+        )
+    place = [model.standardizer.modeled_names.index(name) for name in names]
+    mean, scale = model.standardizer.mean[place], model.standardizer.scale[place]
+    z = ((table.values - mean) / scale).T.astype(np.float32)
+    if not model.is_series:
+        return z
+    n_rows = -(-n_samples // n_series)
+    padded = np.concatenate([z, np.repeat(z[:, -1:], n_rows * n_series - n_samples, 1)], axis=1)
+    return padded.reshape(len(names), n_series, n_rows).transpose(0, 2, 1)
+
+
+def restore_rows(estimator: Any, rows: FloatArray, context: Any) -> Any:
+    """Standardized components to a frame of all columns in original units.
+
+    Parameters
+    ----------
+    estimator : LocalizedDiffusion
+    rows : float array [n_rows, n_components]
+    context : frame or array, optional
+        As given to ``sample``.
+    """
+    model = estimator.model_
+    standardizer = model.standardizer
+    whole = np.zeros((len(rows), standardizer.n_modeled))
+    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
+    whole[:, [place[name] for name in estimator.component_names_]] = rows
+    names = [model.domain.names[j] for j in model.domain.context]
+    if names:
+        values = Table.from_frame(
+            context, columns=names if hasattr(context, "columns") else None
+        ).values
+        columns = [place[name] for name in names]
+        whole[:, columns] = (values - standardizer.mean[columns]) / standardizer.scale[columns]
+    restored = standardizer.restore(whole)
+    kinds = standardizer.kinds
+    return build_frame(restored, standardizer.names, model.flavor, kinds=kinds)
