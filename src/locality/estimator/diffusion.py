@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,7 +42,7 @@ _LIMIT = 1.5  # samples stay within this many times the range seen
 _MIN_ROWS = 5
 
 
-class LocalizedDiffusion(BaseEstimator):
+class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Generative model of a table, in which each component depends directly on few others.
 
     Parameters
@@ -84,6 +84,8 @@ class LocalizedDiffusion(BaseEstimator):
     feature_names_in_ : array of str [n_features_in_]
         If fitted to a frame.
     n_features_in_ : int
+    component_names_ : tuple of str [n_components]
+        Modeled columns: all but context, constants and copies.
     radius_ : int array [n_components]
         Chosen radius of each component.
     held_out_nats_ : float array [n_components]
@@ -320,6 +322,25 @@ class LocalizedDiffusion(BaseEstimator):
         bands, _ = self._nats(table.values, False, _quiet)
         return -np.asarray(bands[0].sum(axis=1))
 
+    def transform(self, X: Any) -> Any:
+        """Surprise as features for what comes next in a pipeline; see ``surprise``.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+
+        Returns
+        -------
+        frame or array [n_rows, n_components]
+            In the form chosen by ``set_output``, if any.
+        """
+        return self.surprise(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the components, the columns of ``transform`` [n_components]."""
+        check_is_fitted(self)
+        return np.array(self.component_names_, dtype=object)
+
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model to a folder.
 
@@ -408,9 +429,7 @@ class LocalizedDiffusion(BaseEstimator):
         self.component_names_ = tuple(name for name in names if name not in self.given)
         self.radius_ = model.gather("radius")
         self.held_out_nats_ = model.gather("held_out")
-        self.set_aside_ = {
-            aside.name: aside.reason for aside in model.standardizer.set_aside
-        }
+        self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
         self.seconds_ = model.seconds
 
 

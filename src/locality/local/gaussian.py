@@ -158,6 +158,34 @@ class LocalGaussian:
         residual = residual + b @ covariance[:, n:, n:] @ b.transpose(1, 2)
         return constant[:, 0] + 0.5 * (form[:, 0] * residual).sum((1, 2))
 
+    def shrunk_surprises(
+        self, covariance: torch.Tensor, shrinkages: tuple[float, ...]
+    ) -> torch.Tensor:
+        """``expected_surprise`` if this Gaussian had been fitted with other shrinkages.
+
+        Shrinking moves eigenvalues, λ → (1 − γ)λ + γ, and leaves eigenvectors alone, so that no
+        further decomposition is needed. Of a fit without shrinkage and given slots only.
+
+        Parameters
+        ----------
+        covariance : float64 tensor [n_units, n_noisy, n_noisy]
+            Of held-out rows.
+        shrinkages : tuple of float
+
+        Returns
+        -------
+        float64 tensor [n_shrinkages, n_units]
+        """
+        vectors, u = self.eigenvectors[:, 0], self.loading[:, 0]
+        rotated = vectors.transpose(1, 2) @ covariance @ vectors
+        rotated *= u[:, :, None] * u[:, None, :]
+        result = torch.empty(len(shrinkages), self.n_units, dtype=torch.float64)
+        for number, gamma in enumerate(shrinkages):
+            values = ((1.0 - gamma) * self.eigenvalues[:, 0] + gamma).clamp_min(_FLOOR)
+            quadratic = (rotated * _pairs(values, torch.inf)).sum((1, 2))
+            result[number] = 0.5 * (quadratic + (u**2 * values.log()).sum(1) + _LOG_2PI)
+        return result
+
     def surprise(
         self,
         z: torch.Tensor,

@@ -17,6 +17,7 @@ thirds are then spent in matrix products (``benchmarks/engine.py``).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ import torch
 __all__ = ["LocalNetworks", "round_up"]
 
 _KNEE = 2.0  # κ
-_CHUNK_ROWS = 2048  # units times rows processed together
+_CHUNK_ROWS = 1536  # units times rows processed together
 
 
 class LocalNetworks:
@@ -41,7 +42,8 @@ class LocalNetworks:
 
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
         self.weights = weights
-        self._buffers: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
+        self._buffers: dict[tuple[int, int], _Workspace] = {}
+        self._kept: dict[tuple[int, int, int], _Views] = {}
 
     @classmethod
     def initial(
@@ -91,9 +93,14 @@ class LocalNetworks:
         """Tensors for gradients, shaped like the weights."""
         return {name: torch.zeros_like(w) for name, w in self.weights.items()}
 
+    @staticmethod
+    def chunk_size(n_rows: int) -> int:
+        """Number of units whose activations fit the cache together."""
+        return max(1, _CHUNK_ROWS // n_rows)
+
     def chunks(self, n_rows: int) -> Iterator[slice]:
         """Slices of units whose activations fit the cache together."""
-        size = max(1, _CHUNK_ROWS // n_rows)
+        size = self.chunk_size(n_rows)
         for start in range(0, self.n_units, size):
             yield slice(start, min(start + size, self.n_units))
 
@@ -111,13 +118,10 @@ class LocalNetworks:
             Activations are kept for a ``backward`` that follows immediately.
         """
         b = self._workspace(x.shape[0], x.shape[2])
-        w = self.weights
-        torch.bmm(x.transpose(1, 2), w["w1"][chunk], out=b["u"])
-        _activate(b["u"], b["c1"], b["a1"])
-        torch.bmm(b["a1"], w["w2"][chunk], out=b["u"])
-        _activate(b["u"], b["c2"], b["a2"])
-        torch.mul(b["a2"], w["w3"][chunk][:, None], out=b["u"])
-        return b["u"].sum(-1).add_(w["b3"][chunk][:, None])
+        w = self._views(self.weights, chunk)
+        _activate(torch.bmm(x.transpose(1, 2), w.w1, out=b.a1), b.c1)
+        _activate(torch.bmm(b.a1, w.w2, out=b.a2), b.c2)
+        return torch.bmm(w.w3, b.a2_transposed)[:, 0].add_(w.b3)
 
     def backward(
         self, x: torch.Tensor, slope: torch.Tensor, chunk: slice, gradients: dict[str, torch.Tensor]
@@ -134,25 +138,60 @@ class LocalNetworks:
             As from ``zeros_like``; overwritten in the chunk.
         """
         b = self._workspace(x.shape[0], x.shape[2])
-        w = self.weights
-        torch.sum(slope, 1, out=gradients["b3"][chunk])
-        torch.bmm(slope[:, None], b["a2"], out=gradients["w3"][chunk][:, None])
-        back = torch.mul(b["c2"], w["w3"][chunk][:, None], out=b["c2"]).mul_(slope[:, :, None])
-        torch.bmm(b["a1"].transpose(1, 2), back, out=gradients["w2"][chunk])
-        torch.bmm(back, w["w2"][chunk].transpose(1, 2), out=b["u"])
-        b["u"].mul_(b["c1"])
-        torch.bmm(x, b["u"], out=gradients["w1"][chunk])
+        w, g = self._views(self.weights, chunk), self._views(gradients, chunk)
+        torch.sum(slope, 1, keepdim=True, out=g.b3)
+        torch.bmm(slope[:, None], b.a2, out=g.w3)
+        b.c2.mul_(slope[:, :, None]).mul_(w.w3)
+        torch.bmm(b.a1_transposed, b.c2, out=g.w2)
+        torch.bmm(b.c2, w.w2_transposed, out=b.a2).mul_(b.c1)
+        torch.bmm(x, b.a2, out=g.w1)
 
-    def _workspace(self, n_units: int, n_rows: int) -> dict[str, torch.Tensor]:
+    def _views(self, tensors: dict[str, torch.Tensor], chunk: slice) -> "_Views":
+        """Views of weights or gradients, kept: to make one takes as long as a small operation."""
+        key = (id(tensors), chunk.start, chunk.stop)
+        found = self._kept.get(key)
+        if found is None or any(
+            tensors[n] is not base for n, base in zip(self.names, found.of, strict=True)
+        ):
+            w1, w2, w3, b3 = (tensors[name][chunk] for name in self.names)
+            of = tuple(tensors[name] for name in self.names)
+            found = self._kept[key] = _Views(
+                of, w1, w2, w2.transpose(1, 2), w3[:, None], b3[:, None]
+            )
+        return found
+
+    def _workspace(self, n_units: int, n_rows: int) -> "_Workspace":
         key = (n_units, n_rows)
         if key not in self._buffers:
-            shape = (n_units, n_rows, self.width)
             if len(self._buffers) > 4:
                 self._buffers.clear()
-            self._buffers[key] = {
-                name: torch.empty(shape) for name in ("u", "c1", "a1", "c2", "a2")
-            }
+            with torch.inference_mode(False):  # buffers serve inside and outside of it
+                a1, c1, a2, c2 = (torch.empty(n_units, n_rows, self.width) for _ in range(4))
+            flipped = (part.transpose(1, 2) for part in (a1, a2))
+            self._buffers[key] = _Workspace(a1, c1, a2, c2, *flipped)
         return self._buffers[key]
+
+
+class _Views(NamedTuple):
+    """A chunk of the tensors ``of``; w3 [n, 1, width] and b3 [n, 1]."""
+
+    of: tuple[torch.Tensor, ...]
+    w1: torch.Tensor
+    w2: torch.Tensor
+    w2_transposed: torch.Tensor
+    w3: torch.Tensor
+    b3: torch.Tensor
+
+
+class _Workspace(NamedTuple):
+    """Activations a and derivatives c [n, n_rows, width], and transposes."""
+
+    a1: torch.Tensor
+    c1: torch.Tensor
+    a2: torch.Tensor
+    c2: torch.Tensor
+    a1_transposed: torch.Tensor
+    a2_transposed: torch.Tensor
 
 
 def round_up(n: int) -> int:
@@ -160,8 +199,7 @@ def round_up(n: int) -> int:
     return -(-n // 8) * 8
 
 
-def _activate(u: torch.Tensor, c: torch.Tensor, a: torch.Tensor) -> None:
-    """c = clip(u, 0, κ) and a = c (u − c/2), of which c is the derivative."""
+def _activate(u: torch.Tensor, c: torch.Tensor) -> None:
+    """Write c = clip(u, 0, κ), the derivative, and u ← c (u − c/2)."""
     torch.clamp(u, 0.0, _KNEE, out=c)
-    torch.sub(u, c, alpha=0.5, out=a)
-    a.mul_(c)
+    u.sub_(c, alpha=0.5).mul_(c)

@@ -23,6 +23,7 @@ from locality.local.gaussian import LocalGaussian
 from locality.local.network import LocalNetworks
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
+from locality.training.batch import Batches
 from locality.training.options import TrainingOptions
 
 __all__ = ["Engine", "Examples", "TrialRule"]
@@ -42,8 +43,9 @@ class Examples:
     Parameters
     ----------
     z : float32 tensor [n_sources + 1, n_examples]
-    noisy_sources : float32 tensor [n_sources + 1, 1]
-        1 for sources that receive noise, 0 for given ones and the padding row.
+    noisy_sources : float32 tensor [n_sources + 1, n_classes or 1]
+        1 for sources that receive noise, 0 for given ones, those outside the lattice and the
+        padding row.
     classes : int tensor [n_examples]
         Boundary class.
     train, held_out : int tensors
@@ -70,6 +72,8 @@ class Engine:
     options : TrainingOptions
     key : tuple of int
         Identity of the shard, with the seed first.
+    start : LocalNetworks, optional
+        Weights to go on from; random ones with F = 0 by default.
     """
 
     def __init__(
@@ -79,13 +83,14 @@ class Engine:
         gaussian: LocalGaussian,
         options: TrainingOptions,
         key: tuple[int, ...],
+        start: LocalNetworks | None = None,
     ) -> None:
         self.examples = examples
         self.options = options
         self.key = key
         self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
         self.units = torch.arange(inputs.patches.n_units)
-        self.networks = LocalNetworks.initial(
+        self.networks = start or LocalNetworks.initial(
             len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
         )
         self._set_tables(inputs, gaussian)
@@ -105,23 +110,11 @@ class Engine:
     def _set_tables(self, inputs: NetworkInputs, gaussian: LocalGaussian) -> None:
         """All that depends on the noise level alone, for the units now in training."""
         self.inputs, self.gaussian = inputs, gaussian
-        sigma = torch.from_numpy(
-            training_levels(gaussian.conditional_scale[:, 0].numpy(), self.n_rows)
-        )
-        low, high = sigma[:, :1].log(), sigma[:, -1:].log()
-        spacing = 2.0 * (high - low) / (self.n_rows - 1)
-        variance = gaussian.variance(sigma)
-        self.sigma = sigma.float()
-        self.scale_in = (1.0 + sigma**2).rsqrt().float()
-        self.weights = gaussian.weights(sigma).float()
-        self.inverse_error = variance.rsqrt().float()
-        self.nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
-        self.features = inputs.level_features(sigma)
-        self.slots = torch.from_numpy(inputs.patches.slots)
-        self.center = torch.from_numpy(inputs.patches.center)
+        levels = training_levels(gaussian.conditional_scale[:, 0].numpy(), self.n_rows)
+        self.batches = Batches(inputs, gaussian, torch.from_numpy(levels))
 
     def run(self, rule: TrialRule | None = None) -> None:
-        """Train to the end; ``rule`` prunes after the trial."""
+        """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
         options = self.options
         every = max(1, options.n_steps // options.n_checks)
         trial = int(np.ceil(options.trial * options.n_steps / every)) * every
@@ -129,6 +122,8 @@ class Engine:
             if not len(self.units):
                 return
             self.step(step)
+            if not len(self.examples.held_out):
+                continue
             if (step + 1) % every == 0 or step + 1 == options.n_steps:
                 self.check(step + 1)
                 if step + 1 == trial and rule is not None:
@@ -139,21 +134,24 @@ class Engine:
                     going = np.flatnonzero(self.stale < options.patience)
                     self._keep(going)
 
+    @torch.inference_mode()
     def step(self, step: int) -> None:
         """One batch, one optimizer step."""
-        rows = self._next_rows()
-        noise = torch.randn(
-            self.examples.z.shape[0], self.n_rows, generator=stream(*self.key, 1, step)
-        )
-        noise *= self.examples.noisy_sources
-        z = self.examples.z.index_select(1, rows)
-        classes = self.examples.classes[rows]
+        self._load(self._next_rows(), stream(*self.key, 1, step))
         for chunk in self.networks.chunks(self.n_rows):
-            x, target, _ = self._batch(z, noise, classes, chunk)
-            f = self.networks.forward(x, chunk)
-            slope = (f - target) * (2.0 / self.n_rows)
+            x, target = self.batches(chunk)
+            slope = self.networks.forward(x, chunk).sub_(target).mul_(2.0 / self.n_rows)
             self.networks.backward(x, slope, chunk, self.gradients)
         self._update(step)
+
+    def _load(self, rows: torch.Tensor, generator: torch.Generator) -> None:
+        """Put rows with fresh noise into the batches."""
+        examples = self.examples
+        noise = torch.randn(examples.z.shape[0], self.n_rows, generator=generator)
+        classes = examples.classes[rows]
+        receives = examples.noisy_sources
+        noise *= receives if receives.shape[1] == 1 else receives[:, classes]
+        self.batches.load(examples.z.index_select(1, rows), noise, classes)
 
     def check(self, step: int) -> None:
         """Held-out gains of the averaged weights; keep the best per unit."""
@@ -164,12 +162,14 @@ class Engine:
         for name, best in self.best.weights.items():
             best[self.units[rows]] = self.average.weights[name][rows]
         self.best_gain[active[better]] = gain[better]
-        self.best_error[active[better]] = error[better]
+        first = self.best_error[active] == 0.0
+        self.best_error[active[better | first]] = error[better | first]
         self.stale[active] = np.where(better, 0, self.stale[active] + 1)
         full = np.full(len(self.best_gain), np.nan)
         full[active] = gain
         self.curve.append((step, full))
 
+    @torch.inference_mode()
     def held_out_gain(self, networks: LocalNetworks) -> tuple[FloatArray, FloatArray]:
         """Change of held-out nats against the closed form, and its standard error [n_active]."""
         held_out = self.examples.held_out
@@ -181,13 +181,11 @@ class Engine:
         order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(1 + n_passes * self.n_rows // n)])
         for p in range(n_passes):
             part = order[p * self.n_rows : (p + 1) * self.n_rows]
-            rows = held_out[part]
-            noise = torch.randn(self.examples.z.shape[0], self.n_rows, generator=shuffle)
-            noise *= self.examples.noisy_sources
-            z, classes = self.examples.z.index_select(1, rows), self.examples.classes[rows]
+            self._load(held_out[part], shuffle)
             seen.index_add_(0, part, torch.ones(len(part), dtype=torch.float64))
             for chunk in networks.chunks(self.n_rows):
-                x, target, nats_weight = self._batch(z, noise, classes, chunk)
+                x, target = self.batches(chunk)
+                nats_weight = self.batches.nats_weight(chunk)
                 f = networks.forward(x, chunk)
                 change = nats_weight * ((target - f) ** 2 - target**2)
                 total[chunk].index_add_(1, part, change * self.n_rows)
@@ -195,39 +193,6 @@ class Engine:
         visited = int((seen > 0).sum())
         error = per_row[:, seen > 0].std(1) / visited**0.5
         return (total.sum(1) / seen.sum()).numpy(), error.numpy()
-
-    def _batch(
-        self, z: torch.Tensor, noise: torch.Tensor, classes: torch.Tensor, chunk: slice
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Network inputs, targets and nats weights of a chunk of units."""
-        slots = self.slots[chunk]
-        n_units, n_slots = slots.shape
-        y = z.index_select(0, slots.ravel()).view(n_units, n_slots, -1)
-        y.addcmul_(
-            noise.index_select(0, slots.ravel()).view_as(y), self.sigma[chunk][:, None, :]
-        )
-        weights, inverse_error = self.weights[chunk], self.inverse_error[chunk]
-        nats_weight = self.nats_weight[chunk]
-        if weights.shape[1] == 1:
-            weights, inverse_error = weights[:, 0], inverse_error[:, 0]
-            nats_weight = nats_weight[:, 0]
-        else:
-            level = torch.arange(len(classes))
-            weights = weights[:, classes, :, level].permute(1, 2, 0)
-            inverse_error = inverse_error[:, classes, level]
-            nats_weight = nats_weight[:, classes, level]
-        target = z.index_select(0, self.center[chunk])
-        target = (target - (weights * y).sum(1)).mul_(inverse_error)
-        x = torch.zeros(n_units, self.inputs.n_inputs, z.shape[1])
-        n_noisy = self.inputs.patches.noisy.shape[1]
-        torch.mul(y[:, :n_noisy], self.scale_in[chunk][:, None, :], out=x[:, :n_noisy])
-        x[:, n_noisy:n_slots] = y[:, n_noisy:]
-        x[:, n_slots : n_slots + 3] = self.features[chunk]
-        if self.inputs.rim is not None:
-            at = n_slots + 3
-            rim = self.inputs.rim[chunk].transpose(1, 2)[:, :, classes]
-            x[:, at : at + rim.shape[1]] = rim
-        return x, target, nats_weight
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""

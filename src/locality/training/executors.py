@@ -6,11 +6,12 @@ every shard is computed with one thread, so its bits do not depend on the number
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol, TypeVar
 
 import joblib
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from locality.exceptions import OptionError
 
@@ -75,10 +76,16 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
+        with _libraries().limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The numerical libraries of this process; to find them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _alone(function: Callable[[T], R], item: T) -> R:

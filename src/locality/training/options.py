@@ -35,6 +35,19 @@ class TrainingOptions(BaseModel):
     )
     patience: int = Field(8, ge=1, description="Checks without gain after which a network stops")
 
+    refit: float = Field(
+        0.4, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
+    )
+
+    def refitting(self) -> "TrainingOptions":
+        """Settings of the last phase, which goes on from the best weights."""
+        return self.model_copy(
+            update={
+                "n_steps": max(1, round(self.refit * self.n_steps)),
+                "learning_rate": 0.5 * self.learning_rate,
+            }
+        )
+
     def weight_decay(self, n_examples: int) -> float:
         """AdamW's decoupled decay for networks that see this many examples."""
         return min(1.0, self.decay_examples / max(1, n_examples))

@@ -96,15 +96,18 @@ def _held_out(
     moments: SecondMoments, patches: Patches, shrinkages: tuple[float, ...] = SHRINKAGES
 ) -> FloatArray:
     """Held-out nats [n_shrinkages, n_units, n_folds]."""
-    folds = range(moments.n_folds)
-    n_noisy = patches.noisy.shape[1]
-    present = torch.from_numpy(patches.slots < patches.n_sources)[:, None]
-    result = np.empty((len(shrinkages), patches.n_units, moments.n_folds))
-    for fold in folds:
-        train = moments.covariance(patches, [f for f in folds if f != fold])
-        test = moments.covariance(patches, [fold])
-        for number, value in enumerate(shrinkages):
-            gamma = torch.full((patches.n_units,), value, dtype=torch.float64)
-            model = LocalGaussian.fit(train, n_noisy, present, gamma)
-            result[number, :, fold] = model.expected_surprise(test).numpy()
-    return result
+    n_folds, n_noisy = moments.n_folds, patches.noisy.shape[1]
+    folds = range(n_folds)
+    train = [moments.covariance(patches, [f for f in folds if f != fold]) for fold in folds]
+    test = torch.cat([moments.covariance(patches, [fold]) for fold in folds])
+    present = torch.from_numpy(np.tile(patches.slots < patches.n_sources, (n_folds, 1)))[:, None]
+
+    def model(gamma: float) -> LocalGaussian:
+        strength = torch.full((len(test),), gamma, dtype=torch.float64)
+        return LocalGaussian.fit(torch.cat(train), n_noisy, present, strength)
+
+    if patches.given.shape[1]:
+        nats = torch.stack([model(gamma).expected_surprise(test) for gamma in shrinkages])
+    else:
+        nats = model(0.0).shrunk_surprises(test, shrinkages)
+    return nats.view(len(shrinkages), n_folds, -1).transpose(1, 2).numpy()

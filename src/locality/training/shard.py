@@ -24,12 +24,14 @@ from locality.noise.levels import training_levels
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve, linear_curve
+from locality.training.selection import best_units, worthwhile
 
 __all__ = ["ShardTask", "fit_shard", "measure"]
 
 _MIN_CLASS_EXAMPLES = 200  # of a boundary class, for networks to be trained in it
 _NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
 _MAX_TRIED = 3
+_PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the trial and to be kept
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -120,15 +122,24 @@ def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSta
             engine.pruned, np.nan, engine.best_gain
         )
         total = nats + engine.best_gain
-        worth = engine.best_gain < -2.0 * engine.best_error
-        for j in range(n):
-            mine = np.flatnonzero((target == j) & worth)
-            if len(mine) and total[mine].min() < nats[final[j]]:
-                final[j] = mine[np.argmin(total[mine])]
-                gain[j], error[j] = engine.best_gain[final[j]], engine.best_error[final[j]]
-        keep = np.flatnonzero(gain < 0)
-        networks = engine.best.take(torch.from_numpy(final[keep]))
-        inputs = inputs.take(torch.from_numpy(final[keep]))
+        tried = best_units(total, target)
+        worth = worthwhile(engine.best_gain[tried], engine.best_error[tried], _SURE)
+        worth &= total[tried] < nats[final]
+        final[worth] = tried[worth]
+        gain[worth] = engine.best_gain[tried][worth]
+        error[worth] = engine.best_error[tried][worth]
+        keep = np.flatnonzero(worth)
+        units = torch.from_numpy(final[keep])
+        inputs, gaussian = inputs.take(units), gaussian.take(units)
+        networks = engine.best.take(units)
+        if task.options.refit and len(keep):
+            everything = torch.cat([examples.train, examples.held_out]).sort().values
+            examples = replace(examples, train=everything, held_out=everything[:0])
+            last = Engine(
+                examples, inputs, gaussian, task.options.refitting(), (*task.key, 4), networks
+            )
+            last.run()
+            networks = last.average
     chosen = Patches(patches.noisy[final], patches.given[final], patches.n_sources)
     covariance = prepared.moments.matrix()[:-1, :-1].contiguous().numpy()
     return ShardState(
@@ -225,11 +236,12 @@ def _examples(task: ShardTask, prepared: _Prepared) -> tuple[Examples, IntArray]
     enough[0] = True
     usable = enough[prepared.classes]
     place = np.cumsum(enough) - 1  # classes are renumbered, those without networks left out
-    receives_noise = np.append(~prepared.sources.given, False)
+    receives_noise = np.zeros((prepared.sources.n_sources + 1, int(enough.sum())), np.float32)
+    receives_noise[:-1] = (prepared.inside[enough] & ~prepared.sources.given).T
     return (
         Examples(
             prepared.z.float(),
-            torch.from_numpy(receives_noise).float()[:, None],
+            torch.from_numpy(receives_noise),
             torch.from_numpy(np.maximum(place[prepared.classes], 0)),
             torch.from_numpy(np.flatnonzero(usable & (prepared.folds != 0))),
             torch.from_numpy(np.flatnonzero(usable & (prepared.folds == 0))),
@@ -250,12 +262,5 @@ def _network_inputs(
 
 def _survivors(gain: FloatArray, error: FloatArray, nats: FloatArray, target: IntArray) -> IntArray:
     """Per target its best radius after the trial, if its network promises anything."""
-    total = nats + gain
-    keep = []
-    for j in np.unique(target):
-        mine = np.flatnonzero(target == j)
-        best = mine[np.argmin(total[mine])]
-        if gain[best] < -error[best]:
-            keep.append(best)
-    return np.array(keep, dtype=np.int64)
-
+    tried = best_units(nats + gain, target)
+    return tried[worthwhile(gain[tried], error[tried], _PROMISING)]

@@ -1,0 +1,170 @@
+"""Groups of arrays: their form in memory and as safetensors, and what must hold of them.
+
+The same arrays always give the same bytes, whatever their order or layout in memory. Before a
+group is written and after it is read, its arrays are compared with the table below: names, dtypes,
+and axes that must agree in length; so nothing is stored that could not be read again, and nothing
+is read that would fail later, far from its file.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from locality.exceptions import ModelCorrupt
+
+__all__ = ["Arrays", "check_groups", "from_bytes", "to_bytes"]
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Dtype, axes (a length, or a name for a common one), and whether NaN is allowed."""
+
+    dtype: str
+    axes: tuple[str | int, ...]
+    may_be_nan: bool = False
+
+
+_GRAPH = {
+    "indptr": _Form("int64", ("bounds",)),
+    "indices": _Form("int64", ("edges",)),
+    "weights": _Form("float64", ("edges",)),
+    "limits": _Form("float64", ("nodes", 2)),
+}
+_SHARD = {
+    "target": _Form("int64", ("components",)),
+    "radius": _Form("int64", ("components",)),
+    "shrinkage": _Form("float64", ("components",)),
+    "source_node": _Form("int64", ("sources",)),
+    "source_offset": _Form("int64", ("sources", "domain axes")),
+    "source_given": _Form("bool", ("sources",)),
+    "noisy": _Form("int64", ("components", "noisy slots")),
+    "given": _Form("int64", ("components", "given slots")),
+    "covariance": _Form("float64", ("sources", "sources")),
+    "network_unit": _Form("int64", ("networks",)),
+    "level_range": _Form("float64", ("networks", 2)),
+    "trained_inside": _Form("bool", ("trained classes", "sources")),
+    "uses_rim": _Form("bool", (1,)),
+    "w1": _Form("float32", ("networks", "inputs", "width")),
+    "w2": _Form("float32", ("networks", "width", "width")),
+    "w3": _Form("float32", ("networks", "width")),
+    "b3": _Form("float32", ("networks",)),
+    "held_out": _Form("float64", ("components",), may_be_nan=True),
+    "held_out_error": _Form("float64", ("components",), may_be_nan=True),
+    "held_out_independent": _Form("float64", ("components",), may_be_nan=True),
+    "radii": _Form("int64", ("radii",)),
+    "linear_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
+    "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
+}
+
+
+def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as safetensors.
+
+    Examples
+    --------
+    >>> square = np.arange(4.0).reshape(2, 2)
+    >>> to_bytes({"a": square.T, "b": square}) == to_bytes({"b": square, "a": square.T.copy()})
+    True
+    """
+    # safetensors copies memory as it lies, so the layout must be that of C
+    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
+
+
+def from_bytes(data: bytes) -> Arrays:
+    """Arrays from safetensors.
+
+    Raises
+    ------
+    ModelCorrupt
+        If the bytes are something else, or hold a kind of number that no model has.
+    """
+    try:
+        found = load(data)
+        return {
+            name: np.require(array, requirements=["C", "A", "W"]) for name, array in found.items()
+        }
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelCorrupt(f"it cannot be read as safetensors: {error}.") from error
+
+
+def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Compare all groups of a model with what a model consists of.
+
+    Parameters
+    ----------
+    groups : mapping
+        The group "graph" and any number of shards.
+
+    Raises
+    ------
+    ModelCorrupt
+        Naming the group and the array.
+    """
+    if "graph" not in groups:
+        raise ModelCorrupt("The model has no group 'graph'.")
+    _check(_GRAPH, groups["graph"], "graph")
+    n_nodes = len(groups["graph"]["limits"])
+    if len(groups["graph"]["indptr"]) != n_nodes + 1:
+        raise ModelCorrupt("Group 'graph' contradicts itself: indptr and limits do not match.")
+    for name, arrays in groups.items():
+        if name != "graph":
+            _check(_SHARD, arrays, name)
+            for failed in _contradictions(arrays, n_nodes):
+                raise ModelCorrupt(f"Group {name!r} contradicts itself: {failed}.")
+
+
+def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:
+    if arrays.keys() != forms.keys():
+        odd = sorted(arrays.keys() ^ forms.keys())[0]
+        what = "lacks" if odd in forms else "holds an unknown"
+        raise ModelCorrupt(f"Group {group!r} {what} array {odd!r}.")
+    lengths: dict[str, int] = {}
+    for name, form in forms.items():
+        array, where = arrays[name], f"Array {name!r} of group {group!r}"
+        if array.dtype != np.dtype(form.dtype) or array.ndim != len(form.axes):
+            raise ModelCorrupt(
+                f"{where} is {array.dtype} with {array.ndim} axes, "
+                f"expected {form.dtype} with {len(form.axes)}."
+            )
+        for axis, found in zip(form.axes, array.shape, strict=True):
+            expected = axis if isinstance(axis, int) else lengths.setdefault(axis, found)
+            if found != expected:
+                raise ModelCorrupt(
+                    f"{where} has shape {array.shape}: expected {expected} "
+                    f"{'columns' if isinstance(axis, int) else axis}, found {found}."
+                )
+            if found == 0:
+                break  # an array without rows says nothing about its columns
+        if array.dtype.kind == "f" and not form.may_be_nan and not np.isfinite(array).all():
+            raise ModelCorrupt(f"{where} holds values that are not finite.")
+
+
+def _contradictions(arrays: Mapping[str, np.ndarray], n_nodes: int) -> Iterator[str]:
+    """What is wrong within a shard whose arrays have the right form."""
+    node, noisy, given = arrays["source_node"], arrays["noisy"], arrays["given"]
+    offset = arrays["source_offset"]
+    unit, level = arrays["network_unit"], arrays["level_range"]
+    n_sources, n_components = len(node), len(arrays["target"])
+    if not _within(node, n_nodes):
+        yield "a source is no node of the graph"
+    if not (_within(noisy, n_sources + 1) and _within(given, n_sources + 1)):
+        yield "a slot is no source"
+    elif not (noisy.shape[1] and (noisy[:, 0] < n_sources).all()):
+        yield "a component has no slot of its own"
+    elif (node[noisy[:, 0]] != arrays["target"]).any() or offset[noisy[:, 0]].any():
+        yield "the first slot of a component is not the component"
+    if not _within(unit, n_components) or (np.diff(unit) <= 0).any():
+        yield "a network has no component"
+    if not ((level[:, 0] > 0) & (level[:, 0] < level[:, 1])).all():
+        yield "a network has no range of noise levels"
+    if not ((arrays["shrinkage"] >= 0) & (arrays["shrinkage"] <= 1)).all():
+        yield "a shrinkage lies outside 0 to 1"
+
+
+def _within(index: np.ndarray, n: int) -> bool:
+    return bool(((index >= 0) & (index < n)).all())

@@ -1,0 +1,126 @@
+"""``locality fit``: from a table to a model folder."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from locality.cli.options import AsJson, Overwrite, Score, Seed, Series, parse_radius
+from locality.cli.outputs import require_free_folder
+from locality.cli.report import describe
+from locality.cli.tables import read_fitting_rows
+from locality.cli.terminal import Report, print_json, progress_bar
+from locality.exceptions import OptionError
+
+__all__ = ["fit"]
+
+_GRAPHS = ("learn", "chain", "ring", "complete")
+
+
+def fit(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="Complete numeric columns, one row per case.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="MODEL", help="Folder to be created for the model."),
+    ],
+    graph: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Who depends on whom: learn, chain, ring, complete, or a file of pairs in columns from "
+            "and to (and weight or distance).",
+        ),
+    ] = "learn",
+    lags: Annotated[
+        int, typer.Option(min=0, help="Rows of the past that each row depends on; 0: no order.")
+    ] = 0,
+    series: Annotated[
+        Series,
+        typer.Option(help="With lags: each row given its past, or whole windows at once."),
+    ] = Series.causal,
+    tied: Annotated[
+        bool,
+        typer.Option("--tied", help="One law for all columns along a chain or ring."),
+    ] = False,
+    radius: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_radius,
+            metavar="auto|R",
+            help="Steps along the graph that a column sees; auto: by held-out rows.",
+        ),
+    ] = "auto",
+    score: Annotated[
+        Score, typer.Option(help="The closed form alone, or networks where they help.")
+    ] = Score.neural,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Columns to model; all by default. May be repeated."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Conditions (recipe, set-point): known, not modeled."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train networks; no effect on the result.")
+    ] = 2,
+    seed: Seed = 0,
+    steps: Annotated[int, typer.Option(min=20, help="Training steps of the networks.")] = 3000,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a model from a table of normal operation.
+
+    Constant columns and exact copies are set aside (and restored in samples); text, gaps and
+    infinities are refused with their place. --score linear takes seconds and shows what is worth
+    knowing before networks are trained.
+
+    [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch,operator
+    """
+    require_free_folder(output, overwrite)
+    _require_graph(graph)
+    frame, context = read_fitting_rows(
+        table, columns=columns or (), drop=drop or (), given=given or (), time=time
+    )
+    from locality.artifact.summary import summarize
+    from locality.estimator import LocalizedDiffusion
+
+    model = LocalizedDiffusion(
+        graph=graph,
+        radius=radius,
+        lags=lags,
+        series=series.value,
+        tied=tied,
+        given=context,
+        time=time,
+        score=score.value,
+        n_steps=steps,
+        n_jobs=workers,
+        random_state=seed,
+    )
+    with progress_bar(f"Reading {table.name}") as progress:
+        model.fit(frame, progress=progress)
+        model.save(output, overwrite=overwrite)
+    summary = summarize(model.model_)
+    if as_json:
+        print_json({"table": str(table), "output": str(output)} | summary.to_dict())
+    report = Report(quiet=as_json)
+    report.heading(f"Fitted {table.name}")
+    describe(report, summary)
+    report.line(f"\nThe model is in {output}. Next: locality info {output} --components")
+
+
+def _require_graph(graph: str) -> None:
+    if graph not in _GRAPHS and not Path(graph).is_file():
+        raise OptionError(
+            f"--graph is {graph!r}: neither one of {', '.join(_GRAPHS)} nor a file.",
+            remedy="A file lists pairs of sensors in columns from and to.",
+        )

@@ -1,0 +1,226 @@
+"""Pictures of a model and of what it finds: the only file that knows matplotlib.
+
+Figures are built without global state and written as PNG, complete or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from locality._typing import FloatArray
+from locality.artifact.summary import ModelSummary
+from locality.data.atomic import replacing
+
+__all__ = ["FaultRun", "draw_fault", "draw_radius", "draw_samples"]
+
+_REAL, _DRAWN, _MARK, _PALE = "#1f4e79", "#e07b28", "#b3202c", "#c9d6e3"
+_N_HEAT = 12
+_CLIP = 20.0  # nats beyond which the heat map saturates
+_ROWS_SHOWN = 200
+_SHORT = 34  # letters of a description that fit beside an axis
+
+
+@dataclass(frozen=True, eq=False)
+class FaultRun:
+    """A run with a fault, scored.
+
+    Parameters
+    ----------
+    title : str
+    frame : pandas.DataFrame [n_rows, n_sensors]
+        Values, by hours.
+    beyond : pandas.DataFrame [n_rows, n_components]
+        Nats beyond normal, by hours.
+    normal_high : float
+        Nats of a row that normal rows stay below in 99 of 100 cases.
+    onset, alarm : float
+        Hours of the fault and of the first alarm; NaN if there was none.
+    shown : sequence of str
+        Sensors whose values are shown.
+    """
+
+    title: str
+    frame: pd.DataFrame
+    beyond: pd.DataFrame
+    normal_high: float
+    onset: float
+    alarm: float
+    shown: Sequence[str]
+
+
+def draw_radius(path: Path, summary: ModelSummary) -> None:
+    """Held-out nats against radius, and how many columns chose each.
+
+    Parameters
+    ----------
+    path : Path
+    summary : ModelSummary
+    """
+    figure, radii = Figure(figsize=(8.5, 5.0), layout="constrained"), summary.radii
+    axes = figure.subplots()
+    x = [entry.radius for entry in radii]
+    n = summary.n_components
+    bars = axes.twinx()
+    bars.bar(x, [entry.n_chosen for entry in radii], width=0.55, color=_PALE, zorder=0)
+    bars.set_ylabel("columns that chose this radius (bars)")
+    bars.set_ylim(0, 2.5 * max(entry.n_chosen for entry in radii))
+    axes.set_zorder(bars.get_zorder() + 1)
+    axes.patch.set_visible(False)
+    nats = np.array([entry.linear for entry in radii]) / n
+    axes.plot(x, nats, "o-", color=_REAL, label="local linear, one radius for all columns")
+    for value, label, color in (
+        (summary.independent / n, "independent: every column alone", "0.45"),
+        (summary.linear / n, "local linear, a radius for each column", _REAL),
+        (summary.model / n, "local neural", _DRAWN),
+    ):
+        axes.axhline(value, color=color, linestyle="--", linewidth=1.2, label=label)
+    axes.set_xticks(x)
+    axes.set_xlabel("radius: steps along the dependency graph that a column sees")
+    axes.set_ylabel("held-out nats per column (less is better)")
+    axes.set_title("How far must a column see? Too near misses dependence, too far learns noise")
+    axes.legend(frameon=False, loc="upper right")
+    _write(figure, path)
+
+
+def draw_samples(
+    path: Path,
+    real: pd.DataFrame,
+    drawn: pd.DataFrame,
+    variables: pd.DataFrame,
+    sensors: Sequence[str],
+    series: Sequence[str],
+) -> None:
+    """Compare drawn rows with recorded ones: distributions, correlations and stretches of time.
+
+    Parameters
+    ----------
+    path : Path
+    real, drawn : pandas.DataFrame [n_rows, n_sensors]
+        ``real`` by hours; the first stretch of ``drawn`` is shown as a series.
+    variables : pandas.DataFrame
+        With ``description`` and ``unit`` by sensor.
+    sensors, series : sequences of str
+        Six whose distributions are shown, two shown over time.
+    """
+    figure = Figure(figsize=(14, 11), layout="constrained")
+    grid = figure.add_gridspec(4, 12)
+    figure.suptitle("Recorded rows the model has never seen, and rows drawn from it", fontsize=15)
+    for place, name in enumerate(sensors):
+        axes = figure.add_subplot(grid[place // 3, 2 * (place % 3) : 2 * (place % 3) + 2])
+        both = np.concatenate([real[name], drawn[name]])
+        bins = np.linspace(*np.quantile(both, [0.001, 0.999]), 31)
+        axes.hist(real[name], bins, density=True, color=_PALE, label="recorded")
+        axes.hist(drawn[name], bins, density=True, histtype="step", color=_DRAWN, label="drawn")
+        axes.set_title(_wrapped(variables, name), fontsize=9)
+        axes.set_xlabel(_unit(variables, name), fontsize=9)
+        axes.set_yticks([])
+        if place == 0:
+            axes.legend(frameon=False, fontsize=8, loc="upper left")
+    _draw_correlations(figure.add_subplot(grid[:2, 6:]), real, drawn)
+    for row, name in enumerate(series):
+        left, right = (figure.add_subplot(grid[2 + row, 6 * k : 6 * k + 6]) for k in range(2))
+        right.sharey(left)
+        step = float(real.index[1] - real.index[0])
+        for axes, frame, color, word in (
+            (left, real, _REAL, "recorded"),
+            (right, drawn, _DRAWN, "drawn"),
+        ):
+            values = frame[name].to_numpy()[:_ROWS_SHOWN]
+            axes.plot(np.arange(len(values)) * step, values, color=color, linewidth=0.9)
+            axes.set_title(f"{variables.loc[name, 'description']}, {word}", fontsize=10)
+            axes.set_xlabel("hours")
+        left.set_ylabel(_unit(variables, name))
+    _write(figure, path)
+
+
+def draw_fault(path: Path, run: FaultRun, variables: pd.DataFrame) -> None:
+    """A fault as seen in nats: of the whole row, of single sensors, and in plain values.
+
+    Parameters
+    ----------
+    path : Path
+    run : FaultRun
+    variables : pandas.DataFrame
+        With ``description`` and ``unit`` by sensor.
+    """
+    figure = Figure(figsize=(13, 12), layout="constrained")
+    figure.suptitle(run.title, fontsize=15)
+    heights = [2.2, 3.4, *([1.2] * len(run.shown))]
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    hours = run.beyond.index.to_numpy(dtype=float)
+    total = run.beyond.sum(axis=1).to_numpy()
+    top = panels[0]
+    top.plot(hours, total, color=_REAL, linewidth=0.8, label="nats of the row beyond normal")
+    top.axhline(
+        run.normal_high, color="0.4", linestyle="--", label="99 of 100 normal rows stay below"
+    )
+    top.set_ylabel("nats beyond normal")
+    top.set_title("How surprising is each row?", loc="left")
+    _draw_heat(figure, panels[1], hours, run.beyond, variables)
+    for axes, name in zip(panels[2:], run.shown, strict=True):
+        axes.plot(run.frame.index, run.frame[name], color=_REAL, linewidth=0.8)
+        axes.set_title(f"{name}: {variables.loc[name, 'description']}", loc="left", fontsize=10)
+        axes.set_ylabel(_unit(variables, name))
+    for axes in panels:
+        axes.axvline(run.onset, color=_MARK, linewidth=1.4, label=f"fault begins ({run.onset:g} h)")
+        if np.isfinite(run.alarm):
+            axes.axvline(
+                run.alarm, color=_DRAWN, linestyle=":", label=f"first alarm ({run.alarm:g} h)"
+            )
+    top.legend(frameon=False, loc="upper left", ncols=2)
+    low, high = float(total.min()), float(total.max())
+    top.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    panels[-1].set_xlabel("hours since the start of the run")
+    panels[-1].set_xlim(hours[0], hours[-1])
+    _write(figure, path)
+
+
+def _draw_heat(
+    figure: Figure, axes: Any, hours: FloatArray, beyond: pd.DataFrame, variables: pd.DataFrame
+) -> None:
+    """Nats of the sensors that surprise most, over time."""
+    names = beyond.mean().sort_values(ascending=False).index[:_N_HEAT]
+    step = hours[1] - hours[0]
+    image = axes.imshow(
+        beyond[names].to_numpy().T,
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma_r",
+        vmin=0,
+        vmax=_CLIP,
+        extent=(hours[0] - step / 2, hours[-1] + step / 2, len(names) - 0.5, -0.5),
+    )
+    labels = [f"{variables.loc[name, 'description']:.{_SHORT}}  {name}" for name in names]
+    axes.set_yticks(range(len(names)), labels, fontsize=8)
+    axes.set_title("In which sensors? The most surprising ones, by nats beyond normal", loc="left")
+    figure.colorbar(image, ax=axes, extend="max", label="nats", pad=0.01)
+
+
+def _draw_correlations(axes: Any, real: pd.DataFrame, drawn: pd.DataFrame) -> None:
+    upper = np.triu_indices(real.shape[1], 1)
+    x, y = (np.corrcoef(frame.to_numpy(), rowvar=False)[upper] for frame in (real, drawn))
+    axes.plot([-1, 1], [-1, 1], color="0.6", linewidth=0.8)
+    axes.plot(x, y, ".", color=_DRAWN, markersize=4, alpha=0.6)
+    axes.set_aspect("equal")
+    axes.set_xlabel("correlation in recorded rows")
+    axes.set_ylabel("correlation in drawn rows")
+    error = np.abs(x - y).mean()
+    axes.set_title(f"All {len(x):,} pairs of sensors: mean difference {error:.3f}", fontsize=10)
+
+
+def _wrapped(variables: pd.DataFrame, name: str) -> str:
+    return f"{name}\n{variables.loc[name, 'description']:.{_SHORT}}"
+
+
+def _unit(variables: pd.DataFrame, name: str) -> str:
+    return str(variables.loc[name, "unit"]).replace("deg", "°").replace("m3", "m³")
+
+
+def _write(figure: Figure, path: Path) -> None:
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=110)

@@ -1,0 +1,212 @@
+"""The plant of the demo: what is fitted, drawn and scored, and what an engineer is told of it.
+
+The alarm rule is plain on purpose. A sensor's limit is the highest surprise it had in 48 hours of
+normal operation; there is an alarm when one sensor is above its limit in three rows running.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from locality._typing import BoolArray, FloatArray
+from locality.artifact.summary import expected_surprise
+from locality.cli.pictures import FaultRun
+from locality.cli.terminal import Report
+from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
+from locality.data.files import write_frame
+from locality.estimator import LocalizedDiffusion
+
+__all__ = ["HISTOGRAMS", "SERIES", "FaultFindings", "Plant"]
+
+HISTOGRAMS = ("xmeas_07", "xmeas_09", "xmeas_10", "xmeas_12", "xmeas_18", "xmv_10")
+SERIES = ("xmeas_18", "xmeas_12")
+
+_FAULT = "fault04_test"
+_SHOWN = ("xmv_10", "xmeas_09")
+_N_STRETCHES = 8
+_RUNNING = 3
+_N_SENSORS = 6
+_GAUSSIAN = 0.5 * np.log(2 * np.pi)
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class FaultFindings:
+    """What the scored fault run shows.
+
+    Parameters
+    ----------
+    plant : TennesseeEastman
+    run : FaultRun
+    alarms : bool array [n_rows]
+    first : tuple of str
+        Sensors of the first alarm.
+    """
+
+    plant: TennesseeEastman
+    run: FaultRun
+    alarms: BoolArray
+    first: tuple[str, ...]
+
+    def describe(self, report: Report) -> None:
+        """Name the sensors, with units and meaning, and the time of the first alarm."""
+        plant, run = self.plant, self.run
+        active = plant.fault_active.to_numpy()
+        fault = plant.faults.loc[plant.fault]
+        report.heading(
+            f"A run with a fault: {fault['description']} ({fault['type']}), from {run.onset:g} h on"
+        )
+        report.line(
+            "Alarm: a sensor is more surprising than it ever was in 48 normal hours, three rows "
+            "running."
+        )
+        if np.isfinite(run.alarm):
+            minutes = round(60 * (run.alarm - run.onset))
+            named = ", ".join(f"{n} ({plant.variables.loc[n, 'description']})" for n in self.first)
+            report.line(
+                f"First alarm at {run.alarm:g} h, {minutes} minutes after the fault, by {named}."
+            )
+        report.line(
+            f"In alarm: {self.alarms[active].mean():.1%} of the rows with the fault, "
+            f"{self.alarms[~active].mean():.1%} of those before it."
+        )
+        beyond = run.beyond[active].mean().sort_values(ascending=False)[:_N_SENSORS]
+        before, after = plant.frame[~active].mean(), plant.frame[active].mean()
+        report.table(
+            ("most surprising", "meaning", "unit", "nats beyond normal", "mean before", "after"),
+            [
+                (
+                    name,
+                    str(plant.variables.loc[name, "description"]),
+                    str(plant.variables.loc[name, "unit"]),
+                    f"{nats:+.2f}",
+                    f"{before[name]:.5g}",
+                    f"{after[name]:.5g}",
+                )
+                for name, nats in beyond.items()
+            ],
+            words=3,
+        )
+        valve, reactor = _SHOWN
+        report.line(
+            f"The cooling water comes in warmer, so the controller opens its valve ({valve}, "
+            f"{before[valve]:.1f} → {after[valve]:.1f} %) and holds the reactor at "
+            f"{after[reactor]:.1f} °C: the temperature itself does not show the fault."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Plant:
+    """Runs of the plant.
+
+    Parameters
+    ----------
+    train, test, faulty : TennesseeEastman
+    surprise : dict of DataFrame
+        Filled by ``check``: surprise of the normal test run, by name of the model.
+    """
+
+    train: TennesseeEastman
+    test: TennesseeEastman
+    faulty: TennesseeEastman
+    surprise: dict[str, pd.DataFrame]
+
+    @classmethod
+    def load(cls) -> "Plant":
+        """Load the three runs."""
+        runs = [load_tennessee_eastman(run) for run in ("normal_train", "normal_test", _FAULT)]
+        return cls(runs[0], runs[1], runs[2], {})
+
+    @property
+    def variables(self) -> pd.DataFrame:
+        """Meaning and unit of every sensor."""
+        return self.train.variables
+
+    def fit(
+        self, score: str, n_steps: int, n_jobs: int, seed: int, progress: Progress
+    ) -> LocalizedDiffusion:
+        """A model of the normal run, each row given the two before it."""
+        model = LocalizedDiffusion(
+            lags=2, score=score, n_steps=n_steps, n_jobs=n_jobs, random_state=seed
+        )
+        return model.fit(self.train.frame, progress=progress)
+
+    def check(
+        self, models: dict[str, LocalizedDiffusion], progress: Progress
+    ) -> dict[str, float]:
+        """Nats per row of the second normal run, in standardized units."""
+        found = {}
+        for name, model in models.items():
+            standardizer = model.model_.standardizer
+            z = standardizer.standardize(self.test.frame.to_numpy(dtype=float))
+            found["independent"] = float((_GAUSSIAN + 0.5 * z**2).sum(axis=1).mean())
+            self.surprise[name] = model.surprise(self.test.frame, progress=progress)
+            nats = self.surprise[name].to_numpy().sum(axis=1) - standardizer.log_scale.sum()
+            found[name] = float(nats.mean())
+        return found
+
+    def draw(
+        self,
+        model: LocalizedDiffusion,
+        n_rows: int,
+        seed: int,
+        progress: Progress,
+        folder: Path,
+        overwrite: bool,
+    ) -> pd.DataFrame:
+        """Rows of several stretches of time, also written to the folder."""
+        drawn: pd.DataFrame = model.sample(
+            n_rows, n_series=_N_STRETCHES, random_state=seed, progress=progress
+        )
+        write_frame(drawn, folder / "synthetic.parquet", overwrite=overwrite)
+        return drawn
+
+    def correlation_errors(self, drawn: pd.DataFrame) -> tuple[float, float]:
+        """Mean difference of pair correlations from the second normal run: drawn, and fitted."""
+        reference = _correlations(self.test.frame)
+        ours, theirs = (_correlations(frame) for frame in (drawn, self.train.frame))
+        return float(np.abs(ours - reference).mean()), float(np.abs(theirs - reference).mean())
+
+    def score_fault(
+        self, model: LocalizedDiffusion, progress: Progress, folder: Path, overwrite: bool
+    ) -> FaultFindings:
+        """Score the fault run and find its alarms; the surprise is also written to the folder."""
+        run, normal = self.faulty, self.surprise["local neural"]
+        found = model.surprise(run.frame, progress=progress)
+        rows = found.sum(axis=1).rename("row_nats").to_frame()
+        write_frame(
+            pd.concat([rows, found], axis=1), folder / "surprise.parquet", overwrite=overwrite
+        )
+        over = (found > normal.max()).to_numpy()
+        running = np.lib.stride_tricks.sliding_window_view(over, _RUNNING, axis=0).all(axis=-1)
+        running = np.concatenate([np.zeros((_RUNNING - 1, over.shape[1]), dtype=bool), running])
+        alarms, active = running.any(axis=1), run.fault_active.to_numpy()
+        expected = expected_surprise(model.model_)
+        alarm, first = np.nan, ()
+        if (alarms & active).any():
+            row = int(np.argmax(alarms & active))
+            alarm, first = float(found.index[row]), tuple(found.columns[running[row]])
+        return FaultFindings(
+            run,
+            FaultRun(
+                f"Fault {run.fault} of the plant: {run.faults.loc[run.fault, 'description']}",
+                run.frame,
+                found - expected,
+                float((normal - expected).sum(axis=1).quantile(0.99)),
+                float(run.fault_active.idxmax()),
+                alarm,
+                _SHOWN,
+            ),
+            alarms,
+            first,
+        )
+
+
+def _correlations(frame: pd.DataFrame) -> FloatArray:
+    upper = np.triu_indices(frame.shape[1], 1)
+    return np.asarray(np.corrcoef(frame.to_numpy(dtype=float), rowvar=False)[upper])

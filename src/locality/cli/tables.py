@@ -1,0 +1,165 @@
+"""Tables for the command line: from a file to the columns that a command needs.
+
+Fitting takes the columns that were asked for. Scoring and context take the columns that were
+fitted, found by name: their order does not matter, further columns are left out and named, missing
+ones are an error.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from locality.exceptions import DataError
+
+__all__ = ["FittedRows", "given_names", "read_fitted_rows", "read_fitting_rows"]
+
+
+@dataclass(frozen=True)
+class FittedRows:
+    """Rows in the columns of a model.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame or array [n_rows, n_columns]
+        For the estimator; an array if the model was fitted to one.
+    frame : pandas.DataFrame
+        The same rows with names, index and time.
+    ignored : tuple of str
+        Columns of the file that the model does not know.
+    """
+
+    rows: Any
+    frame: Any
+    ignored: tuple[str, ...]
+
+
+def given_names(values: Iterable[str], available: Sequence[str]) -> list[str]:
+    """Column names from repeated options, each with one name or several between commas.
+
+    Parameters
+    ----------
+    values : iterable of str
+        As typed.
+    available : sequence of str
+        Columns of the table: a name with a comma in it is taken whole.
+
+    Examples
+    --------
+    >>> given_names(["a, b", "flow, in", "c"], ["a", "b", "c", "flow, in"])
+    ['a', 'b', 'flow, in', 'c']
+    """
+    names: list[str] = []
+    for value in values:
+        parts = [value] if value in available else value.split(",")
+        names += [part if part in available else part.strip() for part in parts]
+    return [name for name in names if name]
+
+
+def read_fitting_rows(
+    path: Path,
+    *,
+    columns: Sequence[str],
+    drop: Sequence[str],
+    given: Sequence[str],
+    time: str | None,
+) -> tuple[Any, list[str]]:
+    """Read a table to be fitted.
+
+    Parameters
+    ----------
+    path : Path
+    columns, drop, given : sequences of str
+        As typed; no ``columns`` means all.
+    time : str, optional
+
+    Returns
+    -------
+    frame : pandas.DataFrame [n_rows, n_columns]
+        With the time column, if any.
+    given : list of str
+        Names of the context columns.
+
+    Raises
+    ------
+    DataError
+        The file or a name cannot be used.
+    """
+    from locality.data.files import read_frame
+    from locality.data.names import choose_names
+
+    frame = read_frame(path)
+    available = [str(name) for name in frame.columns]  # a saved frame may number its columns
+    frame = frame.set_axis(available, axis=1)
+    if time is not None and time != frame.index.name:
+        _require_known(path, "--time", [time], available)
+    wanted = given_names(columns, available) or available
+    dropped, context = given_names(drop, available), given_names(given, available)
+    for option, names in (("--columns", wanted), ("--drop", dropped), ("--given", context)):
+        _require_known(path, option, names, available)
+    lost = [name for name in context if name in dropped]
+    if lost:
+        raise DataError(
+            f"{lost[0]!r} is named by --drop and by --given.", remedy="Name it once."
+        )
+    wanted = list(dict.fromkeys([*wanted, *context]))
+    chosen = list(choose_names(available, wanted, dropped, aside=time))
+    leading = [time] if time in available else []
+    return frame[leading + chosen], context
+
+
+def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = None) -> FittedRows:
+    """Read rows in the columns of a fitted estimator.
+
+    Parameters
+    ----------
+    path : Path
+    model : LocalizedDiffusion
+    columns : sequence of str, optional
+        Only these; by default all that were fitted, and the time.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or lacks columns.
+    """
+    from locality.data.files import read_frame
+    from locality.data.names import listing
+
+    frame = read_frame(path)
+    available = [str(name) for name in frame.columns]  # a saved frame may number its columns
+    frame = frame.set_axis(available, axis=1)
+    wanted = list(model.model_.standardizer.names if columns is None else columns)
+    named = hasattr(model, "feature_names_in_")
+    if not named and columns is None and not set(wanted) <= set(available):
+        if len(available) != len(wanted):
+            raise DataError(
+                f"{path.name}: found {len(available)} columns, but the model was fitted to "
+                f"{len(wanted)} columns without names.",
+                remedy="Pass a table with just these columns in their order.",
+            )
+        return FittedRows(frame.to_numpy(), frame.set_axis(wanted, axis=1), ())
+    time = model.time if columns is None else None
+    if time is not None and time != frame.index.name:
+        wanted = [time, *wanted]
+    missing = [repr(name) for name in wanted if name not in available]
+    if missing:
+        noun = "a column" if len(missing) == 1 else f"{len(missing)} columns"
+        raise DataError(
+            f"{path.name} lacks {noun} that the model was fitted to: {listing(missing)}.",
+            remedy=f"The file has {listing([repr(name) for name in available])}.",
+        )
+    chosen = frame[wanted]
+    ignored = tuple(name for name in available if name not in wanted)
+    return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
+
+
+def _require_known(path: Path, option: str, names: Sequence[str], available: Sequence[str]) -> None:
+    """Name the option as it was typed; the table's own message names the argument."""
+    from locality.data.names import choose_names
+
+    try:
+        choose_names(available, list(dict.fromkeys(names)))
+    except DataError as error:
+        message = error.message.removeprefix("columns ")
+        raise DataError(f"{path.name}: {option} {message}", remedy=error.remedy) from error

@@ -1,0 +1,164 @@
+"""Batches: what the networks of a shard see and should answer, chunk by chunk.
+
+With y = x + σε on the noisy slots, unit j sees y/√(1 + σ²), the given slots and features of the
+level, and should answer the residual of the closed form in units of its error,
+
+    T_j = (x_j − w_jᵀ y)/√v_j = ((e_1 − w_j)ᵀ y − σ ε_1)/√v_j .
+
+The second form has no small difference of large numbers, and needs the clean value no more. Row i
+always has noise level i of each unit, so weights and scales are tables made once.
+
+What is the same at every step is prepared once per chunk, buffers and views included: with small
+networks the time to dispatch an operation is as long as the operation.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from locality.local.denoiser import NetworkInputs
+from locality.local.gaussian import LocalGaussian
+from locality.local.network import LocalNetworks
+
+__all__ = ["Batches"]
+
+
+class Batches:
+    """Inputs and targets of some units at fixed noise levels.
+
+    Parameters
+    ----------
+    inputs : NetworkInputs
+    gaussian : LocalGaussian
+        Of the same units.
+    sigma : float64 tensor [n_units, n_rows]
+        Level of every row of a batch, evenly spaced in log σ.
+    """
+
+    def __init__(self, inputs: NetworkInputs, gaussian: LocalGaussian, sigma: torch.Tensor) -> None:
+        self.n_rows = sigma.shape[1]
+        self._inputs = inputs
+        self._n_noisy = inputs.patches.noisy.shape[1]
+        variance = gaussian.variance(sigma)
+        weights = -gaussian.weights(sigma)
+        weights[:, :, 0] += 1.0
+        weights /= variance.sqrt()[:, :, None]
+        weights[:, :, : self._n_noisy] *= (1.0 + sigma**2).sqrt()[:, None, None]
+        self._weights = weights.float()
+        self._error_noise = (sigma[:, None] * variance.rsqrt()).float()
+        spacing = 2.0 * (sigma[:, -1:] / sigma[:, :1]).log() / (self.n_rows - 1)
+        self._nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
+        self._sigma = sigma.float()
+        self._scale = (1.0 + sigma**2).rsqrt().float()
+        self._features = inputs.level_features(sigma)
+        size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows))
+        n_slots = inputs.patches.slots.shape[1]
+        self._gathered = torch.empty(2, size * n_slots, self.n_rows)
+        self._x = torch.zeros(size, inputs.n_inputs, self.n_rows)
+        self._chunks: dict[tuple[int, int], _Chunk] = {}
+        self._one_class = weights.shape[1] == 1
+
+    def load(self, z: torch.Tensor, noise: torch.Tensor, classes: torch.Tensor) -> None:
+        """Take the rows of the next batch.
+
+        Parameters
+        ----------
+        z, noise : float32 tensors [n_sources + 1, n_rows]
+            Clean rows, and ε (zero for given sources and in the last row).
+        classes : int tensor [n_rows]
+            Boundary class of each row.
+        """
+        self._z, self._noise, self._classes = z, noise, classes
+
+    def __call__(self, chunk: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs [n_units of the chunk, n_inputs, n_rows] and targets [.., n_rows].
+
+        Both are valid until the next call.
+        """
+        c = self._chunk(chunk)
+        torch.index_select(self._z, 0, c.slots, out=c.flat_y)
+        torch.index_select(self._noise, 0, c.slots, out=c.flat_noise)
+        c.y.addcmul_(c.noise, c.sigma)
+        torch.mul(c.y_noisy, c.scale, out=c.x_noisy)
+        if c.y_given.shape[1]:
+            c.x_given.copy_(c.y_given)
+        c.x_features.copy_(c.features)
+        if self._inputs.rim is not None:
+            c.x_rim.copy_(self._inputs.rim[chunk].transpose(1, 2)[:, :, self._classes])
+        weights, error_noise = c.weights, c.error_noise
+        if not self._one_class:
+            level = torch.arange(self.n_rows)
+            weights = self._weights[chunk][:, self._classes, :, level].permute(1, 2, 0)
+            error_noise = self._error_noise[chunk][:, self._classes, level]
+        torch.sum(torch.mul(weights, c.x_slots, out=c.y), 1, out=c.target)
+        c.target.addcmul_(c.noise_center, error_noise, value=-1.0)
+        return c.x, c.target
+
+    def nats_weight(self, chunk: slice) -> torch.Tensor:
+        """Nats per squared error in units of √v, times the number of levels [.., n_rows]."""
+        table = self._nats_weight[chunk]
+        if self._one_class:
+            return table[:, 0]
+        return table[:, self._classes, torch.arange(self.n_rows)]
+
+    def _chunk(self, chunk: slice) -> "_Chunk":
+        key = (chunk.start, chunk.stop)
+        if key not in self._chunks:
+            with torch.inference_mode(False):
+                self._chunks[key] = self._views(chunk)
+        return self._chunks[key]
+
+    def _views(self, chunk: slice) -> "_Chunk":
+        slots = torch.from_numpy(self._inputs.patches.slots)[chunk]
+        n_units, n_slots = slots.shape
+        flat = self._gathered[:, : slots.numel()]
+        y, noise = flat.view(2, n_units, n_slots, self.n_rows)
+        x, n = self._x[:n_units], self._n_noisy
+        return _Chunk(
+            slots=slots.ravel(),
+            flat_y=flat[0],
+            flat_noise=flat[1],
+            y=y,
+            y_noisy=y[:, :n],
+            y_given=y[:, n:],
+            noise=noise,
+            noise_center=noise[:, 0],
+            x=x,
+            x_slots=x[:, :n_slots],
+            x_noisy=x[:, :n],
+            x_given=x[:, n:n_slots],
+            x_features=x[:, n_slots : n_slots + 3],
+            x_rim=x[:, n_slots + 3 : n_slots + 2 + n],
+            target=torch.empty(n_units, self.n_rows),
+            sigma=self._sigma[chunk][:, None],
+            scale=self._scale[chunk][:, None],
+            features=self._features[chunk],
+            weights=self._weights[chunk][:, 0],
+            error_noise=self._error_noise[chunk][:, 0],
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Chunk:
+    """Views into buffers and tables for one chunk of units."""
+
+    slots: torch.Tensor
+    flat_y: torch.Tensor
+    flat_noise: torch.Tensor
+    y: torch.Tensor
+    y_noisy: torch.Tensor
+    y_given: torch.Tensor
+    noise: torch.Tensor
+    noise_center: torch.Tensor
+    x: torch.Tensor
+    x_slots: torch.Tensor
+    x_noisy: torch.Tensor
+    x_given: torch.Tensor
+    x_features: torch.Tensor
+    x_rim: torch.Tensor
+    target: torch.Tensor
+    sigma: torch.Tensor
+    scale: torch.Tensor
+    features: torch.Tensor
+    weights: torch.Tensor
+    error_noise: torch.Tensor

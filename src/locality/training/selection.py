@@ -1,0 +1,68 @@
+"""Which networks are worth keeping, from held-out gains that are noisy one by one.
+
+A component has few held-out rows, so its own gain has a large error; but components of a shard are
+alike. Gains are therefore taken as draws around a common mean (empirical Bayes): with gain g_j,
+squared error e_j², and μ, τ² the mean and variance across components,
+
+    posterior precision = 1/e_j² + 1/τ² ,   posterior mean = (g_j/e_j² + μ/τ²) / precision .
+
+If all networks of a shard gain, a single unlucky one is kept; if gains scatter about zero, a single
+lucky one is not (Morris, 1983, *Parametric empirical Bayes inference*).
+"""
+
+import numpy as np
+
+from locality._typing import BoolArray, FloatArray, IntArray
+
+__all__ = ["best_units", "worthwhile"]
+
+_SMALLEST = 1e-4  # nats: error below which a gain is taken as certain
+
+
+def worthwhile(gain: FloatArray, error: FloatArray, n_errors: float) -> BoolArray:
+    """Whether each gain is below zero by some posterior standard errors.
+
+    Parameters
+    ----------
+    gain : float array [n]
+        Change of held-out nats by a network; negative is better.
+    error : float array [n]
+        Standard errors.
+    n_errors : float
+        How sure to be.
+
+    Returns
+    -------
+    bool array [n]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> worthwhile(np.array([-0.2, -0.25, -0.06]), np.full(3, 0.05), 2.0).tolist()
+    [True, True, True]
+    >>> worthwhile(np.array([0.0, -0.04, 0.02, 0.01]), np.full(4, 0.03), 2.0).tolist()
+    [False, False, False, False]
+    """
+    if len(gain) == 0:
+        return np.zeros(0, dtype=bool)
+    variance = np.maximum(error, _SMALLEST) ** 2
+    mean = np.average(gain, weights=1.0 / variance)
+    mean_variance = 1.0 / np.sum(1.0 / variance)
+    spread = max(float(np.mean((gain - mean) ** 2 - variance)), 0.0)
+    shrink = spread / (spread + variance)
+    posterior = shrink * gain + (1.0 - shrink) * mean
+    posterior_variance = shrink * variance + (1.0 - shrink) ** 2 * mean_variance
+    return np.asarray(posterior < -n_errors * np.sqrt(posterior_variance))
+
+
+def best_units(total: FloatArray, target: IntArray) -> IntArray:
+    """Of all units of a target the one with the lowest nats, targets ascending.
+
+    Parameters
+    ----------
+    total : float array [n_units]
+        Nats of the unit.
+    target : int array [n_units]
+    """
+    order = np.lexsort((total, target))
+    return order[np.unique(target[order], return_index=True)[1]]

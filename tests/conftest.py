@@ -1,0 +1,93 @@
+"""Models made by hand: the exact law instead of a fit, so that tests judge what comes after."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from locality.domain import Domain
+from locality.local.field import ScoreField
+from locality.local.network import LocalNetworks, round_up
+from locality.local.patches import Patches, Sources
+from locality.local.shard import ShardState
+from locality.noise.streams import stream
+
+Covariance = Callable[[Sources], NDArray[np.float64]]
+
+
+def by_hand(
+    domain: Domain,
+    radius: int,
+    covariance: Covariance,
+    *,
+    n_shards: int = 1,
+    extent: tuple[int, ...] = (),
+    strength: float = 0.0,
+) -> ScoreField:
+    """A score field with given second moments.
+
+    ``covariance`` maps sources to their second moments. With a ``strength`` above zero every
+    component has a network with random weights (not zero in the last layer either), trusted in
+    every boundary class of a lattice of this ``extent``.
+    """
+    shards = []
+    for number, nodes in enumerate(np.array_split(domain.targets, n_shards)):
+        stencils = domain.stencils(radius).select(nodes)
+        sources = Sources.of(stencils)
+        patches = Patches.of(stencils, sources)
+        inside = sources.inside(domain, extent)[1] if strength else np.zeros((0, 0), dtype=bool)
+        rim = len(inside) > 1
+        n_noisy = patches.noisy.shape[1]
+        width = round_up(patches.slots.shape[1] + 3 + (n_noisy - 1) * rim)
+        units = np.arange(len(nodes)) if strength else np.arange(0)
+        generator = stream(7, number)
+        networks = LocalNetworks.initial(len(units), width, 8, generator)
+        for name in ("w3", "b3"):
+            weight = networks.weights[name]
+            weight.copy_(strength * torch.randn(weight.shape, generator=generator))
+        nothing = np.full((len(nodes), 1), np.nan)
+        shards.append(
+            ShardState(
+                target=nodes,
+                radius=np.full(len(nodes), radius),
+                shrinkage=np.zeros(len(nodes)),
+                source_node=sources.node,
+                source_offset=sources.offset,
+                source_given=sources.given,
+                noisy=patches.noisy,
+                given=patches.given,
+                covariance=covariance(sources),
+                network_unit=units,
+                level_range=np.tile([0.05, 6.0], (len(units), 1)),
+                trained_inside=inside,
+                uses_rim=np.array([rim]),
+                **{name: w.numpy() for name, w in networks.weights.items()},
+                held_out=nothing[:, 0],
+                held_out_error=np.zeros(len(nodes)),
+                held_out_independent=nothing[:, 0],
+                radii=np.array([radius]),
+                linear_curve=nothing,
+                neural_curve=nothing,
+            )
+        )
+    return ScoreField(domain, tuple(shards))
+
+
+@pytest.fixture
+def make_field() -> Callable[..., ScoreField]:
+    return by_hand
+
+
+def random_covariance(n: int, seed: int = 0) -> NDArray[np.float64]:
+    """Positive definite, unit diagonal, condition about 30."""
+    factor = np.random.default_rng(seed).standard_normal((n, 2 * n))
+    matrix = factor @ factor.T
+    scale = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(scale, scale)
+
+
+@pytest.fixture
+def make_covariance() -> Callable[..., NDArray[np.float64]]:
+    return random_covariance

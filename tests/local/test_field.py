@@ -1,0 +1,213 @@
+"""The assembled score: exact zeros outside every stencil, and the exact score at full radius."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import shortest_path
+
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.local.field import ScoreField
+from locality.local.patches import Sources
+from locality.noise.streams import stream
+
+
+def network_graph(n: int) -> DependencyGraph:
+    edges = [(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (5, 6), (6, 7), (7, 4)]
+    return DependencyGraph.from_edges(edges, n)
+
+
+def names(n: int) -> tuple[str, ...]:
+    return tuple(f"x{k}" for k in range(n))
+
+
+def smooth(sources: Sources) -> NDArray[np.float64]:
+    """A covariance that falls with distance in node number and offset; nothing is Markov in it."""
+    places = np.column_stack([sources.node, sources.offset])
+    return 1 / (1 + 0.3 * ((places[:, None] - places[None]) ** 2).sum(-1))
+
+
+CASES: dict[str, tuple[Domain, int, tuple[int, ...]]] = {
+    "table": (Domain(network_graph(8), names(8)), 1, ()),
+    "wide table": (Domain(network_graph(8), names(8)), 2, ()),
+    "context": (Domain(network_graph(8), names(8), context=(4,)), 1, ()),
+    "causal": (Domain(network_graph(8), names(8), (Axis("t", (2, 0)),)), 1, (4,)),
+    "causal with context": (
+        Domain(network_graph(8), names(8), (Axis("t", (1, 0)),), context=(1,)),
+        1,
+        (3,),
+    ),
+    "joint": (Domain(network_graph(8), names(8), (Axis("t", (1, 1)),)), 1, (5,)),
+    "lattice": (Domain(DependencyGraph.empty(1), ("x",), (Axis("s"),)), 2, (9,)),
+    "ring": (
+        Domain(DependencyGraph.empty(1), ("x",), (Axis("s", extent=9, periodic=True),)),
+        2,
+        (9,),
+    ),
+    "field": (
+        Domain(
+            DependencyGraph.chain(2),
+            ("u", "v"),
+            (Axis("east", extent=4, periodic=True), Axis("north")),
+        ),
+        1,
+        (4, 3),
+    ),
+}
+N = 2  # samples
+
+
+def allowed(domain: Domain, radius: int, extent: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which (node, position) the score of which (node, position) may read, by definition."""
+    network = domain.graph.to_scipy().toarray()
+    network[list(domain.context)] = network[:, list(domain.context)] = 0
+    hops = shortest_path(network, directed=False, unweighted=True)
+    places = list(product(*map(range, extent)))
+    n_nodes, n_places = domain.n_nodes, len(places)
+    result = np.zeros((n_nodes, n_places, n_nodes, n_places), dtype=bool)
+    for p, here in enumerate(places):
+        for q, there in enumerate(places):
+            distance, fits = 0.0, True
+            for a, axis in enumerate(domain.axes):
+                step = there[a] - here[a]
+                if axis.window is not None:
+                    fits &= -axis.window[0] <= step <= axis.window[1]
+                    continue
+                lap = extent[a]
+                distance += min(abs(step), lap - abs(step)) if axis.periodic else abs(step)
+            result[:, p, :, q] = fits & (hops + distance <= radius)
+            if len(domain.context):
+                result[:, p, list(domain.context), q] = fits and distance == 0
+    return result
+
+
+def score_of(field: ScoreField, values: NDArray[np.float32], sigma: float) -> torch.Tensor:
+    """Score [n_targets, n_positions, N] with the given slots read from ``values`` as well."""
+    targets = field.domain.targets
+    y = torch.from_numpy(np.ascontiguousarray(values[targets])).reshape(len(targets), -1)
+    return field.bind(values).score(y, sigma).reshape(len(targets), -1, N)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0], ids=["linear", "neural"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_jacobian_is_exactly_zero_outside_every_stencil(make_field, name, strength) -> None:
+    """Each input is moved far; a component may change a bit only if it sees that input.
+
+    Inside the stencil a change is demanded, so that the zeros prove something.
+    """
+    domain, radius, extent = CASES[name]
+    n_shards = min(3, len(domain.targets))
+    field = make_field(domain, radius, smooth, n_shards=n_shards, extent=extent, strength=strength)
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((domain.n_nodes, *extent, N)).astype(np.float32)
+    may = allowed(domain, radius, extent)[domain.targets]
+    base = score_of(field, values, 0.7)
+    n_places = may.shape[1]
+    flat = values.reshape(domain.n_nodes, n_places, N)
+    for node in range(domain.n_nodes):
+        for place in range(n_places):
+            moved = flat.copy()
+            moved[node, place, 0] += 3.0
+            changed = score_of(field, moved.reshape(values.shape), 0.7) != base
+            assert not changed[..., 1].any()  # other samples never change
+            np.testing.assert_array_equal(changed[..., 0].numpy(), may[:, :, node, place])
+
+
+@pytest.mark.parametrize("name", ["table", "causal", "joint"])
+def test_nodes_beyond_a_shard_and_its_halo_may_be_missing(make_field, name) -> None:
+    """NaN in all nodes that a shard does not read leaves its score alone, to the bit."""
+    domain, radius, extent = CASES[name]
+    field = make_field(domain, radius, smooth, n_shards=4, extent=extent, strength=1.0)
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((domain.n_nodes, *extent, N)).astype(np.float32)
+    clean = score_of(field, values, 0.4)
+    for shard in field.shards:
+        poisoned = values.copy()
+        outside = np.setdiff1d(np.arange(domain.n_nodes), shard.source_node)
+        assert len(outside)
+        poisoned[outside] = np.nan
+        found = score_of(field, poisoned, 0.4)
+        assert torch.equal(found[shard.target], clean[shard.target])
+        assert found[outside].isnan().all()
+
+
+@pytest.mark.parametrize("n_shards", [1, 3, 8])
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
+def test_at_full_radius_the_score_is_that_of_the_noised_law(
+    make_field, make_covariance, sigma, n_shards
+) -> None:
+    c = make_covariance(8)
+    domain = Domain(network_graph(8), names(8))
+    field = make_field(domain, 7, lambda s: c[np.ix_(s.node, s.node)], n_shards=n_shards)
+    y = np.random.default_rng(2).standard_normal((8, 20))
+    expected = -np.linalg.solve(c + sigma**2 * np.eye(8), y)
+    found = field.bind(np.zeros((8, 20))).score(torch.from_numpy(y), sigma)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_a_causal_field_at_full_radius_has_the_conditional_score(make_field) -> None:
+    """∇ log p_σ(y_t | x_{t-1}), from the dense covariance of two rows."""
+    rng = np.random.default_rng(3)
+    factor = rng.standard_normal((6, 12))
+    joint = factor @ factor.T / 12  # rows t-1 and t of three sensors
+    domain = Domain(DependencyGraph.chain(3), names(3), (Axis("t", (1, 0)),))
+
+    def covariance(sources):
+        at = sources.node + 3 * (sources.offset[:, 0] + 1)
+        return joint[np.ix_(at, at)]
+
+    field = make_field(domain, 2, covariance, n_shards=2)
+    sigma, values = 0.3, rng.standard_normal((3, 2, 5))
+    y = torch.from_numpy(rng.standard_normal((3, 5)))
+    found = field.bind(values, slice(1, 2)).score(y, sigma)
+    past, cross, now = joint[:3, :3], joint[3:, :3], joint[3:, 3:]
+    gain = np.linalg.solve(past, cross.T).T
+    law = now - gain @ cross.T + sigma**2 * np.eye(3)
+    expected = -np.linalg.solve(law, y.numpy() - gain @ values[:, 0])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    # the first row has no past: its law is that of a row whose past is not known
+    found = field.bind(values, slice(0, 1)).score(y, sigma)
+    expected = -np.linalg.solve(now + sigma**2 * np.eye(3), y.numpy())
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["table", "causal", "context"])
+def test_permuting_the_nodes_permutes_the_score(make_field, name) -> None:
+    domain, radius, extent = CASES[name]
+    order = np.random.default_rng(4).permutation(domain.n_nodes)
+    context = tuple(np.flatnonzero(np.isin(order, domain.context)).tolist())
+    permuted = Domain(domain.graph.permute(order), names(8), domain.axes, context)
+
+    def moved(sources):
+        return smooth(Sources(order[sources.node], sources.offset, sources.given))
+
+    values = np.random.default_rng(5).standard_normal((8, *extent, N))
+    found = []
+    for space, law, x in ((domain, smooth, values), (permuted, moved, values[order])):
+        field = make_field(space, radius, law, n_shards=2)
+        whole = np.zeros(values.shape)
+        whole[space.targets] = score_of(field, x, 0.5).reshape(-1, *values.shape[1:])
+        found.append(whole)
+    np.testing.assert_allclose(found[1], found[0][order], rtol=1e-9, atol=1e-12)
+
+
+def test_limits_bound_the_denoiser_and_nothing_else(make_field) -> None:
+    domain, radius, _ = CASES["table"]
+    free = make_field(domain, radius, smooth)
+    limits = np.tile([-0.3, 0.5], (8, 1))
+    bounded = ScoreField(domain, free.shards, limits)
+    y = 3 * torch.randn(8, 50, generator=stream(0))
+    values = np.zeros((8, 50), dtype=np.float32)
+    found, expected = bounded.bind(values).denoise(y, 0.5), free.bind(values).denoise(y, 0.5)
+    assert torch.equal(found, expected.clamp(-0.3, 0.5))
+    assert (found != expected).any()
+
+
+def test_conditional_scale_is_in_the_order_of_the_targets(make_field, make_covariance) -> None:
+    c = make_covariance(8)
+    domain = Domain(network_graph(8), names(8))
+    field = make_field(domain, 7, lambda s: c[np.ix_(s.node, s.node)], n_shards=3)
+    expected = np.diag(np.linalg.inv(c)) ** -0.5
+    np.testing.assert_allclose(field.conditional_scale, expected, rtol=1e-9)

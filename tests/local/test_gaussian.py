@@ -1,0 +1,240 @@
+"""The local Gaussian against dense linear algebra, scipy densities and quadrature."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import integrate, stats
+
+from locality.local.gaussian import LocalGaussian
+from locality.local.patches import Patches
+
+SIGMAS = [1e-3, 0.05, 0.4, 1.0, 3.0, 50.0]
+
+
+def all_seen(n_units: int, n_slots: int) -> torch.Tensor:
+    return torch.ones(n_units, 1, n_slots, dtype=torch.bool)
+
+
+def whole_state(covariance: NDArray[np.float64]) -> tuple[LocalGaussian, Patches]:
+    """One unit per component; every patch is the whole state, with its own component first."""
+    d = len(covariance)
+    slots = np.stack([np.r_[j, np.delete(np.arange(d), j)] for j in range(d)])
+    patches = Patches(slots, np.empty((d, 0), dtype=np.int64), d)
+    matrix = torch.from_numpy(covariance[slots[:, :, None], slots[:, None, :]])
+    no_shrinkage = torch.zeros(d, dtype=torch.float64)
+    return LocalGaussian.fit(matrix, d, all_seen(d, d), no_shrinkage), patches
+
+
+def one_unit(
+    covariance: NDArray[np.float64], n_noisy: int, shrinkage: float = 0.0
+) -> LocalGaussian:
+    matrix = torch.from_numpy(covariance)[None]
+    gamma = torch.tensor([shrinkage], dtype=torch.float64)
+    return LocalGaussian.fit(matrix, n_noisy, all_seen(1, len(covariance)), gamma)
+
+
+def one_patch(n_noisy: int, n_given: int) -> Patches:
+    slots = np.arange(n_noisy + n_given)[None]
+    return Patches(slots[:, :n_noisy], slots[:, n_noisy:], n_noisy + n_given)
+
+
+def examples(rows: NDArray[np.float64]) -> torch.Tensor:
+    """Rows [n, d] as z with its zero row."""
+    return torch.from_numpy(np.vstack([rows.T, np.zeros(len(rows))]))
+
+
+def interior(n: int) -> torch.Tensor:
+    return torch.zeros(n, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("n_given", [0, 3])
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_denoiser_is_the_exact_conditional_mean(make_covariance, n_given, sigma) -> None:
+    """E[x_0 | y, g] and its variance from the joint Gaussian of (x_0, y, g), solved densely."""
+    n_noisy, c = 5, make_covariance(5 + n_given, seed=n_given)
+    seen = c.copy()
+    seen[:n_noisy, :n_noisy] += sigma**2 * np.eye(n_noisy)
+    expected = np.linalg.solve(seen, c[:, 0])
+    variance = c[0, 0] - c[0] @ expected
+    model = one_unit(c, n_noisy)
+    level = torch.tensor([[sigma]], dtype=torch.float64)
+    # given slots carry a ridge of 1e-9 that the dense route does not have
+    np.testing.assert_allclose(model.weights(level)[0, 0, :, 0], expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(model.variance(level)[0, 0, 0], variance, rtol=1e-6)
+
+
+def test_conditional_scale_is_the_error_as_noise_vanishes(make_covariance) -> None:
+    c = make_covariance(6)
+    model, _ = whole_state(c)
+    expected = np.diag(np.linalg.inv(c)) ** -0.5
+    np.testing.assert_allclose(model.conditional_scale[:, 0], expected, rtol=1e-10)
+
+
+def test_surprise_over_whole_patches_sums_to_minus_log_density(make_covariance) -> None:
+    c = make_covariance(7, seed=3)
+    rows = 2.0 * np.random.default_rng(1).standard_normal((40, 7))
+    model, patches = whole_state(c)
+    total = model.surprise(examples(rows), patches, interior(40)).sum(0)
+    expected = -stats.multivariate_normal(np.zeros(7), c).logpdf(rows)
+    np.testing.assert_allclose(total, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("edges", [[np.inf, 0.0], [np.inf, 2.0, 0.3, 0.01, 0.0]])
+def test_bands_add_up(make_covariance, edges) -> None:
+    model = one_unit(make_covariance(6, seed=5), 4)
+    patches = one_patch(4, 2)
+    z = examples(np.random.default_rng(2).standard_normal((30, 6)))
+    whole = model.surprise(z, patches, interior(30))
+    bands = [
+        model.surprise(z, patches, interior(30), band)
+        for band in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    np.testing.assert_allclose(sum(bands), whole, rtol=1e-10)
+
+
+def expected_square(
+    c: NDArray[np.float64], n_noisy: int, x: NDArray[np.float64], sigma: float
+) -> float:
+    """E_ε (x_0 − D(x + σε))², with D from the dense route."""
+    seen = c + 0.0
+    seen[:n_noisy, :n_noisy] += sigma**2 * np.eye(n_noisy)
+    w = np.linalg.solve(seen, c[:, 0])
+    return float((x[0] - w @ x) ** 2 + sigma**2 * (w[:n_noisy] ** 2).sum())
+
+
+@pytest.mark.parametrize("band", [(np.inf, 0.0), (np.inf, 1.5), (1.5, 0.2), (0.2, 0.0)])
+@pytest.mark.parametrize("n_given", [0, 2])
+def test_surprise_is_the_integral_of_denoising_errors(make_covariance, band, n_given) -> None:
+    """The I-MMSE integral by adaptive quadrature over log snr, to 1e-5 nats."""
+    c = make_covariance(4 + n_given, seed=8)
+    upper, lower = band
+    start = -30.0 if np.isinf(upper) else -2 * np.log(upper)
+    stop = 30.0 if lower == 0 else -2 * np.log(lower)
+    rows = 1.5 * np.random.default_rng(3).standard_normal((5, 4 + n_given))
+    model = one_unit(c, 4)
+    found = model.surprise(examples(rows), one_patch(4, n_given), interior(5), band)[0]
+
+    def integrand(log_snr: float, x: NDArray[np.float64]) -> float:
+        snr = np.exp(log_snr)
+        return snr * (1 / (1 + snr) - expected_square(c, 4, x, snr**-0.5))
+
+    for x, surprise in zip(rows, found, strict=True):
+        integral, _ = integrate.quad(integrand, start, stop, args=(x,), limit=300)
+        constant = 0.5 * np.log(2 * np.pi * np.e) if np.isinf(upper) else 0.0
+        np.testing.assert_allclose(surprise, constant - 0.5 * integral, atol=1e-5)
+
+
+def test_surprise_is_the_integral_of_drawn_denoising_errors(make_covariance) -> None:
+    """The same with noise drawn instead of integrated; 4.4 standard errors, level 1e-5."""
+    c = make_covariance(4, seed=8)
+    model, patches = one_unit(c, 4), one_patch(4, 0)
+    x = np.array([1.0, -0.5, 2.0, 0.3])
+    exact = float(model.surprise(examples(x[None]), patches, interior(1))[0, 0])
+    rng = np.random.default_rng(4)
+    log_snr = rng.uniform(-12.0, 12.0, 200_000)
+    sigma = np.exp(-log_snr / 2)
+    level = torch.from_numpy(sigma[None])
+    w = model.weights(level)[0, 0].numpy()
+    y = x[:, None] + sigma * rng.standard_normal((4, len(sigma)))
+    error = (x[0] - (w * y).sum(0)) ** 2
+    snr = np.exp(log_snr)
+    terms = 0.5 * np.log(2 * np.pi * np.e) - 12.0 * snr * (1 / (1 + snr) - error)
+    # beyond the range: log snr < -12 and > 12 together below 1e-4 nats
+    assert abs(terms.mean() - exact) < 4.4 * terms.std() / len(terms) ** 0.5 + 1e-4
+    assert terms.std() / len(terms) ** 0.5 < 0.1
+
+
+@pytest.mark.parametrize("n_given", [0, 3])
+@pytest.mark.parametrize("shrinkage", [0.0, 0.1])
+def test_expected_surprise_is_the_mean_of_surprises(make_covariance, n_given, shrinkage) -> None:
+    n = 4 + n_given
+    model = one_unit(make_covariance(n, seed=1), 4, shrinkage)
+    rows = np.random.default_rng(5).standard_normal((50, n)) * np.linspace(0.5, 2.0, n)
+    moments = torch.from_numpy(rows.T @ rows / 50)[None]
+    mean = model.surprise(examples(rows), one_patch(4, n_given), interior(50))[0].mean()
+    np.testing.assert_allclose(model.expected_surprise(moments)[0], mean, rtol=1e-10)
+
+
+def test_given_slots_condition_exactly(make_covariance) -> None:
+    """All noisy components given the rest: the sum is −log p(x | g) of scipy."""
+    c, d, rng = make_covariance(7, seed=9), 4, np.random.default_rng(6)
+    rows = rng.standard_normal((25, 7))
+    order = np.stack([np.r_[j, np.delete(np.arange(d), j), 4:7] for j in range(d)])
+    patches = Patches(order[:, :d], order[:, d:], 7)
+    matrix = torch.from_numpy(c[order[:, :, None], order[:, None, :]])
+    none = torch.zeros(d, dtype=torch.float64)
+    model = LocalGaussian.fit(matrix, d, all_seen(d, 7), none)
+    total = model.surprise(examples(rows), patches, interior(25)).sum(0)
+    joint = stats.multivariate_normal(np.zeros(7), c).logpdf(rows)
+    given = stats.multivariate_normal(np.zeros(3), c[d:, d:]).logpdf(rows[:, d:])
+    np.testing.assert_allclose(total, given - joint, rtol=1e-6, atol=1e-6)
+
+
+def test_shrinkage_is_a_step_towards_the_identity(make_covariance) -> None:
+    c, gamma = make_covariance(5), 0.3
+    level = torch.tensor([[0.7]], dtype=torch.float64)
+    shrunk = (1 - gamma) * c + gamma * np.eye(5)
+    np.testing.assert_allclose(
+        one_unit(c, 5, gamma).weights(level), one_unit(shrunk, 5).weights(level), rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("n_given", [0, 2])
+def test_slots_that_are_not_present_leave_no_trace(make_covariance, n_given) -> None:
+    """Padding holds NaN in the covariance; the answer is that of the patch without it."""
+    n_noisy, n = 4, 4 + n_given
+    c = make_covariance(n, seed=2)
+    keep = np.array([0, 1, 3, *range(n_noisy, n - 1)]) if n_given else np.array([0, 1, 3])
+    dropped = np.setdiff1d(np.arange(n), keep)
+    poisoned = c.copy()
+    poisoned[dropped] = poisoned[:, dropped] = np.nan
+    present = torch.from_numpy(np.isin(np.arange(n), keep))[None, None]
+    none = torch.zeros(1, dtype=torch.float64)
+    full = LocalGaussian.fit(torch.from_numpy(poisoned)[None], n_noisy, present, none)
+    small = one_unit(c[np.ix_(keep, keep)], 3)
+    level = torch.tensor([SIGMAS], dtype=torch.float64)
+    weights = full.weights(level)[0, 0]
+    np.testing.assert_allclose(weights[keep], small.weights(level)[0, 0], rtol=1e-9, atol=1e-12)
+    assert (weights[dropped].abs() < 1e-14).all()
+    np.testing.assert_allclose(full.variance(level), small.variance(level), rtol=1e-10)
+    rows = np.random.default_rng(7).standard_normal((9, n))
+    rows[:, dropped] = 0.0
+    np.testing.assert_allclose(
+        full.surprise(examples(rows), one_patch(n_noisy, n_given), interior(9)),
+        small.surprise(examples(rows[:, keep]), one_patch(3, len(keep) - 3), interior(9)),
+        rtol=1e-10,
+    )
+
+
+def test_surprise_does_not_read_sources_of_other_stencils(make_covariance) -> None:
+    model = one_unit(make_covariance(3), 3)
+    rows = np.random.default_rng(8).standard_normal((10, 5))
+    patches = Patches(np.array([[1, 2, 4]]), np.empty((1, 0), dtype=np.int64), 5)
+    clean = model.surprise(examples(rows), patches, interior(10))
+    rows[:, [0, 3]] = np.nan
+    assert torch.equal(model.surprise(examples(rows), patches, interior(10)), clean)
+
+
+def test_permuting_slots_changes_nothing(make_covariance) -> None:
+    c, rng = make_covariance(6, seed=4), np.random.default_rng(9)
+    rows = rng.standard_normal((20, 6))
+    order = np.r_[0, 1 + rng.permutation(5)]
+    found = [
+        one_unit(matrix, 6).surprise(examples(x), one_patch(6, 0), interior(20))
+        for matrix, x in ((c, rows), (c[np.ix_(order, order)], rows[:, order]))
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-10)
+
+
+def test_nearly_equal_sensors_and_equal_eigenvalues_are_no_problem() -> None:
+    tight = np.array([[1.0, 1.0 - 1e-7], [1.0 - 1e-7, 1.0]])
+    rows = np.array([[0.5, 0.5 + 1e-4], [1.0, 1.0]])
+    model, patches = whole_state(tight)
+    expected = -stats.multivariate_normal(np.zeros(2), tight).logpdf(rows)
+    total = model.surprise(examples(rows), patches, interior(2)).sum(0)
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
+    model, patches = whole_state(np.eye(4))
+    rows = np.random.default_rng(0).standard_normal((3, 4))
+    each = model.surprise(examples(rows), patches, interior(3))
+    np.testing.assert_allclose(each, -stats.norm.logpdf(rows.T), rtol=1e-12)

@@ -1,0 +1,123 @@
+"""Local networks: the hand-written backward pass against automatic differentiation."""
+
+import numpy as np
+import pytest
+import torch
+
+from locality.local.network import LocalNetworks, round_up
+from locality.noise.streams import stream
+
+
+def random_networks(n_units: int = 5, n_inputs: int = 16, width: int = 24) -> LocalNetworks:
+    generator = stream(1, n_units)
+    networks = LocalNetworks.initial(n_units, n_inputs, width, generator)
+    for name in ("w3", "b3"):
+        networks.weights[name].copy_(
+            torch.randn(networks.weights[name].shape, generator=generator)
+        )
+    return networks
+
+
+def reference(weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """The formula of the module, in the precision of its arguments."""
+
+    def activation(u: torch.Tensor) -> torch.Tensor:
+        c = u.clamp(0.0, 2.0)
+        return c * (u - c / 2)
+
+    a1 = activation(torch.einsum("jpi,jpn->jni", weights["w1"], x).transpose(1, 2))
+    a2 = activation(torch.einsum("jih,jin->jhn", weights["w2"], a1))
+    return torch.einsum("jh,jhn->jn", weights["w3"], a2) + weights["b3"][:, None]
+
+
+def inputs(n_units: int = 5, n_inputs: int = 16, n_rows: int = 300) -> torch.Tensor:
+    return torch.randn(n_units, n_inputs, n_rows, generator=stream(2))
+
+
+def test_forward_and_backward_agree_with_automatic_differentiation() -> None:
+    """Relative to the reference in double precision: 1e-5 in norm, for every weight array."""
+    networks, x = random_networks(), inputs()
+    slope = torch.randn(5, 300, generator=stream(3))
+    exact = {name: w.double().requires_grad_() for name, w in networks.weights.items()}
+    output = reference(exact, x.double())
+    (output * slope.double()).sum().backward()
+    gradients = networks.zeros_like()
+    for chunk in networks.chunks(300):
+        f = networks.forward(x[chunk], chunk)
+        torch.testing.assert_close(f.double(), output[chunk].detach(), rtol=1e-4, atol=1e-5)
+        networks.backward(x[chunk], slope[chunk], chunk, gradients)
+    for name, gradient in gradients.items():
+        truth = exact[name].grad
+        assert truth is not None
+        assert (gradient.double() - truth).norm() < 1e-5 * truth.norm(), name
+
+
+@pytest.mark.parametrize("n_rows", [1, 64, 1000])
+def test_chunks_cover_every_unit_once_and_change_nothing(n_rows: int) -> None:
+    networks, x = random_networks(12), inputs(12, n_rows=n_rows)
+    slope = torch.randn(12, n_rows, generator=stream(4))
+    covered = torch.cat([torch.arange(12)[chunk] for chunk in networks.chunks(n_rows)])
+    assert covered.tolist() == list(range(12))
+    results = []
+    for chunks in ([slice(0, 12)], [slice(j, j + 1) for j in range(12)], networks.chunks(n_rows)):
+        gradients, outputs = networks.zeros_like(), []
+        for chunk in chunks:
+            outputs.append(networks.forward(x[chunk], chunk).clone())
+            networks.backward(x[chunk], slope[chunk], chunk, gradients)
+        results.append({"f": torch.cat(outputs), **gradients})
+    for other in results[1:]:
+        for name, value in results[0].items():
+            torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-5)
+
+
+def test_units_never_mix() -> None:
+    """NaN in the inputs, slopes and weights of one unit stays in that unit, to the bit."""
+    networks, x = random_networks(), inputs()
+    slope = torch.randn(5, 300, generator=stream(3))
+    everything = slice(0, 5)
+
+    def run() -> dict[str, torch.Tensor]:
+        gradients = networks.zeros_like()
+        f = networks.forward(x, everything).clone()
+        networks.backward(x, slope, everything, gradients)
+        return {"f": f, **gradients}
+
+    clean = run()
+    for array in (x, slope, *networks.weights.values()):
+        array[2] = torch.nan
+    poisoned = run()
+    others = [0, 1, 3, 4]
+    for name, value in clean.items():
+        assert torch.equal(poisoned[name][others], value[others]), name
+        assert poisoned[name][2].isnan().any(), name
+
+
+def test_networks_start_at_zero() -> None:
+    networks = LocalNetworks.initial(3, 8, 16, stream(5))
+    assert (networks.forward(inputs(3, 8), slice(0, 3)) == 0).all()
+
+
+def test_hidden_activations_start_at_a_steady_scale() -> None:
+    """Neither dying nor exploding: inputs of scale 1 give second activations of scale 0.1 to 2."""
+    for n_inputs, width in ((8, 32), (64, 64), (160, 128)):
+        networks = LocalNetworks.initial(4, n_inputs, width, stream(6))
+        networks.weights["w3"].fill_(width**-0.5)
+        x = torch.randn(4, n_inputs, 2000, generator=stream(7))
+        spread = networks.forward(x, slice(0, 4)).std()
+        assert 0.1 < spread < 2.0
+
+
+def test_taken_units_are_copies() -> None:
+    networks = random_networks()
+    taken = networks.take(torch.tensor([3, 1]))
+    x = inputs()[[3, 1]]
+    before = taken.forward(x, slice(0, 2)).clone()
+    for w in networks.weights.values():
+        w.zero_()
+    assert torch.equal(taken.forward(x, slice(0, 2)), before)
+    assert (taken.n_units, taken.n_inputs, taken.width) == (2, 16, 24)
+
+
+def test_round_up_to_multiples_of_eight() -> None:
+    assert [round_up(n) for n in (0, 1, 8, 9, 16, 17)] == [0, 8, 8, 16, 16, 24]
+    assert all(round_up(n) % 8 == 0 and 0 <= round_up(n) - n < 8 for n in np.arange(100))

@@ -1,0 +1,147 @@
+"""Patches: gathered values against a slow walk; what is padded or outside is never read."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.local.gaussian import present_slots
+from locality.local.moments import SecondMoments
+from locality.local.patches import Patches, Sources, unfold
+
+DOMAINS: dict[str, tuple[Domain, tuple[int, ...]]] = {
+    "table": (Domain(DependencyGraph.chain(5), tuple("abcde")), ()),
+    "causal": (Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("t", (2, 0)),)), (7,)),
+    "joint": (Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("t", (2, 2)),)), (7,)),
+    "short": (Domain(DependencyGraph.chain(2), tuple("ab"), (Axis("t", (3, 3)),)), (2,)),
+    "context": (Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("t", (1, 0)),), (1,)), (5,)),
+    "lattice": (Domain(DependencyGraph.empty(1), ("x",), (Axis("s"),)), (6,)),
+    "ring": (
+        Domain(DependencyGraph.empty(1), ("x",), (Axis("s", extent=6, periodic=True),)),
+        (6,),
+    ),
+    "field": (
+        Domain(
+            DependencyGraph.chain(2),
+            ("u", "v"),
+            (Axis("east", extent=4, periodic=True), Axis("north")),
+        ),
+        (4, 5),
+    ),
+}
+N_SAMPLES = 3
+
+
+def values_of(name: str, seed: int = 0) -> NDArray[np.float64]:
+    domain, extent = DOMAINS[name]
+    return np.random.default_rng(seed).standard_normal((domain.n_nodes, *extent, N_SAMPLES))
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("radius", [0, 2])
+def test_unfold_agrees_with_a_slow_walk(name: str, radius: int) -> None:
+    domain, extent = DOMAINS[name]
+    values = values_of(name)
+    sources = Sources.of(domain.stencils(radius))
+    z = unfold(values, sources, domain).numpy()
+    class_of_position, inside = sources.inside(domain, extent)
+    assert z.shape == (sources.n_sources + 1, int(np.prod(extent)) * N_SAMPLES)
+    assert (z[-1] == 0).all()
+    positions = list(product(*(range(e) for e in extent)))
+    for k in range(sources.n_sources):
+        for number, position in enumerate(positions):
+            place = np.array(position, dtype=int) + sources.offset[k].astype(int)
+            for a, axis in enumerate(domain.axes):
+                if axis.periodic:
+                    place[a] %= extent[a]
+            fits = all(0 <= p < e for p, e in zip(place, extent, strict=True))
+            assert inside[class_of_position[number], k] == fits
+            found = z[k, number * N_SAMPLES : (number + 1) * N_SAMPLES]
+            expected = values[(sources.node[k], *place)] if fits else np.zeros(N_SAMPLES)
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_unfold_never_reads_beyond_its_nodes(name: str) -> None:
+    """Nodes of no stencil hold NaN, and so does all memory around the array."""
+    domain, extent = DOMAINS[name]
+    values = values_of(name)
+    around = np.full([size + 4 for size in values.shape], np.nan)
+    middle = tuple(slice(2, -2) for _ in values.shape)
+    around[middle] = values
+    stencils = domain.stencils(1).select(domain.targets[:1])
+    sources = Sources.of(stencils)
+    poisoned = around[middle]
+    poisoned[np.setdiff1d(np.arange(domain.n_nodes), sources.node)] = np.nan
+    expected = unfold(values, sources, domain)
+    assert torch.equal(unfold(poisoned, sources, domain), expected)
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_slots_point_at_their_sources_and_padding_at_the_zero_row(name: str) -> None:
+    domain, _ = DOMAINS[name]
+    stencils = domain.stencils(2)
+    sources = Sources.of(stencils)
+    patches = Patches.of(stencils, sources)
+    assert len(set(zip(sources.node.tolist(), map(tuple, sources.offset.tolist()), strict=True)))
+    for unit, target in enumerate(stencils.target):
+        node, offset, role = stencils.slots(int(target))
+        slots = patches.slots[unit]
+        real = slots[slots < sources.n_sources]
+        np.testing.assert_array_equal(sources.node[real], node)
+        np.testing.assert_array_equal(sources.offset[real], offset)
+        np.testing.assert_array_equal(sources.given[real], role == 1)
+        assert sources.node[patches.center[unit]] == target
+        assert not sources.offset[patches.center[unit]].any()
+        assert len(set(real.tolist())) == len(real)  # nothing is repeated to fill up
+
+
+def test_stacked_patches_hold_the_units_of_both() -> None:
+    domain, _ = DOMAINS["table"]
+    sources = Sources.of(domain.stencils(4))
+    narrow, wide = (Patches.of(domain.stencils(r), sources) for r in (0, 2))
+    both = narrow.stack(wide)
+    for unit in range(10):
+        part = narrow if unit < 5 else wide
+        real = both.noisy[unit][both.noisy[unit] < sources.n_sources]
+        own = part.noisy[unit % 5]
+        np.testing.assert_array_equal(real, own[own < sources.n_sources])
+    again = both.take(np.arange(5))
+    np.testing.assert_array_equal(again.noisy, narrow.noisy)
+
+
+@pytest.mark.parametrize("name", ["table", "causal", "lattice", "field"])
+def test_moments_are_means_over_the_examples_of_a_fold(name: str) -> None:
+    """Examples of no fold hold NaN; the covariance of a patch is that of its own rows of z."""
+    domain, extent = DOMAINS[name]
+    stencils = domain.stencils(1)
+    sources = Sources.of(stencils)
+    patches = Patches.of(stencils, sources)
+    z = unfold(values_of(name), sources, domain)
+    classes, _ = sources.inside(domain, extent)
+    interior = np.repeat(classes, N_SAMPLES) == 0
+    fold = np.where(interior, np.arange(z.shape[1]) % 3, -1)
+    z[:-1, torch.from_numpy(~interior)] = torch.nan
+    moments = SecondMoments.of(z, fold, 3)
+    assert moments.counts.sum() == interior.sum()
+    for folds in ([0, 1, 2], [1], [0, 2]):
+        rows = z.numpy()[:, np.isin(fold, folds)]
+        found = moments.covariance(patches, folds).numpy()
+        for unit, slots in enumerate(patches.slots):
+            expected = rows[slots] @ rows[slots].T / rows.shape[1]
+            np.testing.assert_allclose(found[unit], expected, atol=1e-12)
+
+
+def test_present_slots_are_those_inside() -> None:
+    domain, extent = DOMAINS["lattice"]
+    stencils = domain.stencils(2)
+    sources = Sources.of(stencils)
+    _, inside = sources.inside(domain, extent)
+    patches = Patches.of(stencils, sources)
+    wider = patches.stack(Patches(np.zeros((1, 9), np.int64), np.zeros((1, 0), np.int64), 5))
+    present = present_slots(wider, inside)[0].numpy()
+    np.testing.assert_array_equal(present[:, :5], inside[:, patches.slots[0]])
+    assert not present[:, 5:].any()

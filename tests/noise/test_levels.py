@@ -1,0 +1,115 @@
+"""Noise levels: grid, quadrature, bands, training law and the Ornstein–Uhlenbeck view."""
+
+import numpy as np
+import pytest
+
+from locality.exceptions import OptionError
+from locality.noise.levels import NoiseLevels, ou_time, sigma_of_ou_time, training_levels
+
+LEVELS = [NoiseLevels(0.02, 12.0), NoiseLevels(1e-5, 12.0, 8), NoiseLevels(0.5, 80.0, 1)]
+NARROW = [NoiseLevels(1.0, 2.0, 4), NoiseLevels(0.9, 1.0, 9), NoiseLevels(0.01, 5.0, 2)]
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("n_steps", [1, 2, 7, 64])
+def test_grid_falls_from_largest_to_smallest_to_zero(levels: NoiseLevels, n_steps: int) -> None:
+    grid = levels.grid(n_steps)
+    assert len(grid) == n_steps + 1
+    assert (np.diff(grid) < 0).all()
+    assert grid[-1] == 0.0
+    np.testing.assert_allclose(grid[0], levels.sigma_max, rtol=1e-12)
+    if n_steps > 1:
+        np.testing.assert_allclose(grid[-2], levels.sigma_min, rtol=1e-9)
+
+
+def test_grid_is_even_in_the_seventh_root() -> None:
+    steps = np.diff(LEVELS[0].grid(20)[:-1] ** (1 / 7))
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("variance", [1e-3, 0.1, 1.0, 30.0])
+def test_quadrature_integrates_gaussian_errors(variance: float) -> None:
+    """The error λ/(1 + λ snr) of a Gaussian component integrates to log(1 + λ snr)."""
+    levels = LEVELS[0]
+    top, bottom = levels.sigma_min**-2, levels.sigma_max**-2
+    exact = np.log((1 + variance * top) / (1 + variance * bottom))
+    misses = []
+    for n_levels in (24, 48, 96):
+        sigma, weight = levels.quadrature(n_levels)
+        assert (np.diff(sigma) < 0).all()
+        misses.append(abs(weight @ (variance / (1 + variance / sigma**2)) - exact))
+    # A step of log snr h errs by about h²/24 times the change of slope, which is at most 1.
+    steps = 2 * np.log(levels.sigma_max / levels.sigma_min) / np.array([24, 48, 96])
+    assert (np.array(misses) < steps**2 / 24 + 1e-9).all()
+
+
+def test_quadrature_is_of_second_order() -> None:
+    levels = NoiseLevels(0.1, 3.0)
+    exact = np.log((1 + levels.sigma_min**-2) / (1 + levels.sigma_max**-2))
+    misses = []
+    for n_levels in (16, 32, 64):
+        sigma, weight = levels.quadrature(n_levels)
+        misses.append(abs(weight @ (1 / (1 + sigma**-2)) - exact))
+    np.testing.assert_allclose(np.log2(np.divide(misses[:-1], misses[1:])), 2.0, atol=0.1)
+
+
+@pytest.mark.parametrize("levels", [*LEVELS, *NARROW])
+def test_bands_tile_all_levels_and_every_level_knows_its_band(levels: NoiseLevels) -> None:
+    edges = levels.band_edges()
+    assert len(edges) == levels.n_bands + 1
+    assert edges[0] == np.inf
+    assert edges[-1] == 0.0
+    assert (np.diff(edges[1:]) < 0).all()
+    sigma = np.geomspace(levels.sigma_min, levels.sigma_max, 501)
+    band = levels.band_of(sigma)
+    assert (edges[band + 1] <= sigma).all()
+    assert (sigma <= edges[band]).all()
+    if levels in LEVELS:
+        assert set(band.tolist()) == set(range(levels.n_bands))
+    assert len(levels.band_labels()) == levels.n_bands
+
+
+def test_levels_resolve_the_finest_conditional_scale() -> None:
+    for finest in (0.9, 0.1, 0.004):
+        levels = NoiseLevels.for_scales(np.array([1.0, finest]))
+        assert levels.sigma_min <= 0.15 * finest + 1e-12
+        assert levels.sigma_min <= 0.02
+    assert NoiseLevels.for_scales(np.array([0.0])).sigma_min == 1e-5
+
+
+def test_training_levels_are_even_in_log_over_a_range_that_does_not_depend_on_the_batch() -> None:
+    scales = np.array([1.0, 0.3, 0.01])
+    for n_levels in (16, 64, 1024):
+        log = np.log(training_levels(scales, n_levels))
+        assert log.shape == (3, n_levels)
+        step = np.diff(log, axis=1)
+        np.testing.assert_allclose(step, np.broadcast_to(step[:, :1], step.shape), rtol=1e-6)
+        half = step[:, 0] / 2
+        np.testing.assert_allclose(np.exp(log[:, 0] - half), 0.07 * scales, rtol=1e-9)
+        np.testing.assert_allclose(np.exp(log[:, -1] + half), 6.0, rtol=1e-9)
+
+
+def test_ornstein_uhlenbeck_time_is_another_name_for_sigma() -> None:
+    sigma = np.geomspace(1e-6, 1e3, 50)
+    np.testing.assert_allclose(sigma_of_ou_time(ou_time(sigma)), sigma, rtol=1e-9)
+    # e^{-t} (x + σ ε) has the noise variance 1 - e^{-2t} of the process
+    t = np.linspace(0.0, 5.0, 30)
+    noise = np.exp(-2 * t) * sigma_of_ou_time(t) ** 2
+    np.testing.assert_allclose(noise, 1 - np.exp(-2 * t), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 1.0), "sigma_min=0.0"),
+        ((2.0, 1.0), "sigma_max=1.0"),
+        ((0.1, np.inf), "sigma_max=inf"),
+        ((np.nan, 1.0), "sigma_min=nan"),
+        ((0.1, 1.0, 0), "n_bands must be at least 1, found 0"),
+    ],
+)
+def test_impossible_levels_are_named(arguments: tuple[float, ...], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        NoiseLevels(*arguments)
+    with pytest.raises(OptionError, match="at least 1 step, found 0"):
+        LEVELS[0].grid(0)

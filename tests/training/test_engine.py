@@ -1,0 +1,293 @@
+"""The engine: units never mix, rows are kept apart, gains are nats, AdamW is AdamW."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from locality.data.synthetic import DoubleWellChain
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.inference.nats import Nats
+from locality.local.denoiser import NetworkInputs
+from locality.local.field import ScoreField
+from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.network import LocalNetworks
+from locality.local.patches import Patches, Sources, unfold
+from locality.noise.levels import NoiseLevels
+from locality.noise.streams import stream
+from locality.training.engine import Engine, Examples
+from locality.training.options import TrainingOptions
+
+D = 5
+TABLE = Domain(DependencyGraph.chain(D), tuple("abcde"))
+LATTICE = Domain(DependencyGraph.empty(1), ("x",), (Axis("s"),))
+OPTIONS = TrainingOptions(n_steps=40, batch_size=64, width=16, n_checks=4)
+
+
+class Parts(NamedTuple):
+    examples: Examples
+    inputs: NetworkInputs
+    gaussian: LocalGaussian
+
+
+def wells(n: int = 400, d: int = D) -> NDArray[np.float64]:
+    rows = DoubleWellChain(d).sample(n, 0)
+    return ((rows - rows.mean()) / rows.std()).T
+
+
+def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
+    """What the engine needs, from a field by hand; every fifth sample is held out."""
+    (shard,) = field.shards
+    extent, n_samples = values.shape[1:-1], values.shape[-1]
+    classes, inside = shard.sources.inside(field.domain, extent)
+    rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
+    held = np.tile(np.arange(n_samples) % 5 == 0, len(classes))
+    z = unfold(values, shard.sources, field.domain).float()
+    nothing = np.zeros((1, len(inside)), dtype=bool)
+    return Parts(
+        Examples(
+            z,
+            torch.from_numpy(np.vstack([(inside & ~shard.source_given).T, nothing])).float(),
+            torch.from_numpy(np.repeat(classes, n_samples)),
+            torch.from_numpy(np.flatnonzero(~held)),
+            torch.from_numpy(np.flatnonzero(held)),
+        ),
+        NetworkInputs(
+            shard.patches,
+            torch.from_numpy(shard.level_range),
+            rim if len(inside) > 1 else None,
+        ),
+        shard.gaussian(inside),
+    )
+
+
+def table_parts(make_field, n: int = 400) -> Parts:
+    values = wells(n)
+    c = values @ values.T / n
+    return parts_of(
+        make_field(TABLE, 1, lambda s: c[np.ix_(s.node, s.node)], strength=1.0), values
+    )
+
+
+def weights_of(engine: Engine) -> dict[str, torch.Tensor]:
+    both = {"now": engine.networks, "average": engine.average}
+    return {f"{k} {n}": w.clone() for k, v in both.items() for n, w in v.weights.items()}
+
+
+def run_steps(engine: Engine, n: int) -> dict[str, torch.Tensor]:
+    for step in range(n):
+        engine.step(step)
+    return weights_of(engine)
+
+
+def test_an_untrained_network_gains_exactly_nothing(make_field) -> None:
+    engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+    for networks in (engine.networks, engine.average, engine.best):
+        gain, error = engine.held_out_gain(networks)
+        assert (gain == 0).all()
+        assert (error == 0).all()
+
+
+def test_a_broken_unit_breaks_no_other(make_field) -> None:
+    """NaN weights in one unit: after eight steps every other unit has the same bits."""
+    found = []
+    for broken in (False, True):
+        engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+        if broken:
+            for w in engine.networks.weights.values():
+                w[2] = torch.nan
+        found.append(run_steps(engine, 8))
+    others = [0, 1, 3, 4]
+    for name, clean in found[0].items():
+        assert torch.equal(found[1][name][others], clean[others]), name
+        assert found[1][name][2].isnan().any()
+
+
+def test_a_unit_learns_alone_what_it_learns_in_company(make_field) -> None:
+    """Same start, same noise: apart from the order of sums, the same weights."""
+    parts = table_parts(make_field)
+    company = Engine(*parts, OPTIONS, (0, 0))
+    unit = torch.tensor([3])
+    alone = Engine(
+        parts.examples, parts.inputs.take(unit), parts.gaussian.take(unit), OPTIONS, (0, 0)
+    )
+    for name, w in alone.networks.weights.items():
+        w.copy_(company.networks.weights[name][unit])
+    alone.average = alone.networks.take(torch.tensor([0]))
+    together, single = run_steps(company, 20), run_steps(alone, 20)
+    for name, w in single.items():
+        torch.testing.assert_close(w, together[name][unit], rtol=1e-3, atol=1e-4)
+    assert (single["now w3"] != 0).any()
+
+
+def test_training_reads_no_held_out_row_and_validation_no_training_row(make_field) -> None:
+    parts = table_parts(make_field)
+    found = []
+    for poison in (None, parts.examples.held_out):
+        z = parts.examples.z.clone()
+        if poison is not None:
+            z[:-1, poison] = torch.nan
+        examples = Examples(z, *(getattr(parts.examples, n) for n in
+                                 ("noisy_sources", "classes", "train", "held_out")))  # fmt: skip
+        found.append(run_steps(Engine(examples, *parts[1:], OPTIONS, (0, 0)), 12))
+    assert all(torch.equal(found[1][name], w) for name, w in found[0].items())
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    run_steps(engine, 12)
+    clean = engine.held_out_gain(engine.networks)
+    parts.examples.z[:-1, parts.examples.train] = torch.nan
+    np.testing.assert_array_equal(engine.held_out_gain(engine.networks), clean)
+
+
+def test_every_example_is_seen_once_an_epoch(make_field) -> None:
+    """A row that is NaN spoils training within the first epoch, whichever row it is."""
+    options = OPTIONS.model_copy(update={"batch_size": 16})  # 64 rows of few units at a time
+    for row in (1, 77, 399):
+        parts = table_parts(make_field)
+        parts.examples.z[:-1, row] = torch.nan
+        engine = Engine(*parts, options, (0, 0))
+        assert row in parts.examples.train.tolist()
+        spoiled = run_steps(engine, -(-len(parts.examples.train) // engine.n_rows))
+        assert all(w.isnan().any() for name, w in spoiled.items() if name.startswith("now"))
+
+
+@pytest.mark.parametrize("case", ["table", "given", "lattice"])
+def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
+    """Two routes to the gain of arbitrary networks on the same rows: engine and ``Nats``.
+
+    Level 1e-5 over all components (4.9 standard errors of the two together).
+    """
+    if case == "lattice":
+        domain, extent = LATTICE, (2,)  # every position lies at the rim
+        values = wells(2000, 2)[None]
+
+        def covariance(sources):
+            return 0.6 ** np.abs(np.subtract.outer(*[sources.offset[:, 0]] * 2))
+    else:
+        given = {"table": (), "given": (2,)}[case]
+        domain, extent, values = Domain(TABLE.graph, TABLE.names, (), given), (), wells(2000)
+        c = values @ values.T / values.shape[1]
+
+        def covariance(sources):
+            return c[np.ix_(sources.node, sources.node)]
+
+    field = make_field(domain, 1, covariance, extent=extent, strength=0.3)
+    field.shards[0].b3[:] = 1.0  # a mistake that is large against the errors
+    parts = parts_of(field, values)
+    # the integral of both must cover the same levels
+    scale = parts.gaussian.conditional_scale[:, 0].numpy()
+    field.shards[0].level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
+    engine = Engine(*parts, OPTIONS.model_copy(update={"batch_size": 256}), (0, 0))
+    shard = field.shards[0]
+    networks = LocalNetworks({n: torch.from_numpy(getattr(shard, n)) for n in LocalNetworks.names})
+    gain, error = engine.held_out_gain(networks)
+    linear = make_field(domain, 1, covariance)
+    held = values[..., ::5]
+    for unit, node in enumerate(domain.targets):
+        nats = Nats(NoiseLevels(0.07 * scale[unit], 6.0), n_levels=48, n_pairs=2)
+        change = (nats.surprise(field, held).total - nats.surprise(linear, held).total)[unit]
+        together = np.hypot(error[unit], change.std() / len(change) ** 0.5)
+        assert abs(gain[unit] - change.mean()) < 4.9 * together, (node, gain, change.mean())
+        assert abs(change.mean()) > 10 * together  # the comparison says something
+
+
+def test_slots_outside_the_lattice_feed_nothing_to_networks(make_field) -> None:
+    """On a lattice of one position both neighbors are outside: their weights do not matter."""
+
+    def covariance(sources):
+        return 0.6 ** np.abs(np.subtract.outer(*[sources.offset[:, 0]] * 2))
+
+    field = make_field(LATTICE, 1, covariance, extent=(1,), strength=1.0)
+    values = wells(400, 1)[None]
+    shard = field.shards[0]
+    networks = LocalNetworks({n: torch.from_numpy(getattr(shard, n)) for n in LocalNetworks.names})
+    found = []
+    for factor in (1.0, 1e3):
+        networks.weights["w1"][:, 1:3] *= factor
+        options = OPTIONS.model_copy(update={"width": networks.width})
+        engine = Engine(*parts_of(field, values), options, (0, 0))
+        engine.networks = networks.take(torch.tensor([0]))
+        gain = engine.held_out_gain(networks)
+        engine.step(0)
+        assert (engine.gradients["w1"][:, 1:3] == 0).all()
+        found.append((*gain, Nats(NoiseLevels(0.02, 12.0)).surprise(field, values).total))
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_the_update_is_adamw(make_field) -> None:
+    """Three steps against torch.optim on the same gradients and the documented step sizes."""
+    parts = table_parts(make_field)
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    mine = {n: w.clone().requires_grad_() for n, w in engine.networks.weights.items()}
+    decay = OPTIONS.weight_decay(len(parts.examples.train))
+    optimizer = torch.optim.AdamW(mine.values(), betas=(0.9, 0.99), weight_decay=decay)
+    for step in range(3):
+        rate = 1e-2 * (step + 1) / 100 * 0.5 * (1 + np.cos(np.pi * step / OPTIONS.n_steps))
+        optimizer.param_groups[0]["lr"] = rate
+        engine.step(step)
+        for name, w in mine.items():
+            w.grad = engine.gradients[name].clone()
+        optimizer.step()
+    for name, w in mine.items():
+        torch.testing.assert_close(engine.networks.weights[name], w.detach())
+
+
+def test_the_best_weights_are_kept_and_pruned_units_stay_at_zero(make_field) -> None:
+    engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+    asked = []
+
+    def rule(gain: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.int64]:
+        asked.append((gain.copy(), error.copy()))
+        return np.array([1, 4])
+
+    engine.run(rule)
+    assert len(asked) == 1
+    assert engine.pruned.tolist() == [True, False, True, True, False]
+    steps, gains = zip(*engine.curve, strict=True)
+    assert steps == (10, 20, 30, 40)
+    gains = np.stack(gains)
+    assert np.isnan(gains[1:, [0, 2, 3]]).all()
+    lowest = np.minimum(np.nanmin(gains, axis=0), 0.0)
+    np.testing.assert_array_equal(engine.best_gain, lowest)
+    again, _ = Engine(*table_parts(make_field), OPTIONS, (0, 0)).held_out_gain(engine.best)
+    np.testing.assert_allclose(again, engine.best_gain, rtol=1e-4, atol=1e-6)
+
+
+def test_the_key_decides_every_bit(make_field) -> None:
+    results = []
+    for key in ((0, 0), (0, 0), (0, 1), (1, 0)):
+        torch.manual_seed(len(results))
+        engine = Engine(*table_parts(make_field), OPTIONS, key)
+        engine.run()
+        results.append(weights_of(engine))
+    for name, w in results[0].items():
+        assert torch.equal(results[1][name], w)
+        assert not torch.equal(results[2][name], w)
+        assert not torch.equal(results[3][name], w)
+
+
+def test_random_networks_do_not_gain(make_field) -> None:
+    """A network that knows nothing loses nats: the gain is no artifact of its estimator."""
+    engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+    for name in ("w3", "b3"):
+        w = engine.networks.weights[name]
+        w.copy_(2.0 * torch.randn(w.shape, generator=stream(9)))
+    gain, _ = engine.held_out_gain(engine.networks)
+    assert (gain > 0.05).all()
+
+
+def test_examples_need_no_unit_of_their_own(make_field) -> None:
+    """Patches may share sources and differ in size: padding leaves gradients of its input zero."""
+    parts = table_parts(make_field)
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    engine.step(0)
+    engine.step(1)  # the last layer has left zero
+    padded = torch.from_numpy(parts.inputs.patches.slots == parts.inputs.patches.n_sources)
+    gradient = engine.gradients["w1"][:, : padded.shape[1]]
+    assert padded.any()
+    assert (gradient[padded] == 0).all()
+    assert (gradient[~padded].abs().sum(-1) > 0).all()
+    slots = Patches.of(TABLE.stencils(1), Sources.of(TABLE.stencils(1))).slots
+    np.testing.assert_array_equal(slots, parts.inputs.patches.slots)
