@@ -12,11 +12,10 @@ from time import process_time
 
 import numpy as np
 import torch
-from measure import Table, in_turns, one_core
+from measure import Table, median_time, one_core
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.draw import draw
 from locality.inference.sampler import DPMSolver
 from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
@@ -67,9 +66,16 @@ def with_networks(field: ScoreField) -> ScoreField:
 
 
 def drawer(field: ScoreField) -> Callable[[], object]:
-    """Draw once per call."""
+    """Draw once per call, the same number of rows at every dimension."""
     walk = DPMSolver(NoiseLevels(0.02, 12.0).grid(N_EVALUATIONS))
-    return lambda: draw(field, walk, N_SAMPLES, (), 0)
+    d = field.domain.n_nodes
+    bound = field.bind(np.zeros((d, N_SAMPLES), dtype=np.float32))
+
+    def work() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return walk(bound, torch.randn(d, N_SAMPLES, generator=generator), generator)
+
+    return work
 
 
 def scaling(shape: str, sizes: tuple[int, ...], n_rounds: int) -> Table:
@@ -80,9 +86,7 @@ def scaling(shape: str, sizes: tuple[int, ...], n_rounds: int) -> Table:
         graph = DependencyGraph.chain(d) if shape == "chain" else DependencyGraph.grid((side, side))
         field = build_field(graph, 4 if shape == "chain" else 2)
         for found, model in ((linear, field), (neural, with_networks(field))):
-            work = drawer(model)
-            work()
-            seconds = float(np.median(in_turns({"": work}, n_rounds)[""]))
+            seconds = median_time(drawer(model), n_rounds)
             found[d] = 1e6 * seconds / (N_SAMPLES * graph.n_nodes)
     first = sizes[0]
     rows = [

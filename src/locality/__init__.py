@@ -13,7 +13,7 @@ from locality.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from locality.data import datasets as datasets
+    from locality import datasets as datasets
     from locality.estimator import LocalizedDiffusion as LocalizedDiffusion
 
 __version__ = "0.1.0"
@@ -38,7 +38,7 @@ def __getattr__(name: str) -> Any:
 
         return LocalizedDiffusion
     if name == "datasets":
-        from locality.data import datasets
+        from importlib import import_module
 
-        return datasets
+        return import_module("locality.datasets")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

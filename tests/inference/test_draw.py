@@ -115,15 +115,13 @@ def test_a_tied_lattice_has_its_exact_law_at_full_radius(make_field, periodic) -
     assert p_value(found[0], c) > LEVEL
 
 
-
-
 def test_series_follow_the_autoregression(make_field) -> None:
     """64 series of 120 rows: three χ² tests of the exact law, level 1e-4 each.
 
     Innovations x_t − A x_{t-1} have covariance Q and nothing to do with the row before, and the
     first and last rows have the stationary covariance: together, lag-one and stationary laws.
     """
-    found = draw_series(series_field(make_field), Heun(NoiseLevels(0.01, 30.0).grid(40)), 120, 64, 0)
+    found = draw_series(series_field(make_field), Heun(LEVELS.grid(40)), 120, 64, 0)
     assert found.shape == (3, 120, 64)
     past, now = found[:, :-1].reshape(3, -1), found[:, 1:].reshape(3, -1)
     innovation = now - A @ past
@@ -138,9 +136,9 @@ def test_series_follow_the_autoregression(make_field) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["dpm", "heun", "churn"])
 def test_long_series_follow_the_autoregression(make_field, method) -> None:
-    """The same with 50,000 rows of every method."""
-    walk = sampler(method, NoiseLevels(0.005, 40.0).grid, 160)
-    found = draw_series(series_field(make_field), walk, 800, 64, 1)
+    """The same with 12,800 rows of every method."""
+    walk = sampler(method, NoiseLevels(0.01, 40.0).grid, {"dpm": 60}.get(method, 120))
+    found = draw_series(series_field(make_field), walk, 400, 32, 1)
     past, now = found[:, :-1].reshape(3, -1), found[:, 1:].reshape(3, -1)
     assert p_value(now - A @ past, Q) > LEVEL
     white = np.linalg.solve(np.linalg.cholesky(Q), now - A @ past)

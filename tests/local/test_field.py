@@ -211,3 +211,12 @@ def test_conditional_scale_is_in_the_order_of_the_targets(make_field, make_covar
     field = make_field(domain, 7, lambda s: c[np.ix_(s.node, s.node)], n_shards=3)
     expected = np.diag(np.linalg.inv(c)) ** -0.5
     np.testing.assert_allclose(field.conditional_scale, expected, rtol=1e-9)
+
+
+def test_largest_variance_is_the_largest_eigenvalue_of_a_shard(make_field, make_covariance) -> None:
+    c = make_covariance(8)
+    domain = Domain(network_graph(8), names(8))
+    whole = make_field(domain, 7, lambda s: c[np.ix_(s.node, s.node)], n_shards=3)
+    np.testing.assert_allclose(whole.largest_variance, np.linalg.eigvalsh(c)[-1], rtol=1e-9)
+    parts = make_field(domain, 0, lambda s: c[np.ix_(s.node, s.node)], n_shards=8)
+    np.testing.assert_allclose(parts.largest_variance, 1.0, rtol=1e-12)

@@ -12,9 +12,7 @@ def random_networks(n_units: int = 5, n_inputs: int = 16, width: int = 24) -> Lo
     generator = stream(1, n_units)
     networks = LocalNetworks.initial(n_units, n_inputs, width, generator)
     for name in ("w3", "b3"):
-        networks.weights[name].copy_(
-            torch.randn(networks.weights[name].shape, generator=generator)
-        )
+        networks.weights[name].copy_(torch.randn(networks.weights[name].shape, generator=generator))
     return networks
 
 
@@ -67,7 +65,7 @@ def test_chunks_cover_every_unit_once_and_change_nothing(n_rows: int) -> None:
         results.append({"f": torch.cat(outputs), **gradients})
     for other in results[1:]:
         for name, value in results[0].items():
-            torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-4)
 
 
 def test_units_never_mix() -> None:

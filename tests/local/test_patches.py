@@ -67,7 +67,7 @@ def test_unfold_agrees_with_a_slow_walk(name: str, radius: int) -> None:
 @pytest.mark.parametrize("name", DOMAINS)
 def test_unfold_never_reads_beyond_its_nodes(name: str) -> None:
     """Nodes of no stencil hold NaN, and so does all memory around the array."""
-    domain, extent = DOMAINS[name]
+    domain, _ = DOMAINS[name]
     values = values_of(name)
     around = np.full([size + 4 for size in values.shape], np.nan)
     middle = tuple(slice(2, -2) for _ in values.shape)

@@ -71,10 +71,23 @@ def test_bands_tile_all_levels_and_every_level_knows_its_band(levels: NoiseLevel
 
 def test_levels_resolve_the_finest_conditional_scale() -> None:
     for finest in (0.9, 0.1, 0.004):
-        levels = NoiseLevels.for_scales(np.array([1.0, finest]))
+        levels = NoiseLevels.for_scales(np.array([1.0, finest]), 1.0)
         assert levels.sigma_min <= 0.15 * finest + 1e-12
         assert levels.sigma_min <= 0.02
-    assert NoiseLevels.for_scales(np.array([0.0])).sigma_min == 1e-5
+    assert NoiseLevels.for_scales(np.array([0.0]), 1.0).sigma_min == 1e-5
+
+
+def test_levels_drown_the_largest_common_movement() -> None:
+    """At σ_max the start of a walk lacks at most one part in 400 of the widest direction."""
+    for widest in (1.0, 7.0, 300.0):
+        levels = NoiseLevels.for_scales(np.ones(2), widest)
+        assert widest / levels.sigma_max**2 <= 1 / 400 + 1e-12
+
+
+def test_quadrature_ends_where_networks_have_faded() -> None:
+    """However far a sampler starts, points of the integral are spent on trained levels."""
+    near, far = (NoiseLevels(0.02, top).quadrature(48) for top in (12.0, 300.0))
+    np.testing.assert_array_equal(near, far)
 
 
 def test_training_levels_are_even_in_log_over_a_range_that_does_not_depend_on_the_batch() -> None:

@@ -66,9 +66,7 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
 def table_parts(make_field, n: int = 400) -> Parts:
     values = wells(n)
     c = values @ values.T / n
-    return parts_of(
-        make_field(TABLE, 1, lambda s: c[np.ix_(s.node, s.node)], strength=1.0), values
-    )
+    return parts_of(make_field(TABLE, 1, lambda s: c[np.ix_(s.node, s.node)], strength=1.0), values)
 
 
 def weights_of(engine: Engine) -> dict[str, torch.Tensor]:

@@ -12,6 +12,7 @@ code run.
 import hashlib
 import os
 import re
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from locality.artifact.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
 from locality.artifact.model import Model
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "require_free", "save_model"]
 
 _MANIFEST = "manifest.json"
 _BLOBS = "blobs"
@@ -55,11 +56,8 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
     """
     description, groups = model.state()
     check_groups(groups)
-
-    def require_free(target: Path) -> None:
-        _require_free(target, overwrite)
-
-    with building(_plain_path(path), require_free) as folder:
+    free = partial(require_free, overwrite=overwrite)
+    with building(_plain_path(path), free) as folder:
         (folder / _BLOBS).mkdir()
         blobs = []
         for name, arrays in groups.items():
@@ -75,6 +73,34 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
             blobs.append(blob)
         write_file(folder / _MANIFEST, Manifest.of(description, blobs).to_bytes())
     return Path(path)
+
+
+def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    """Refuse a path that ``save_model`` would refuse, before there is a model to be saved.
+
+    Parameters
+    ----------
+    path : path
+    overwrite : bool, default False
+
+    Raises
+    ------
+    OutputExists
+        If there is something at ``path`` that may not be replaced.
+    """
+    target = _plain_path(path).resolve()
+    if not os.path.lexists(target):
+        return
+    foreign = _foreign(target)
+    if foreign:
+        raise OutputExists(
+            f"{target} exists and is not just a locality model: {foreign}.",
+            remedy="Choose another path.",
+        )
+    if not overwrite:
+        raise OutputExists(
+            f"{target} exists.", remedy="Choose another path, or pass overwrite=True."
+        )
 
 
 def load_model(path: str | PathLike[str]) -> Model:
@@ -138,22 +164,6 @@ def _require_fitting(model: Model) -> None:
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
-
-
-def _require_free(target: Path, overwrite: bool) -> None:
-    """OutputExists if something at the target may not be replaced."""
-    if not os.path.lexists(target):
-        return
-    foreign = _foreign(target)
-    if foreign:
-        raise OutputExists(
-            f"{target} exists and is not just a locality model: {foreign}.",
-            remedy="Choose another path.",
-        )
-    if not overwrite:
-        raise OutputExists(
-            f"{target} exists.", remedy="Choose another path, or pass overwrite=True."
-        )
 
 
 def _foreign(target: Path) -> str:

@@ -29,10 +29,8 @@ class ComponentSummary:
         Chosen, in hops along the graph.
     n_neighbors, n_given : int
         Other slots of its neighborhood: modeled with it, and conditions (past rows, context).
-    shrinkage : float
     independent, linear, model, error : float
         Held-out nats in standardized units, and the standard error of its network's gain.
-    has_network : bool
     """
 
     name: str
@@ -55,7 +53,7 @@ class RadiusSummary:
     ----------
     radius : int
     linear : float
-        Held-out nats of all components if they all had this radius, without networks.
+        Held-out nats of a row if all components had this radius, without networks.
     n_chosen, n_networks : int
         Components that have it, and those of them with a network.
     n_tried : int
@@ -86,7 +84,6 @@ class ModelSummary:
         Columns not modeled, and what is known of them.
     independent, linear, model, error : float
         Held-out nats of a row, over all components, in standardized units.
-    radii, components : tuples of RadiusSummary, ComponentSummary
     seconds, made_with : dict
         Wall-clock time per stage, versions of the software.
     """
@@ -139,8 +136,8 @@ def summarize(model: Model) -> ModelSummary:
     components = _components(model)
     positions = int(np.prod(model.extent, dtype=np.int64))  # of a lattice; else 1
     graph = settings["graph"] or "given"
-    degrees = domain.graph.degrees[domain.targets]
-    mean_neighbors, n_edges = float(degrees.mean()), domain.graph.n_edges
+    n_edges = domain.graph.n_edges
+    mean_neighbors = float(domain.graph.degrees[domain.targets].mean())
     if model.is_lattice:  # the axis is the graph
         n_edges = positions if graph == "ring" else positions - 1
         mean_neighbors = 2 * n_edges / positions
@@ -240,17 +237,13 @@ def _count_slots(model: Model, name: str) -> IntArray:
 
 def _set_aside(model: Model) -> dict[str, str]:
     names = model.standardizer.names
-    return {
-        aside.name: f"constant at {aside.value:.6g}"
-        if aside.reason == "constant"
-        else f"copy of {names[aside.source]}"
-        for aside in model.standardizer.set_aside
-    }
+    found = {}
+    for aside in model.standardizer.set_aside:
+        constant, copy = f"constant at {aside.value:.6g}", f"copy of {names[aside.source]}"
+        found[aside.name] = constant if aside.reason == "constant" else copy
+    return found
 
 
 def _kind(model: Model) -> str:
-    if model.is_lattice:
-        return "lattice"
-    if model.is_series:
-        return "causal series" if model.is_causal else "joint series"
-    return "table"
+    series = "causal series" if model.is_causal else "joint series"
+    return "lattice" if model.is_lattice else series if model.is_series else "table"

@@ -64,12 +64,14 @@ def _show_version(wanted: bool) -> None:
 def options(
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="Show the traceback of an error (also: LOCALITY_DEBUG=1)."),
+        typer.Option(
+            "--debug", metavar="", help="Show the traceback of an error (also: LOCALITY_DEBUG=1)."
+        ),
     ] = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Show the version.", callback=_show_version, is_eager=True
+            "--version", metavar="", help="Show the version.", callback=_show_version, is_eager=True
         ),
     ] = False,
 ) -> None:

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from locality.cli.options import Overwrite, Seed
+from locality.cli.options import Overwrite, Seed, whole_number
 from locality.cli.outputs import fresh_folder
 from locality.cli.report import describe, describe_times
-from locality.cli.terminal import Report, progress_bar, seconds_text
+from locality.cli.terminal import Report, progress_bar
 from locality.exceptions import DataError, OutputExists
 
 __all__ = ["demo"]
 
 _FOLDER = Path("locality-demo")
-_STEPS, _QUICK_STEPS = 3000, 60
-_ROWS, _QUICK_ROWS = 2000, 400
+_STEPS, _QUICK_STEPS = 3000, 200
+_STRETCHES, _QUICK_STRETCHES = 16, 4  # of 125 rows each
 
 
 def demo(
@@ -31,9 +31,15 @@ def demo(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Less training and fewer rows: seconds, not minutes.")
+        bool,
+        typer.Option(
+            "--quick", metavar="", help="Less training and fewer rows: seconds, not minutes."
+        ),
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that train networks.")] = 2,
+    workers: Annotated[
+        int,
+        typer.Option(parser=whole_number(1), metavar="N", help="Processes that train networks."),
+    ] = 2,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -46,11 +52,11 @@ def demo(
     """
     folder = _prepared(output, overwrite)
     from locality.artifact.summary import summarize
-    from locality.cli.pictures import draw_fault, draw_radius, draw_samples
-    from locality.cli.plant import HISTOGRAMS, SERIES, Plant
+    from locality.cli.pictures import draw_fault, draw_radius
+    from locality.cli.plant import Plant
 
     report, seconds = Report(), {}
-    report.heading("Tennessee Eastman: a chemical plant with 52 sensors and valves, read every 3 min")
+    report.heading("Tennessee Eastman: a plant with 52 sensors and valves, read every 3 min")
     report.line("Every row is modeled given the 2 rows before it (--lags 2).")
     start = perf_counter()
     plant = Plant.load()
@@ -82,17 +88,16 @@ def demo(
 
     start = perf_counter()
     with progress_bar("Drawing rows") as progress:
-        drawn = plant.draw(neural, _QUICK_ROWS if quick else _ROWS, seed, progress, folder, overwrite)
+        stretches = _QUICK_STRETCHES if quick else _STRETCHES
+        drawn = plant.draw(neural, stretches, seed, progress, folder, overwrite)
     seconds["drawing rows"] = perf_counter() - start
     ours, theirs = plant.correlation_errors(drawn)
-    report.heading(f"{len(drawn):,} rows drawn, in 8 stretches of time")
+    report.heading(f"{len(drawn):,} rows drawn, in {stretches} stretches of time")
     report.line(
         f"Pair correlations differ from the second normal run by {ours:.3f} on average; those of "
         f"the rows fitted do by {theirs:.3f}."
     )
-    draw_samples(
-        folder / "samples.png", plant.test.frame, drawn, plant.variables, HISTOGRAMS, SERIES
-    )
+    plant.draw_samples(folder / "samples.png", drawn)
 
     start = perf_counter()
     with progress_bar("Scoring a fault") as progress:
@@ -105,7 +110,7 @@ def demo(
     report.heading(f"Written to {folder}")
     report.facts(
         [
-            ("plant.locality", "the neural model; try: locality info … --components"),
+            ("plant.locality", f"the neural model; try: locality info {folder / 'plant.locality'}"),
             ("radius.png", "held-out nats against radius"),
             ("synthetic.parquet", f"{len(drawn):,} rows drawn"),
             ("samples.png", "drawn rows beside recorded ones"),

@@ -26,7 +26,9 @@ __all__ = ["Commands", "reported"]
 _VARIABLE = "LOCALITY_DEBUG"
 
 # The base of all usage errors; its module differs between versions of typer.
-_USAGE = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+_USAGE: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 
 class Commands(TyperGroup):

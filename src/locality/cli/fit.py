@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from locality.cli.options import AsJson, Overwrite, Score, Seed, Series, parse_radius
+from locality.cli.options import AsJson, Overwrite, Score, Seed, Series, parse_radius, whole_number
 from locality.cli.outputs import require_free_folder
 from locality.cli.report import describe
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.exceptions import OptionError
+from locality.exceptions import DataError, OptionError
 
 __all__ = ["fit"]
 
+_MIN_ROWS = 5
 _GRAPHS = ("learn", "chain", "ring", "complete")
 
 
@@ -29,12 +30,17 @@ def fit(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="Who depends on whom: learn, chain, ring, complete, or a file of pairs in columns from "
-            "and to (and weight or distance).",
+            help="Who depends on whom: learn, chain, ring, complete, or a file of pairs in "
+            "columns from and to (and weight or distance).",
         ),
     ] = "learn",
     lags: Annotated[
-        int, typer.Option(min=0, help="Rows of the past that each row depends on; 0: no order.")
+        int,
+        typer.Option(
+            parser=whole_number(0),
+            metavar="N",
+            help="Rows of the past that each row depends on; 0: no order.",
+        ),
     ] = 0,
     series: Annotated[
         Series,
@@ -42,7 +48,7 @@ def fit(
     ] = Series.causal,
     tied: Annotated[
         bool,
-        typer.Option("--tied", help="One law for all columns along a chain or ring."),
+        typer.Option("--tied", metavar="", help="One law for all columns along a chain or ring."),
     ] = False,
     radius: Annotated[
         Any,
@@ -70,10 +76,18 @@ def fit(
         str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that train networks; no effect on the result.")
+        int,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="N",
+            help="Processes that train networks; no effect on the result.",
+        ),
     ] = 2,
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option(min=20, help="Training steps of the networks.")] = 3000,
+    steps: Annotated[
+        int,
+        typer.Option(parser=whole_number(20), metavar="N", help="Training steps of the networks."),
+    ] = 3000,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,13 +97,14 @@ def fit(
     infinities are refused with their place. --score linear takes seconds and shows what is worth
     knowing before networks are trained.
 
-    [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch,operator
+    [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch
     """
     require_free_folder(output, overwrite)
     _require_graph(graph)
     frame, context = read_fitting_rows(
         table, columns=columns or (), drop=drop or (), given=given or (), time=time
     )
+    _require_rows(table, len(frame), lags)
     from locality.artifact.summary import summarize
     from locality.estimator import LocalizedDiffusion
 
@@ -111,7 +126,7 @@ def fit(
         model.save(output, overwrite=overwrite)
     summary = summarize(model.model_)
     if as_json:
-        print_json({"table": str(table), "output": str(output)} | summary.to_dict())
+        print_json({"table": str(table), "path": str(output)} | summary.to_dict())
     report = Report(quiet=as_json)
     report.heading(f"Fitted {table.name}")
     describe(report, summary)
@@ -123,4 +138,14 @@ def _require_graph(graph: str) -> None:
         raise OptionError(
             f"--graph is {graph!r}: neither one of {', '.join(_GRAPHS)} nor a file.",
             remedy="A file lists pairs of sensors in columns from and to.",
+        )
+
+
+def _require_rows(table: Path, n_rows: int, lags: int) -> None:
+    needed = max(_MIN_ROWS, 2 * (lags + 1))
+    if n_rows < needed:
+        found = f"{table.name} has {n_rows} row{'s' * (n_rows != 1)}"
+        raise DataError(
+            f"{found}, but --lags {lags} needs at least {needed}.",
+            remedy="Pass more rows" + (", or choose fewer lags." if lags else "."),
         )

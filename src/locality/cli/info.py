@@ -14,7 +14,7 @@ __all__ = ["info"]
 def info(
     model: ModelArgument,
     components: Annotated[
-        bool, typer.Option("--components", help="Also one line per column.")
+        bool, typer.Option("--components", metavar="", help="Also one line per column.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +30,7 @@ def info(
         content = summary.to_dict()
         if not components:
             del content["components"]
-        print_json({"model": str(model)} | content)
+        print_json({"path": str(model)} | content)
     report = Report(quiet=as_json)
     report.heading(f"Model {model}")
     describe(report, summary)

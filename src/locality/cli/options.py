@@ -1,6 +1,7 @@
 """Options that several commands share, with the words that explain them."""
 
-from enum import Enum
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -16,29 +17,56 @@ __all__ = [
     "Series",
     "Solver",
     "parse_radius",
+    "whole_number",
 ]
 
 
-class Score(str, Enum):
+class Score(StrEnum):
     """What a component's score is made of."""
 
     linear = "linear"
     neural = "neural"
 
 
-class Series(str, Enum):
+class Series(StrEnum):
     """How a series depends on its past."""
 
     causal = "causal"
     joint = "joint"
 
 
-class Solver(str, Enum):
+class Solver(StrEnum):
     """How rows are drawn."""
 
     dpm = "dpm"
     heun = "heun"
     churn = "churn"
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[object], int]:
+    """A parser of whole numbers from ``low`` on, that names what it found.
+
+    Parameters
+    ----------
+    low : int
+    high : int, optional
+        Largest one permitted.
+
+    Examples
+    --------
+    >>> whole_number(1)("12")
+    12
+    """
+
+    def parse(value: object) -> int:
+        text = str(value).strip()
+        number = int(text) if text.isascii() and text.lstrip("-").isdigit() else None
+        if number is None or number < low or (high is not None and number > high):
+            upper = "" if high is None else f" and ≤ {high}"
+            raise typer.BadParameter(f"found {text!r}, expected a whole number ≥ {low}{upper}.")
+        return number
+
+    return parse
 
 
 ModelArgument: TypeAlias = Annotated[
@@ -51,17 +79,23 @@ OutputTable: TypeAlias = Annotated[
     ),
 ]
 Overwrite: TypeAlias = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the output if it is already there.")
-]
-AsJson: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of sentences and tables.")
+    bool, typer.Option("--overwrite", metavar="", help="Replace the output if it is already there.")
 ]
 Seed: TypeAlias = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal results.")
+    int,
+    typer.Option(
+        parser=whole_number(0, 2**32 - 1), metavar="N", help="Equal seeds give equal results."
+    ),
+]
+AsJson: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print one JSON object instead of sentences and tables."
+    ),
 ]
 
 
-def parse_radius(text: str) -> int | str:
+def parse_radius(value: object) -> int | str:
     """A radius as typed: "auto" or a whole number.
 
     Raises
@@ -74,10 +108,9 @@ def parse_radius(text: str) -> int | str:
     >>> parse_radius("auto"), parse_radius("3")
     ('auto', 3)
     """
+    text = str(value)
     if text == "auto":
         return text
     if text.isascii() and text.isdigit():
         return int(text)
-    raise typer.BadParameter(
-        f"{text!r} is no radius: expected auto, or a whole number of steps ≥ 0."
-    )
+    raise typer.BadParameter(f"found {text!r}, expected auto or a whole number of steps ≥ 0.")

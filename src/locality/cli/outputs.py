@@ -60,10 +60,10 @@ def require_free_folder(path: Path, overwrite: bool) -> None:
     DataError
         The folder above is missing or takes no files.
     """
-    from locality.artifact.store import _require_free as require_free
+    from locality.artifact.store import require_free
 
     try:
-        require_free(path.resolve(), overwrite)
+        require_free(path, overwrite=overwrite)
     except OutputExists as error:
         remedy = _OVERWRITE if "overwrite" in error.remedy else error.remedy
         raise OutputExists(error.message, remedy=remedy) from error

@@ -3,6 +3,7 @@
 Figures are built without global state and written as PNG, complete or not at all.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,6 @@ __all__ = ["FaultRun", "draw_fault", "draw_radius", "draw_samples"]
 _REAL, _DRAWN, _MARK, _PALE = "#1f4e79", "#e07b28", "#b3202c", "#c9d6e3"
 _N_HEAT = 12
 _CLIP = 20.0  # nats beyond which the heat map saturates
-_ROWS_SHOWN = 200
-_SHORT = 34  # letters of a description that fit beside an axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +71,25 @@ def draw_radius(path: Path, summary: ModelSummary) -> None:
     axes.set_zorder(bars.get_zorder() + 1)
     axes.patch.set_visible(False)
     nats = np.array([entry.linear for entry in radii]) / n
-    axes.plot(x, nats, "o-", color=_REAL, label="local linear, one radius for all columns")
+    label = "local linear, one radius for all (labels: nats per row above best)"
+    axes.plot(x, nats, "o-", color=_REAL, label=label)
+    for radius, value in zip(x, nats, strict=True):
+        note = "best" if value == nats.min() else f"+{n * (value - nats.min()):.2f}"
+        axes.annotate(note, (radius, value), (0, 7), textcoords="offset points", ha="center")
     for value, label, color in (
         (summary.independent / n, "independent: every column alone", "0.45"),
         (summary.linear / n, "local linear, a radius for each column", _REAL),
-        (summary.model / n, "local neural", _DRAWN),
+        (summary.model / n, f"local neural ({summary.n_networks} networks)", _DRAWN),
     ):
         axes.axhline(value, color=color, linestyle="--", linewidth=1.2, label=label)
     axes.set_xticks(x)
     axes.set_xlabel("radius: steps along the dependency graph that a column sees")
     axes.set_ylabel("held-out nats per column (less is better)")
     axes.set_title("How far must a column see? Too near misses dependence, too far learns noise")
-    axes.legend(frameon=False, loc="upper right")
+    top = max(summary.independent / n, nats.max())
+    low = min(summary.model / n, nats.min())
+    axes.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
+    axes.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.72))
     _write(figure, path)
 
 
@@ -91,21 +97,25 @@ def draw_samples(
     path: Path,
     real: pd.DataFrame,
     drawn: pd.DataFrame,
+    fitted: pd.DataFrame,
     variables: pd.DataFrame,
     sensors: Sequence[str],
     series: Sequence[str],
+    stretch: int,
 ) -> None:
     """Compare drawn rows with recorded ones: distributions, correlations and stretches of time.
 
     Parameters
     ----------
     path : Path
-    real, drawn : pandas.DataFrame [n_rows, n_sensors]
-        ``real`` by hours; the first stretch of ``drawn`` is shown as a series.
+    real, drawn, fitted : pandas.DataFrame [n_rows, n_sensors]
+        ``real``, by hours, played no part in fitting.
     variables : pandas.DataFrame
         With ``description`` and ``unit`` by sensor.
     sensors, series : sequences of str
         Six whose distributions are shown, two shown over time.
+    stretch : int
+        Rows that follow one another in ``drawn``.
     """
     figure = Figure(figsize=(14, 11), layout="constrained")
     grid = figure.add_gridspec(4, 12)
@@ -113,15 +123,17 @@ def draw_samples(
     for place, name in enumerate(sensors):
         axes = figure.add_subplot(grid[place // 3, 2 * (place % 3) : 2 * (place % 3) + 2])
         both = np.concatenate([real[name], drawn[name]])
-        bins = np.linspace(*np.quantile(both, [0.001, 0.999]), 31)
+        low, high = np.quantile(both, [0.001, 0.999])
+        bins = np.linspace(low, high, 25).tolist()
         axes.hist(real[name], bins, density=True, color=_PALE, label="recorded")
         axes.hist(drawn[name], bins, density=True, histtype="step", color=_DRAWN, label="drawn")
-        axes.set_title(_wrapped(variables, name), fontsize=9)
+        axes.set_title(f"{name}\n{_meaning(variables, name, 34)}", fontsize=9)
         axes.set_xlabel(_unit(variables, name), fontsize=9)
         axes.set_yticks([])
+        axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
         if place == 0:
-            axes.legend(frameon=False, fontsize=8, loc="upper left")
-    _draw_correlations(figure.add_subplot(grid[:2, 6:]), real, drawn)
+            axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    _draw_correlations(figure.add_subplot(grid[:2, 6:]), real, drawn, fitted)
     for row, name in enumerate(series):
         left, right = (figure.add_subplot(grid[2 + row, 6 * k : 6 * k + 6]) for k in range(2))
         right.sharey(left)
@@ -130,9 +142,9 @@ def draw_samples(
             (left, real, _REAL, "recorded"),
             (right, drawn, _DRAWN, "drawn"),
         ):
-            values = frame[name].to_numpy()[:_ROWS_SHOWN]
+            values = frame[name].to_numpy()[:stretch]
             axes.plot(np.arange(len(values)) * step, values, color=color, linewidth=0.9)
-            axes.set_title(f"{variables.loc[name, 'description']}, {word}", fontsize=10)
+            axes.set_title(f"{_meaning(variables, name)}, {word}", fontsize=10)
             axes.set_xlabel("hours")
         left.set_ylabel(_unit(variables, name))
     _write(figure, path)
@@ -153,28 +165,24 @@ def draw_fault(path: Path, run: FaultRun, variables: pd.DataFrame) -> None:
     heights = [2.2, 3.4, *([1.2] * len(run.shown))]
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     hours = run.beyond.index.to_numpy(dtype=float)
-    total = run.beyond.sum(axis=1).to_numpy()
     top = panels[0]
-    top.plot(hours, total, color=_REAL, linewidth=0.8, label="nats of the row beyond normal")
-    top.axhline(
-        run.normal_high, color="0.4", linestyle="--", label="99 of 100 normal rows stay below"
-    )
+    top.plot(hours, run.beyond.sum(axis=1), color=_REAL, linewidth=0.8, label="nats of the row")
+    label = "99 of 100 normal rows stay below"
+    top.axhline(run.normal_high, color="0.4", linestyle="--", label=label)
     top.set_ylabel("nats beyond normal")
     top.set_title("How surprising is each row?", loc="left")
     _draw_heat(figure, panels[1], hours, run.beyond, variables)
     for axes, name in zip(panels[2:], run.shown, strict=True):
         axes.plot(run.frame.index, run.frame[name], color=_REAL, linewidth=0.8)
-        axes.set_title(f"{name}: {variables.loc[name, 'description']}", loc="left", fontsize=10)
+        axes.set_title(f"{name}: {_meaning(variables, name)}", loc="left", fontsize=10)
         axes.set_ylabel(_unit(variables, name))
     for axes in panels:
-        axes.axvline(run.onset, color=_MARK, linewidth=1.4, label=f"fault begins ({run.onset:g} h)")
+        label = f"fault begins ({run.onset:g} h)"
+        axes.axvline(run.onset, color=_MARK, alpha=0.6, label=label)
         if np.isfinite(run.alarm):
-            axes.axvline(
-                run.alarm, color=_DRAWN, linestyle=":", label=f"first alarm ({run.alarm:g} h)"
-            )
-    top.legend(frameon=False, loc="upper left", ncols=2)
-    low, high = float(total.min()), float(total.max())
-    top.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+            label = f"first alarm ({run.alarm:g} h)"
+            axes.axvline(run.alarm, color=_DRAWN, linestyle=":", label=label)
+    top.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=4, fontsize=8)
     panels[-1].set_xlabel("hours since the start of the run")
     panels[-1].set_xlim(hours[0], hours[-1])
     _write(figure, path)
@@ -195,26 +203,33 @@ def _draw_heat(
         vmax=_CLIP,
         extent=(hours[0] - step / 2, hours[-1] + step / 2, len(names) - 0.5, -0.5),
     )
-    labels = [f"{variables.loc[name, 'description']:.{_SHORT}}  {name}" for name in names]
+    labels = [f"{_meaning(variables, name)}  {name}" for name in names]
     axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.set_title("In which sensors? The most surprising ones, by nats beyond normal", loc="left")
     figure.colorbar(image, ax=axes, extend="max", label="nats", pad=0.01)
 
 
-def _draw_correlations(axes: Any, real: pd.DataFrame, drawn: pd.DataFrame) -> None:
+def _draw_correlations(
+    axes: Any, real: pd.DataFrame, drawn: pd.DataFrame, fitted: pd.DataFrame
+) -> None:
+    """Every pair of sensors; the fitted run shows how much two recordings differ anyway."""
     upper = np.triu_indices(real.shape[1], 1)
-    x, y = (np.corrcoef(frame.to_numpy(), rowvar=False)[upper] for frame in (real, drawn))
+    x, y, other = (
+        np.corrcoef(frame.to_numpy(), rowvar=False)[upper] for frame in (real, drawn, fitted)
+    )
     axes.plot([-1, 1], [-1, 1], color="0.6", linewidth=0.8)
-    axes.plot(x, y, ".", color=_DRAWN, markersize=4, alpha=0.6)
+    for values, color, word in ((other, _PALE, "recorded, fitted"), (y, _DRAWN, "drawn")):
+        label = f"{word}: mean difference {np.abs(x - values).mean():.3f}"
+        axes.plot(x, values, ".", color=color, markersize=4, label=label)
     axes.set_aspect("equal")
-    axes.set_xlabel("correlation in recorded rows")
-    axes.set_ylabel("correlation in drawn rows")
-    error = np.abs(x - y).mean()
-    axes.set_title(f"All {len(x):,} pairs of sensors: mean difference {error:.3f}", fontsize=10)
+    axes.set_xlabel("in recorded rows the model has never seen")
+    axes.set_ylabel("in other rows")
+    axes.set_title(f"Correlation of all {len(x):,} pairs of sensors", fontsize=10)
+    axes.legend(frameon=False, loc="upper left", markerscale=3, fontsize=9)
 
 
-def _wrapped(variables: pd.DataFrame, name: str) -> str:
-    return f"{name}\n{variables.loc[name, 'description']:.{_SHORT}}"
+def _meaning(variables: pd.DataFrame, name: str, letters: int = 40) -> str:
+    return textwrap.shorten(str(variables.loc[name, "description"]), letters, placeholder=" …")
 
 
 def _unit(variables: pd.DataFrame, name: str) -> str:

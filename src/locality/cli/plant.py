@@ -14,20 +14,20 @@ import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
 from locality.artifact.summary import expected_surprise
-from locality.cli.pictures import FaultRun
+from locality.cli.pictures import FaultRun, draw_samples
 from locality.cli.terminal import Report
 from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
 from locality.data.files import write_frame
 from locality.estimator import LocalizedDiffusion
 
-__all__ = ["HISTOGRAMS", "SERIES", "FaultFindings", "Plant"]
+__all__ = ["FaultFindings", "Plant"]
 
-HISTOGRAMS = ("xmeas_07", "xmeas_09", "xmeas_10", "xmeas_12", "xmeas_18", "xmv_10")
-SERIES = ("xmeas_18", "xmeas_12")
+_HISTOGRAMS = ("xmeas_07", "xmeas_21", "xmeas_10", "xmeas_12", "xmeas_18", "xmv_10")
+_SERIES = ("xmeas_18", "xmeas_12")
 
 _FAULT = "fault04_test"
 _SHOWN = ("xmv_10", "xmeas_09")
-_N_STRETCHES = 8
+_STRETCH = 125  # rows, 6 hours and a quarter
 _RUNNING = 3
 _N_SENSORS = 6
 _GAUSSIAN = 0.5 * np.log(2 * np.pi)
@@ -57,17 +57,16 @@ class FaultFindings:
         """Name the sensors, with units and meaning, and the time of the first alarm."""
         plant, run = self.plant, self.run
         active = plant.fault_active.to_numpy()
-        fault = plant.faults.loc[plant.fault]
-        report.heading(
-            f"A run with a fault: {fault['description']} ({fault['type']}), from {run.onset:g} h on"
-        )
+        meaning, unit = (_words(plant.variables, name) for name in ("description", "unit"))
+        fault, kind = (_words(plant.faults, name)[plant.fault] for name in ("description", "type"))
+        report.heading(f"A run with a fault: {fault} ({kind}), from {run.onset:g} h on")
         report.line(
             "Alarm: a sensor is more surprising than it ever was in 48 normal hours, three rows "
             "running."
         )
         if np.isfinite(run.alarm):
             minutes = round(60 * (run.alarm - run.onset))
-            named = ", ".join(f"{n} ({plant.variables.loc[n, 'description']})" for n in self.first)
+            named = ", ".join(f"{name} ({meaning[name]})" for name in self.first)
             report.line(
                 f"First alarm at {run.alarm:g} h, {minutes} minutes after the fault, by {named}."
             )
@@ -75,20 +74,22 @@ class FaultFindings:
             f"In alarm: {self.alarms[active].mean():.1%} of the rows with the fault, "
             f"{self.alarms[~active].mean():.1%} of those before it."
         )
-        beyond = run.beyond[active].mean().sort_values(ascending=False)[:_N_SENSORS]
-        before, after = plant.frame[~active].mean(), plant.frame[active].mean()
+        nats, before, after = (
+            {str(name): float(value) for name, value in frame.mean().items()}
+            for frame in (run.beyond[active], plant.frame[~active], plant.frame[active])
+        )
         report.table(
             ("most surprising", "meaning", "unit", "nats beyond normal", "mean before", "after"),
             [
                 (
                     name,
-                    str(plant.variables.loc[name, "description"]),
-                    str(plant.variables.loc[name, "unit"]),
-                    f"{nats:+.2f}",
+                    meaning[name],
+                    unit[name],
+                    f"{nats[name]:+.2f}",
                     f"{before[name]:.5g}",
                     f"{after[name]:.5g}",
                 )
-                for name, nats in beyond.items()
+                for name in sorted(nats, key=nats.__getitem__, reverse=True)[:_N_SENSORS]
             ],
             words=3,
         )
@@ -96,7 +97,7 @@ class FaultFindings:
         report.line(
             f"The cooling water comes in warmer, so the controller opens its valve ({valve}, "
             f"{before[valve]:.1f} → {after[valve]:.1f} %) and holds the reactor at "
-            f"{after[reactor]:.1f} °C: the temperature itself does not show the fault."
+            f"{after[reactor]:.1f} °C: but for a moment, the temperature does not show the fault."
         )
 
 
@@ -136,9 +137,7 @@ class Plant:
         )
         return model.fit(self.train.frame, progress=progress)
 
-    def check(
-        self, models: dict[str, LocalizedDiffusion], progress: Progress
-    ) -> dict[str, float]:
+    def check(self, models: dict[str, LocalizedDiffusion], progress: Progress) -> dict[str, float]:
         """Nats per row of the second normal run, in standardized units."""
         found = {}
         for name, model in models.items():
@@ -153,7 +152,7 @@ class Plant:
     def draw(
         self,
         model: LocalizedDiffusion,
-        n_rows: int,
+        n_stretches: int,
         seed: int,
         progress: Progress,
         folder: Path,
@@ -161,10 +160,23 @@ class Plant:
     ) -> pd.DataFrame:
         """Rows of several stretches of time, also written to the folder."""
         drawn: pd.DataFrame = model.sample(
-            n_rows, n_series=_N_STRETCHES, random_state=seed, progress=progress
+            n_stretches * _STRETCH, n_series=n_stretches, random_state=seed, progress=progress
         )
         write_frame(drawn, folder / "synthetic.parquet", overwrite=overwrite)
         return drawn
+
+    def draw_samples(self, path: Path, drawn: pd.DataFrame) -> None:
+        """A picture of drawn beside recorded rows."""
+        draw_samples(
+            path,
+            self.test.frame,
+            drawn,
+            self.train.frame,
+            self.variables,
+            _HISTOGRAMS,
+            _SERIES,
+            _STRETCH,
+        )
 
     def correlation_errors(self, drawn: pd.DataFrame) -> tuple[float, float]:
         """Mean difference of pair correlations from the second normal run: drawn, and fitted."""
@@ -185,26 +197,33 @@ class Plant:
         over = (found > normal.max()).to_numpy()
         running = np.lib.stride_tricks.sliding_window_view(over, _RUNNING, axis=0).all(axis=-1)
         running = np.concatenate([np.zeros((_RUNNING - 1, over.shape[1]), dtype=bool), running])
-        alarms, active = running.any(axis=1), run.fault_active.to_numpy()
+        alarms: BoolArray = np.asarray(running.any(axis=1))
+        onset = int(np.argmax(run.fault_active.to_numpy()))
+        hours = run.frame.index.to_numpy(dtype=np.float64)
         expected = expected_surprise(model.model_)
         alarm, first = np.nan, ()
-        if (alarms & active).any():
-            row = int(np.argmax(alarms & active))
-            alarm, first = float(found.index[row]), tuple(found.columns[running[row]])
+        if alarms[onset:].any():
+            row = onset + int(np.argmax(alarms[onset:]))
+            alarm, first = float(hours[row]), tuple(found.columns[running[row]])
         return FaultFindings(
             run,
             FaultRun(
-                f"Fault {run.fault} of the plant: {run.faults.loc[run.fault, 'description']}",
+                f"Fault {run.fault} of the plant: {_words(run.faults, 'description')[run.fault]}",
                 run.frame,
                 found - expected,
                 float((normal - expected).sum(axis=1).quantile(0.99)),
-                float(run.fault_active.idxmax()),
+                float(hours[onset]),
                 alarm,
                 _SHOWN,
             ),
             alarms,
             first,
         )
+
+
+def _words(table: pd.DataFrame, column: str) -> dict[Any, str]:
+    """A column of text, by row label."""
+    return {label: str(word) for label, word in table[column].items()}
 
 
 def _correlations(frame: pd.DataFrame) -> FloatArray:

@@ -80,8 +80,8 @@ def describe_nats(report: Report, summary: "ModelSummary") -> None:
         ("local linear: with its neighborhood", summary.linear),
     ]
     if summary.score == "neural":
-        networks = _count(summary.n_networks, "network")
-        grades.append((f"local neural: {networks} where they help", summary.model))
+        helped = f"networks in {_count(summary.n_networks, 'column')}, where they help"
+        grades.append((f"local neural: {helped}", summary.model))
     report.table(
         ("model", "per column", "per row", "saved per row"),
         [
@@ -196,7 +196,7 @@ def _reason(summary: "ModelSummary") -> str:
 
 
 def _saved(nats: float) -> str:
-    return "" if nats == 0 else f"{nats:.2f}"
+    return "–" if nats == 0 else f"{nats:.2f}"
 
 
 def _count(n: int, noun: str) -> str:

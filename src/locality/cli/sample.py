@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite, Seed, Solver
+from locality.cli.options import (
+    AsJson,
+    ModelArgument,
+    OutputTable,
+    Overwrite,
+    Seed,
+    Solver,
+    whole_number,
+)
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_fitted_rows
 from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
@@ -18,19 +26,29 @@ __all__ = ["sample"]
 def sample(
     model: ModelArgument,
     output: OutputTable,
-    n_rows: Annotated[int, typer.Option("--n-rows", "-n", min=1, help="Rows to draw.")] = 1000,
+    n_rows: Annotated[
+        int,
+        typer.Option("--n-rows", "-n", parser=whole_number(1), metavar="N", help="Rows to draw."),
+    ] = 1000,
     seed: Seed = 0,
     series_count: Annotated[
         int,
         typer.Option(
-            min=1, help="Of a time series: independent stretches, one after the other in the file."
+            parser=whole_number(1),
+            metavar="N",
+            help="Of a time series: independent stretches, one after the other in the file.",
         ),
     ] = 1,
     method: Annotated[
         Solver, typer.Option(help="Solver: dpm is fastest, churn forgives the most.")
     ] = Solver.dpm,
     evaluations: Annotated[
-        int, typer.Option(min=2, help="Evaluations of the model per row: more is finer.")
+        int,
+        typer.Option(
+            parser=whole_number(2),
+            metavar="N",
+            help="Evaluations of the model per row: more is finer.",
+        ),
     ] = 32,
     context: Annotated[
         Path | None,

@@ -28,6 +28,7 @@ def score(
         bool,
         typer.Option(
             "--bands",
+            metavar="",
             help="Also one column per sensor and noise band: coarse bands ask whether a value is "
             "usual at all, fine ones whether it fits its neighbors now.",
         ),

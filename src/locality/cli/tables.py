@@ -86,26 +86,26 @@ def read_fitting_rows(
         The file or a name cannot be used.
     """
     from locality.data.files import read_frame
-    from locality.data.names import choose_names
+    from locality.data.names import choose_names, require_known
 
     frame = read_frame(path)
     available = [str(name) for name in frame.columns]  # a saved frame may number its columns
     frame = frame.set_axis(available, axis=1)
     if time is not None and time != frame.index.name:
-        _require_known(path, "--time", [time], available)
+        require_known(available, [time], f"{path.name}: --time")
     wanted = given_names(columns, available) or available
     dropped, context = given_names(drop, available), given_names(given, available)
     for option, names in (("--columns", wanted), ("--drop", dropped), ("--given", context)):
-        _require_known(path, option, names, available)
+        require_known(available, names, f"{path.name}: {option}")
     lost = [name for name in context if name in dropped]
     if lost:
-        raise DataError(
-            f"{lost[0]!r} is named by --drop and by --given.", remedy="Name it once."
-        )
+        raise DataError(f"{lost[0]!r} is named by --drop and by --given.", remedy="Name it once.")
     wanted = list(dict.fromkeys([*wanted, *context]))
     chosen = list(choose_names(available, wanted, dropped, aside=time))
     leading = [time] if time in available else []
-    return frame[leading + chosen], context
+    frame = frame[leading + chosen]
+    _require_numbers(path, frame, time)
+    return frame, context
 
 
 def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = None) -> FittedRows:
@@ -150,16 +150,16 @@ def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = Non
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]
+    _require_numbers(path, chosen, time)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 
 
-def _require_known(path: Path, option: str, names: Sequence[str], available: Sequence[str]) -> None:
-    """Name the option as it was typed; the table's own message names the argument."""
-    from locality.data.names import choose_names
+def _require_numbers(path: Path, frame: Any, time: str | None) -> None:
+    """Name the file that holds what cannot be used."""
+    from locality.data.table import Table
 
     try:
-        choose_names(available, list(dict.fromkeys(names)))
+        Table.from_frame(frame, time=time, min_rows=0).require_complete()
     except DataError as error:
-        message = error.message.removeprefix("columns ")
-        raise DataError(f"{path.name}: {option} {message}", remedy=error.remedy) from error
+        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error

@@ -86,8 +86,9 @@ class Report:
         for place, title in enumerate(header):
             if place < words:
                 grid.add_column(Text(title), overflow="fold")
-            else:
-                grid.add_column(Text(title), justify="right", no_wrap=True)
+            else:  # a narrow terminal may wrap titles, never numbers
+                widest = max((len(row[place]) for row in rows), default=1)
+                grid.add_column(Text(title), justify="right", min_width=widest, vertical="bottom")
         for row in rows:
             grid.add_row(*(Text(cell) for cell in row))
         self._print(grid)

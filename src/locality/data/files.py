@@ -23,7 +23,7 @@ from pyarrow import feather, parquet
 
 from locality.data.atomic import replacing
 from locality.data.frames import build_frame, flavor_of
-from locality.data.names import check_names, choose_names
+from locality.data.names import check_names, choose_names, require_known
 from locality.data.table import Table
 from locality.exceptions import DataError, OutputExists
 
@@ -76,7 +76,8 @@ def read_table(
         available = _column_names(path)
         wanted = list(choose_names(available, columns, drop, aside=time))
         if time is not None:
-            wanted += choose_names(available, [time])
+            require_known(available, [time], "time")
+            wanted.append(time)
         frame = _read(path, wanted)
         # A saved pandas index comes back as the index, so it is no column any more.
         present = [name for name in wanted if name in frame.columns]

@@ -14,7 +14,7 @@ import numpy as np
 
 from locality.exceptions import DataError
 
-__all__ = ["MAX_LISTED", "check_names", "choose_names", "listing"]
+__all__ = ["MAX_LISTED", "check_names", "choose_names", "listing", "require_known"]
 
 MAX_LISTED = 10
 """At most this many offenders are spelled out in one message; the others are counted."""
@@ -114,8 +114,8 @@ def choose_names(
     """
     wanted = tuple(available) if columns is None else _as_names(columns, "columns")
     unwanted = _as_names(drop, "drop")
-    _require_known(available, wanted, "columns")
-    _require_known(available, unwanted, "drop")
+    require_known(available, wanted, "columns")
+    require_known(available, unwanted, "drop")
     twice = [repr(name) for name, count in Counter(wanted).items() if count > 1]
     if twice:
         raise DataError(
@@ -158,7 +158,20 @@ def _as_names(names: Iterable[str], argument: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _require_known(available: Sequence[str], wanted: Sequence[str], argument: str) -> None:
+def require_known(available: Sequence[str], wanted: Sequence[str], argument: str) -> None:
+    """Refuse names that the table does not have, and suggest close ones.
+
+    Parameters
+    ----------
+    available, wanted : sequences of str
+    argument : str
+        Who named them, for the message: ``"time"``, ``"--drop"``.
+
+    Raises
+    ------
+    DataError
+        With the names the table has.
+    """
     known = frozenset(available)
     unknown = [name for name in wanted if name not in known]
     if not unknown:

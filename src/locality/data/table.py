@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from locality._typing import BoolArray, FloatArray
 from locality.data.cells import Cells, Kind, find_unbounded
 from locality.data.frames import Flavor, Source, build_frame
-from locality.data.names import choose_names, listing
+from locality.data.names import choose_names, listing, require_known
 from locality.data.timeline import read_time
 from locality.exceptions import DataError
 
@@ -106,7 +106,7 @@ class Table:
         if time is not None and time not in source.positions and _names_index(source, time):
             moments = read_time(time, nw.from_native(source.index.to_series(), series_only=True))
         elif time is not None:
-            choose_names(source.names, [time])
+            require_known(source.names, [time], "time")
             moments = read_time(time, source.series(time))
             time_column = (time, source.series(time).to_native())
         chosen = choose_names(source.names, columns, drop, aside=time)

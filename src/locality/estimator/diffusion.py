@@ -197,7 +197,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             standardizer,
             domain,
             trained.shards,
-            NoiseLevels.for_scales(field.conditional_scale),
+            NoiseLevels.for_scales(field.conditional_scale, field.largest_variance),
             _limits(state),
             state.shape[1:-1] if self.tied else (),
             table.n_rows,
@@ -372,6 +372,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         seed, columns = settings.pop("seed"), settings.pop("feature_names")
         if settings["graph"] is None:
             settings["graph"] = model.domain.graph
+        settings["given"] = tuple(settings["given"])
         estimator = cls(**settings)
         estimator.model_ = model
         estimator.seed_ = seed

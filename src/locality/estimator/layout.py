@@ -63,6 +63,11 @@ def build_domain(
     place = {name: j for j, name in enumerate(names)}
     context = tuple(place[name] for name in given if name in place)
     free = np.setdiff1d(np.arange(len(names)), context)
+    if not len(free):
+        raise OptionError(
+            "All columns that vary are given, so there is nothing to model.",
+            remedy="Name fewer given columns.",
+        )
     if isinstance(graph, str) and graph == "learn":
         # learned among modeled columns only: context is given to all of them anyway
         part = learn_linear_graph(

@@ -59,13 +59,15 @@ class Sampler(ABC):
         float32 tensor [n_targets, n_columns]
         """
         self._reset()
-        y = noise * float(self.sigmas[0])
+        start = float(self.sigmas[0])
+        # noised data have the mean of the data, which clean context can move far from zero
+        y = noise * start + field.denoise(torch.zeros_like(noise), start)
         for i in range(len(self.sigmas) - 1):
             y = self.step(field, y, float(self.sigmas[i]), float(self.sigmas[i + 1]), generator)
             tick()
         return y
 
-    def _reset(self) -> None:
+    def _reset(self) -> None:  # noqa: B027 - most samplers remember nothing
         """Forget the previous run."""
 
     @abstractmethod

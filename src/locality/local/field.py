@@ -65,6 +65,16 @@ class ScoreField:
             scale[shard.target] = shard.gaussian(interior).conditional_scale[:, 0].numpy()
         return scale[self.domain.targets]
 
+    @property
+    def largest_variance(self) -> float:
+        """Largest variance of any direction within the reach of a shard, at least 1."""
+        found = 1.0
+        for shard in self.shards:
+            noisy = ~shard.source_given
+            values = np.linalg.eigvalsh(shard.covariance[np.ix_(noisy, noisy)])
+            found = max(found, float(values[-1]))
+        return found
+
     def bind(self, values: np.ndarray, positions: slice | None = None) -> "BoundField":
         """Prepare the field for states of one extent.
 

@@ -71,6 +71,11 @@ class SecondMoments:
         slots = torch.from_numpy(patches.slots)
         return matrix[slots[:, :, None], slots[:, None, :]]
 
+    def patch_sums(self, patches: Patches) -> torch.Tensor:
+        """Sums of products of every patch, by fold [n_folds, n_units, n_slots, n_slots]."""
+        slots = torch.from_numpy(patches.slots)
+        return self.sums[:, slots[:, :, None], slots[:, None, :]]
+
     def matrix(self, folds: list[int] | None = None) -> torch.Tensor:
         """Covariance of all sources from some folds [n_sources + 1, n_sources + 1]."""
         which = list(range(self.n_folds)) if folds is None else folds

@@ -13,6 +13,7 @@ x_t = e^{-t} x + √(1 − e^{-2t}) ε. It is the same family: e^{t} x_t = x + �
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,16 +61,22 @@ class NoiseLevels:
             raise OptionError(f"n_bands must be at least 1, found {self.n_bands}.")
 
     @classmethod
-    def for_scales(cls, conditional_scale: FloatArray, n_bands: int = 6) -> "NoiseLevels":
-        """Levels that resolve every component's own conditional scale.
+    def for_scales(
+        cls, conditional_scale: FloatArray, largest_variance: float, n_bands: int = 6
+    ) -> "NoiseLevels":
+        """Levels that resolve the finest relation and drown the largest common movement.
 
         Parameters
         ----------
         conditional_scale : float array [n_components]
             Standard deviation of each component given its neighborhood, at most 1.
+        largest_variance : float
+            Of any direction of the state, at least 1. A sampler that starts at σ_max loses the
+            share largest_variance / σ_max² of it, here one in 400.
         """
         finest = float(np.min(conditional_scale))
-        return cls(min(0.02, max(0.15 * finest, 1e-5)), 12.0, n_bands)
+        highest = float(np.clip(20.0 * np.sqrt(largest_variance), 20.0, 500.0))
+        return cls(min(0.02, max(0.15 * finest, 1e-5)), highest, n_bands)
 
     def grid(self, n_steps: int) -> FloatArray:
         """Levels of a sampler, from sigma_max down to sigma_min and then 0 [n_steps + 1]."""
@@ -95,11 +102,13 @@ class NoiseLevels:
         inner = [f"{edge:.2g}" for edge in edges[1:-1]]
         if not inner:
             return ["all"]
-        middle = [f"{low}<σ≤{high}" for high, low in zip(inner[:-1], inner[1:], strict=True)]
+        middle = [f"{low}<σ≤{high}" for high, low in pairwise(inner)]
         return [f"σ>{inner[0]}", *middle, f"σ≤{inner[-1]}"]
 
     def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
         """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.
+
+        From twice the highest trained level, above which only the closed form acts.
 
         Returns
         -------
@@ -108,7 +117,8 @@ class NoiseLevels:
         weight : float array [n_levels]
             snr · Δ log snr, so that Σ weight · f(σ) approximates the integral.
         """
-        edges = np.linspace(np.log(self.sigma_max), np.log(self.sigma_min), n_levels + 1)
+        high = min(self.sigma_max, 2.0 * _TRAIN_CEILING)  # networks fade above
+        edges = np.linspace(np.log(high), np.log(self.sigma_min), n_levels + 1)
         sigma = np.exp(0.5 * (edges[1:] + edges[:-1]))
         return sigma, 2.0 * (edges[0] - edges[1]) / sigma**2
 

@@ -178,7 +178,8 @@ class Engine:
         shuffle = stream(*self.key, 2)
         total = torch.zeros(len(self.units), n, dtype=torch.float64)
         seen = torch.zeros(n, dtype=torch.float64)
-        order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(1 + n_passes * self.n_rows // n)])
+        n_orders = 1 + n_passes * self.n_rows // n
+        order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(n_orders)])
         for p in range(n_passes):
             part = order[p * self.n_rows : (p + 1) * self.n_rows]
             self._load(held_out[part], shuffle)

@@ -36,7 +36,7 @@ class TrainingOptions(BaseModel):
     patience: int = Field(8, ge=1, description="Checks without gain after which a network stops")
 
     refit: float = Field(
-        0.4, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
+        0.8, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
     )
 
     def refitting(self) -> "TrainingOptions":

@@ -1,9 +1,9 @@
 """The work on one shard: from its own columns and halo to a trained shard state.
 
 A task carries the standardized values of the nodes it reads and nothing else, so that it can be
-computed anywhere. Two functions do the work, both without side effects: ``measure`` gives the
-linear curve over radii, and ``fit_shard`` the final state at chosen radii, trying networks there
-and at the radii next to it.
+computed anywhere. The functions have no side effects: ``measure`` gives the linear curve over
+radii, ``fit_linear`` the linear model, and ``fit_shard`` the final state with networks, trying
+them at the chosen radius and at smaller ones.
 """
 
 from dataclasses import dataclass, replace
@@ -23,10 +23,10 @@ from locality.local.shard import ShardState
 from locality.noise.levels import training_levels
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
-from locality.training.radius import LinearCurve, linear_curve
+from locality.training.radius import LinearCurve, choose_radii, linear_curve
 from locality.training.selection import best_units, worthwhile
 
-__all__ = ["ShardTask", "fit_shard", "measure"]
+__all__ = ["ShardTask", "fit_linear", "fit_shard", "measure"]
 
 _MIN_CLASS_EXAMPLES = 200  # of a boundary class, for networks to be trained in it
 _NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
@@ -87,6 +87,13 @@ def measure(task: ShardTask) -> LinearCurve:
     return linear_curve(prepared.moments, prepared.patches)
 
 
+def fit_linear(task: ShardTask) -> ShardState:
+    """Measure the curve and fit the closed form at the radii it chooses."""
+    prepared = _prepare(task)
+    curve = linear_curve(prepared.moments, prepared.patches)
+    return _fit(replace(task, options=None), prepared, choose_radii(curve), curve)
+
+
 def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardState:
     """Fit the closed form and, if options are given, networks.
 
@@ -98,7 +105,12 @@ def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSta
     curve : LinearCurve
         From ``measure``.
     """
-    prepared = _prepare(task)
+    return _fit(task, _prepare(task), choice, curve)
+
+
+def _fit(
+    task: ShardTask, prepared: _Prepared, choice: IntArray, curve: LinearCurve
+) -> ShardState:
     n = len(choice)
     candidates = _candidates(task, choice, curve)
     patches, shrinkage, target, radius_index = _units(prepared, curve, candidates)

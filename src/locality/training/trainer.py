@@ -19,9 +19,9 @@ from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve, choose_radii
-from locality.training.shard import ShardTask, fit_shard, measure
+from locality.training.shard import ShardTask, fit_linear, fit_shard, measure
 
-__all__ = ["Trainer", "Trained"]
+__all__ = ["Trained", "Trainer"]
 
 N_FOLDS = 5
 _SHARD_SIZE = 32
@@ -84,22 +84,27 @@ class Trainer:
         start = perf_counter()
         tasks = self._tasks(values)
         seconds["neighborhoods"] = perf_counter() - start
+        if self.options is None:
+            start = perf_counter()
+            shards = []
+            for shard in Inline().map(fit_linear, tasks):
+                shards.append(shard)
+                progress("closed form", len(shards), len(tasks))
+            seconds["closed form"] = perf_counter() - start
+            return Trained(tuple(shards), seconds)
         start = perf_counter()
         curves = []
         for curve in Inline().map(measure, tasks):
             curves.append(curve)
             progress("radius", len(curves), len(tasks))
-        choices = [choose_radii(curve) for curve in curves]
         seconds["radius"] = perf_counter() - start
         start = perf_counter()
-        stage = "closed form" if self.options is None else "networks"
-        executor = Inline() if self.options is None else self.executor
-        work = list(zip(tasks, choices, curves, strict=True))
+        work = [(task, choose_radii(c), c) for task, c in zip(tasks, curves, strict=True)]
         shards = []
-        for shard in executor.map(_fit, work):
+        for shard in self.executor.map(_fit, work):
             shards.append(shard)
-            progress(stage, len(shards), len(tasks))
-        seconds[stage] = perf_counter() - start
+            progress("networks", len(shards), len(tasks))
+        seconds["networks"] = perf_counter() - start
         return Trained(tuple(shards), seconds)
 
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:

@@ -1,0 +1,68 @@
+"""Help that teaches, at once."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import locality
+
+COMMANDS = ("fit", "info", "sample", "score", "demo")
+
+
+def test_the_main_help_shows_a_session(cli: Callable[..., Any]) -> None:
+    result = cli("--help")
+    assert result.code == 0
+    for command in COMMANDS:
+        assert f"locality {command}" in result.out  # in the session, with arguments
+    assert "nats" in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example(cli: Callable[..., Any], command: str) -> None:
+    result = cli(command, "--help")
+    assert result.code == 0
+    assert f"Example: locality {command}" in result.out
+    assert cli(command, "-h").out == result.out
+
+
+def test_no_command_shows_the_help(cli: Callable[..., Any]) -> None:
+    result = cli()
+    assert "A typical session" in result.out + result.err
+
+
+def test_version(cli: Callable[..., Any]) -> None:
+    result = cli("--version")
+    assert result.code == 0
+    assert result.out.strip() == f"locality {locality.__version__}"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from locality.cli import main; sys.argv = ['locality', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - start < 5  # under a second on a quiet machine
+
+
+def test_a_terminal_without_greek_is_no_obstacle() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from locality.cli import main; main()", "score", "--help"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"UnicodeEncodeError" not in done.stderr

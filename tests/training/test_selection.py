@@ -1,0 +1,74 @@
+"""Which networks are kept: error rates under chance, power, and what companions lend."""
+
+import numpy as np
+import pytest
+
+from locality.data.synthetic import DoubleWellChain
+from locality.domain import DependencyGraph, Domain
+from locality.training.options import TrainingOptions
+from locality.training.selection import best_units, worthwhile
+from locality.training.trainer import Trainer
+
+
+@pytest.mark.parametrize("n", [1, 8, 32])
+def test_chance_keeps_few(n: int) -> None:
+    """Gains of nothing but noise at two errors: at most 4 % are kept, 2.3 % for a lone one."""
+    rng = np.random.default_rng(n)
+    error = rng.uniform(0.01, 0.05, (4000 // n, n))
+    kept = [worthwhile(e * rng.standard_normal(n), e, 2.0) for e in error]
+    assert np.mean(kept) < 0.04
+    if n == 1:
+        assert abs(np.mean(kept) - 0.0228) < 4.4 * (0.0228 / 4000) ** 0.5
+
+
+def test_a_common_gain_is_seen_through_the_noise() -> None:
+    """Each gain is one error of its own below zero; together all 32 are kept, nearly always."""
+    rng = np.random.default_rng(0)
+    kept = [worthwhile(-0.03 + 0.03 * rng.standard_normal(32), np.full(32, 0.03), 2.0)
+            for _ in range(200)]  # fmt: skip
+    assert np.mean(kept) > 0.95
+
+
+def test_a_few_gains_among_many_nothings_are_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.where(np.arange(32) < 4, -0.3, 0.0)
+    kept = np.array(
+        [worthwhile(truth + 0.03 * rng.standard_normal(32), np.full(32, 0.03), 2.0)
+         for _ in range(300)]
+    )  # fmt: skip
+    assert kept[:, :4].mean() > 0.99
+    assert kept[:, 4:].mean() < 0.04
+
+
+def test_order_does_not_matter_and_certain_gains_are_taken_at_their_word() -> None:
+    rng = np.random.default_rng(2)
+    gain, error = rng.normal(-0.02, 0.05, 40), rng.uniform(0.01, 0.06, 40)
+    order = rng.permutation(40)
+    np.testing.assert_array_equal(
+        worthwhile(gain[order], error[order], 2.0), worthwhile(gain, error, 2.0)[order]
+    )
+    certain = worthwhile(np.array([-0.5, 0.5, -0.01, 0.0]), np.zeros(4), 2.0)
+    assert certain.tolist() == [True, False, True, False]
+    assert worthwhile(np.empty(0), np.empty(0), 2.0).tolist() == []
+
+
+def test_the_best_unit_of_every_target() -> None:
+    rng = np.random.default_rng(3)
+    target = rng.integers(0, 7, 60)
+    total = rng.standard_normal(60)
+    expected = [min(np.flatnonzero(target == j), key=total.__getitem__) for j in range(7)]
+    assert best_units(total, target).tolist() == expected
+
+
+def test_the_last_phase_uses_every_row_and_keeps_the_verdict() -> None:
+    """With and without it: the same networks and held-out nats, other weights."""
+    rows = DoubleWellChain(6).sample(600, 0)
+    values = ((rows - rows.mean(0)) / rows.std(0)).T
+    domain = Domain(DependencyGraph.chain(6), tuple("abcdef"))
+    options = TrainingOptions(n_steps=150, batch_size=64, width=16, n_checks=6)
+    (plain,) = Trainer(domain, 1, options.model_copy(update={"refit": 0.0})).train(values).shards
+    (refit,) = Trainer(domain, 1, options).train(values).shards
+    assert len(plain.network_unit) > 0
+    for name in ("network_unit", "held_out", "held_out_error", "radius", "neural_curve"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(refit, name))
+    assert not np.array_equal(plain.w2, refit.w2)
