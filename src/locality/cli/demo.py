@@ -1,5 +1,7 @@
 """``locality demo``: the whole job on a chemical plant that comes with the package."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -15,7 +17,7 @@ from locality.exceptions import DataError, OutputExists
 __all__ = ["demo"]
 
 _FOLDER = Path("locality-demo")
-_STEPS, _QUICK_STEPS = 3000, 200
+_STEPS, _QUICK_STEPS = 3000, 100
 _STRETCHES, _QUICK_STRETCHES = 16, 4  # of 125 rows each
 
 
@@ -50,61 +52,52 @@ def demo(
 
     [bold]Example:[/bold] locality demo --quick
     """
-    folder = _prepared(output, overwrite)
-    from locality.artifact.summary import summarize
-    from locality.cli.pictures import draw_fault, draw_radius
-    from locality.cli.plant import Plant
+    folder, report, seconds = _prepared(output, overwrite), Report(), dict[str, float]()
+    with _timed(seconds, "loading libraries and data"):
+        from locality.artifact.summary import summarize
+        from locality.cli.pictures import draw_fault, draw_radius
+        from locality.cli.plant import Plant
 
-    report, seconds = Report(), {}
+        plant = Plant.load()
     report.heading("Tennessee Eastman: a plant with 52 sensors and valves, read every 3 min")
     report.line("Every row is modeled given the 2 rows before it (--lags 2).")
-    start = perf_counter()
-    plant = Plant.load()
-    seconds["loading the data"] = perf_counter() - start
 
-    start = perf_counter()
-    with progress_bar("Fitting the linear model") as progress:
-        linear = plant.fit("linear", 20, 1, seed, progress)
-    seconds["fitting the linear model"] = perf_counter() - start
-    start = perf_counter()
-    with progress_bar("Fitting the neural model") as progress:
+    with _timed(seconds, "fitting the linear model") as progress:
+        linear = plant.fit("linear", _QUICK_STEPS, 1, seed, progress)
+    with _timed(seconds, "fitting the neural model") as progress:
         neural = plant.fit("neural", _QUICK_STEPS if quick else _STEPS, workers, seed, progress)
-    seconds["fitting the neural model"] = perf_counter() - start
-    neural.save(folder / "plant.locality", overwrite=overwrite)
+        neural.save(folder / "plant.locality", overwrite=overwrite)
     summary = summarize(neural.model_)
     describe(report, summary)
-    draw_radius(folder / "radius.png", summary)
 
-    start = perf_counter()
-    with progress_bar("Scoring a second normal run") as progress:
+    with _timed(seconds, "scoring a second normal run") as progress:
         checks = plant.check({"local linear": linear, "local neural": neural}, progress)
-    seconds["scoring a second normal run"] = perf_counter() - start
     report.heading("The same on a run of 48 h that played no part in fitting")
-    n = summary.n_components
     report.table(
         ("model", "per column", "per row"),
-        [(name, f"{nats / n:.3f}", f"{nats:.2f}") for name, nats in checks.items()],
+        [
+            (name, f"{nats / summary.n_components:.3f}", f"{nats:.2f}")
+            for name, nats in checks.items()
+        ],
     )
 
-    start = perf_counter()
-    with progress_bar("Drawing rows") as progress:
-        stretches = _QUICK_STRETCHES if quick else _STRETCHES
+    stretches = _QUICK_STRETCHES if quick else _STRETCHES
+    with _timed(seconds, "drawing rows") as progress:
         drawn = plant.draw(neural, stretches, seed, progress, folder, overwrite)
-    seconds["drawing rows"] = perf_counter() - start
     ours, theirs = plant.correlation_errors(drawn)
     report.heading(f"{len(drawn):,} rows drawn, in {stretches} stretches of time")
     report.line(
         f"Pair correlations differ from the second normal run by {ours:.3f} on average; those of "
         f"the rows fitted do by {theirs:.3f}."
     )
-    plant.draw_samples(folder / "samples.png", drawn)
 
-    start = perf_counter()
-    with progress_bar("Scoring a fault") as progress:
+    with _timed(seconds, "scoring a fault") as progress:
         fault = plant.score_fault(neural, progress, folder, overwrite)
-    seconds["scoring a fault"] = perf_counter() - start
     fault.describe(report)
-    draw_fault(folder / "fault.png", fault.run, plant.variables)
+    with _timed(seconds, "painting pictures"):
+        draw_radius(folder / "radius.png", summary)
+        plant.draw_samples(folder / "samples.png", drawn)
+        draw_fault(folder / "fault.png", fault.run, plant.variables)
 
     describe_times(report, seconds, "The demo took")
     report.heading(f"Written to {folder}")
@@ -118,6 +111,15 @@ def demo(
             ("fault.png", "the fault, in nats and in plain values"),
         ]
     )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show progress within a stage, and note how long it took."""
+    start = perf_counter()
+    with progress_bar(stage.capitalize()) as progress:
+        yield progress
+    seconds[stage] = perf_counter() - start
 
 
 def _prepared(output: Path | None, overwrite: bool) -> Path:

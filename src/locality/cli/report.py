@@ -110,8 +110,12 @@ def describe_radii(report: Report, summary: "ModelSummary") -> None:
         lambda i: str(radii[i].n_chosen),
     ]
     if summary.score == "neural":
-        header += ["networks trained", "networks kept"]
-        columns += [lambda i: str(radii[i].n_tried), lambda i: str(radii[i].n_networks)]
+        header += ["networks trained", "saving nats per row", "networks kept"]
+        columns += [
+            lambda i: str(radii[i].n_tried),
+            lambda i: f"{radii[i].gain:.2f}" if radii[i].n_tried else "–",
+            lambda i: str(radii[i].n_networks),
+        ]
     rows = [[column(i) for column in columns] for i in range(len(radii))]
     report.table(header, rows, words=0)
     report.line(_reason(summary))

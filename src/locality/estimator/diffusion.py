@@ -217,7 +217,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         n_series: int = 1,
         context: Any = None,
         method: str = "dpm",
-        n_evaluations: int = 32,
+        n_evaluations: int = 40,
         random_state: Any = None,
         progress: Progress | None = None,
     ) -> Any:
@@ -233,7 +233,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         context : frame or array [n_samples, n_given], optional
             Values of the ``given`` columns, required if there are any.
         method : {"dpm", "heun", "churn"}, default "dpm"
-        n_evaluations : int, default 32
+        n_evaluations : int, default 40
             Evaluations of the denoiser per row.
         random_state : int or RandomState, optional
             Default: the seed of the fit, so that a model always draws the same rows.

@@ -49,7 +49,7 @@ class Drawing:
     n_samples: int
     n_series: int = 1
     method: str = "dpm"
-    n_evaluations: int = 32
+    n_evaluations: int = 40
 
     def __post_init__(self) -> None:
         for name in ("n_samples", "n_series"):

@@ -116,6 +116,8 @@ class BoundField:
         if field.limits is not None:
             bounds = field.limits[field.domain.targets].astype(np.float32)
             self.limits = torch.from_numpy(bounds).unsqueeze(-1).unbind(1)
+        largest = max(len(shard.source_node) for shard in field.shards)
+        self._room = torch.from_numpy(np.empty((largest + 1, self.n_columns), values.dtype))
         self.parts = [
             self._part(shard, denoiser, classes, values)
             for shard, (denoiser, classes) in zip(
@@ -131,16 +133,19 @@ class BoundField:
         values: np.ndarray,
     ) -> "_Part":
         domain, sources = self.field.domain, shard.sources
-        classes = np.repeat(class_of_position, self.n_samples)
-        z = unfold(values, sources, domain)
-        noisy = np.flatnonzero(~sources.given)
+        classes = torch.from_numpy(np.repeat(class_of_position, self.n_samples))
+        noisy = np.flatnonzero(~sources.given)  # the first ones
         centered = not sources.offset[noisy].any()
+        z = None
+        if not centered:
+            z = unfold(values, sources, domain)
+        elif len(noisy) < sources.n_sources:
+            z = unfold(values, sources, domain)[:, self.columns].contiguous()
         return _Part(
             denoiser,
             sources,
-            z[:, self.columns].contiguous() if centered else z,
-            torch.from_numpy(classes)[self.columns if centered else slice(None)],
-            torch.from_numpy(noisy),
+            z,
+            classes[self.columns if centered else slice(None)],
             torch.from_numpy(self.row_of_node[sources.node[noisy]]),
             torch.from_numpy(self.row_of_node[shard.target]),
             centered,
@@ -166,12 +171,7 @@ class BoundField:
         """
         result = torch.empty_like(y)
         for part in self.parts:
-            if part.centered:
-                part.z[part.noisy] = y[part.state_rows]
-                z = part.z
-            else:
-                z = self._unfold_state(part, y)
-            result[part.target_rows] = part.denoiser(z, sigma, part.classes)
+            result[part.target_rows] = part.denoiser(self._examples(part, y), sigma, part.classes)
         if self.limits is not None:
             result.clamp_(*self.limits)
         return result
@@ -180,6 +180,18 @@ class BoundField:
         """∇ log p_σ(y) of every target; arguments as ``denoise``."""
         return (self.denoise(y, sigma) - y) / sigma**2
 
+    def _examples(self, part: "_Part", y: torch.Tensor) -> torch.Tensor:
+        """Noisy rows of a shard, its given rows as they are."""
+        if not part.centered:
+            return self._unfold_state(part, y)
+        z = part.z
+        if z is None:
+            # one room for all shards: it stays in cache, whatever the number of components
+            z = self._room[: part.sources.n_sources + 1]
+            z[-1] = 0.0
+        torch.index_select(y.to(z.dtype), 0, part.state_rows, out=z[: len(part.state_rows)])
+        return z
+
     def _unfold_state(self, part: "_Part", y: torch.Tensor) -> torch.Tensor:
         """Examples of a lattice whose noisy neighbors lie at other positions."""
         state = np.zeros(
@@ -187,20 +199,24 @@ class BoundField:
         )
         state[self.field.domain.targets] = y.numpy().reshape(-1, *self.extent, self.n_samples)
         z = unfold(state, part.sources, self.field.domain)
-        given = torch.from_numpy(np.flatnonzero(part.sources.given))
-        z[given] = part.z[given]
+        if part.z is not None:
+            given = torch.from_numpy(np.flatnonzero(part.sources.given))
+            z[given] = part.z[given]
         return z
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One shard, bound. ``centered``: all noisy slots lie at the position itself."""
+    """One shard, bound.
+
+    ``centered``: all noisy slots lie at the position itself. ``z``: examples with clean given
+    rows, None if nothing is given.
+    """
 
     denoiser: LocalDenoiser
     sources: Sources
-    z: torch.Tensor
+    z: torch.Tensor | None
     classes: torch.Tensor
-    noisy: torch.Tensor
     state_rows: torch.Tensor
     target_rows: torch.Tensor
     centered: bool

@@ -1,0 +1,40 @@
+"""The commands and the Python of the README run as printed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_README = Path(__file__).parents[1] / "README.md"
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", _README.read_text("utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", _blocks("python"))
+def test_python(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(block, str(_README), "exec"), names)  # noqa: S102 - the README is ours
+    assert len(names["surprise"].columns) == 52  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("block", _blocks("bash"))
+def test_commands(block: str, tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"plant.locality", "synthetic.parquet", "surprise.parquet"} <= {
+        entry.name for entry in tmp_path.iterdir()
+    }
