@@ -17,12 +17,12 @@ steps, and that the local scores need not be the gradient of anything.
 
 import numpy as np
 import torch
-from measure import Table, one_core
 
 from locality import LocalizedDiffusion
 from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian
 from locality.noise.levels import sigma_of_ou_time
+from measure import Table, one_core
 
 __all__ = ["run"]
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from measure import Table, in_turns, one_core
 from torch import nn
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
@@ -27,6 +26,7 @@ from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import training_levels
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
+from measure import Table, in_turns, one_core
 
 __all__ = ["build_engine", "run"]
 
@@ -39,13 +39,13 @@ def step_flops(n: int = N_ROWS, p: int = N_INPUTS, h: int = WIDTH) -> float:
     return 2.0 * n * (2 * p * h + 3 * h * h + 3 * h)
 
 
-def build_engine(n_networks: int = N_NETWORKS, n_examples: int = 2000, width: int = WIDTH) -> Engine:
+def build_engine(
+    n_networks: int = N_NETWORKS, n_examples: int = 2000, width: int = WIDTH
+) -> Engine:
     """An engine on a chain, ready to step."""
     chain = OrnsteinUhlenbeckChain(n_networks, correlation=0.7)
     values = np.ascontiguousarray(chain.sample(n_examples, 0).T)
-    domain = Domain(
-        DependencyGraph.chain(n_networks), tuple(f"x{j}" for j in range(n_networks))
-    )
+    domain = Domain(DependencyGraph.chain(n_networks), tuple(f"x{j}" for j in range(n_networks)))
     stencils = domain.stencils(RADIUS)
     sources = Sources.of(stencils)
     patches = Patches.of(stencils, sources)

@@ -1,8 +1,9 @@
 """Printing tables, for people or for RESULTS.md."""
 
-from measure import Table
 from rich.console import Console
 from rich.table import Table as Grid
+
+from measure import Table
 
 __all__ = ["show"]
 

@@ -1,9 +1,9 @@
 """Run the benchmarks: all, or those named on the command line.
 
-    python benchmarks/run.py                   # all
-    python benchmarks/run.py engine plant      # some
-    python benchmarks/run.py --quick engine    # fewer rounds, seeds and steps
-    python benchmarks/run.py --markdown        # tables as in RESULTS.md
+python benchmarks/run.py                   # all
+python benchmarks/run.py engine plant      # some
+python benchmarks/run.py --quick engine    # fewer rounds, seeds and steps
+python benchmarks/run.py --markdown        # tables as in RESULTS.md
 """
 
 import argparse

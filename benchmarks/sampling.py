@@ -12,7 +12,6 @@ from time import process_time
 
 import numpy as np
 import torch
-from measure import Table, median_time, one_core
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
@@ -23,6 +22,7 @@ from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import one_thread
 from locality.training.trainer import Trainer
+from measure import Table, median_time, one_core
 
 __all__ = ["run"]
 

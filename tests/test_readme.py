@@ -19,7 +19,7 @@ def _blocks(language: str) -> list[str]:
 def test_python(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(block, str(_README), "exec"), names)  # noqa: S102 - the README is ours
+    exec(compile(block, str(_README), "exec"), names)
     assert len(names["surprise"].columns) == 52  # type: ignore[attr-defined]
 
 

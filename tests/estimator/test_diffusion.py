@@ -37,9 +37,7 @@ def test_surprise_rows_sum_to_minus_log_likelihood_and_bands_to_surprise(
     surprise = model.surprise(frame)
     np.testing.assert_allclose(surprise.sum(axis=1), -model.score_samples(frame), atol=1e-9)
     bands = model.surprise(frame, by_band=True)
-    np.testing.assert_allclose(
-        sum(band.to_numpy() for band in bands.values()), surprise, atol=1e-8
-    )
+    np.testing.assert_allclose(sum(band.to_numpy() for band in bands.values()), surprise, atol=1e-8)
 
 
 @pytest.mark.parametrize("flavor", ["pandas", "polars", "pyarrow", "numpy"])
@@ -94,9 +92,7 @@ def test_reloaded_model_keeps_a_graph_given_as_an_object(
     model = _linear(graph=chain.model_.domain.graph).fit(frame)
     model.save(tmp_path / "m")
     again = LocalizedDiffusion.load(tmp_path / "m")
-    np.testing.assert_array_equal(
-        again.fit(frame).score_samples(frame), chain.score_samples(frame)
-    )
+    np.testing.assert_array_equal(again.fit(frame).score_samples(frame), chain.score_samples(frame))
 
 
 def test_permuting_columns_permutes_surprise(frame: pd.DataFrame) -> None:
@@ -193,9 +189,7 @@ def test_tied_chain_shares_one_law() -> None:
 def test_identical_bits_whatever_the_number_of_workers(frame: pd.DataFrame) -> None:
     wide = pd.concat([frame.add_suffix(f"_{k}") + k for k in range(7)], axis=1)
     wide += np.random.default_rng(0).normal(size=wide.shape) * wide.std().to_numpy()
-    models = [
-        LocalizedDiffusion(n_steps=25, n_jobs=n, random_state=0).fit(wide) for n in (1, 2)
-    ]
+    models = [LocalizedDiffusion(n_steps=25, n_jobs=n, random_state=0).fit(wide) for n in (1, 2)]
     one, two = (m.model_.state()[1] for m in models)
     assert len(one) > 2  # more than one shard
     for group, arrays in one.items():
@@ -216,9 +210,7 @@ def test_graph_may_name_columns_that_are_set_aside(frame: pd.DataFrame) -> None:
     matrix[np.arange(6), np.arange(1, 7)] = 1
     wide = _linear(graph=matrix + matrix.T).fit(with_constant)
     narrow = _linear(graph="chain").fit(frame)
-    np.testing.assert_array_equal(
-        wide.score_samples(with_constant), narrow.score_samples(frame)
-    )
+    np.testing.assert_array_equal(wide.score_samples(with_constant), narrow.score_samples(frame))
 
 
 def test_context_that_is_no_column_is_named(frame: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@ columns, so that all columns share one law.
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -127,11 +128,13 @@ def _given_graph(graph: Any, names: list[str], all_names: list[str]) -> Dependen
         }[graph]
         return maker(n)
     elif isinstance(graph, str | PathLike):
-        whole = read_edge_list(graph, all_names)
+        whole = read_edge_list(Path(graph), all_names)
     elif isinstance(graph, nx.Graph):
         whole = DependencyGraph.from_networkx(graph, all_names)
-    elif sp.issparse(graph) or isinstance(graph, np.ndarray):
+    elif isinstance(graph, np.ndarray):
         whole = DependencyGraph.from_scipy(sp.csr_array(graph))
+    elif sp.issparse(graph):
+        whole = DependencyGraph.from_scipy(graph)
     else:
         raise OptionError(
             f"graph must be one of {_NAMED}, a path, a DependencyGraph, a networkx graph or a "

@@ -5,8 +5,9 @@ name the parameter, what it permits and what it got.
 """
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from locality.exceptions import OptionError
 
@@ -14,7 +15,7 @@ __all__ = ["check_options"]
 
 
 def _whole(low: int) -> Callable[[Any], bool]:
-    return lambda v: isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= low
+    return lambda v: isinstance(v, int | np.integer) and not isinstance(v, bool) and bool(v >= low)
 
 
 _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -28,7 +29,7 @@ _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "score": (lambda v: v in ("neural", "linear"), '"neural" or "linear"'),
     "n_neighbors": (_whole(1), "a whole number ≥ 1"),
-    "edge_level": (lambda v: isinstance(v, Real) and 0 < v < 1, "a share between 0 and 1"),
+    "edge_level": (lambda v: isinstance(v, float) and 0 < v < 1, "a share between 0 and 1"),
     "n_steps": (_whole(20), "a whole number ≥ 20"),
     "n_jobs": (_whole(1), "a whole number of processes ≥ 1"),
 }

@@ -52,9 +52,7 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
     return table
 
 
-def context_state(
-    estimator: Any, context: Any, n_samples: int, n_series: int
-) -> FloatArray | None:
+def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -> FloatArray | None:
     """Standardized context columns for sampling.
 
     Returns
@@ -82,12 +80,13 @@ def context_state(
         )
     place = [model.standardizer.modeled_names.index(name) for name in names]
     mean, scale = model.standardizer.mean[place], model.standardizer.scale[place]
-    z = ((table.values - mean) / scale).T.astype(np.float32)
+    z: FloatArray = ((table.values - mean) / scale).T
     if not model.is_series:
         return z
     n_rows = -(-n_samples // n_series)
     padded = np.concatenate([z, np.repeat(z[:, -1:], n_rows * n_series - n_samples, 1)], axis=1)
-    return padded.reshape(len(names), n_series, n_rows).transpose(0, 2, 1)
+    shaped: FloatArray = padded.reshape(len(names), n_series, n_rows).transpose(0, 2, 1)
+    return shaped
 
 
 def restore_rows(estimator: Any, rows: FloatArray, context: Any) -> Any:

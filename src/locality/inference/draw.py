@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from locality._typing import FloatArray
+from locality._typing import Float32Array, FloatArray
 from locality.exceptions import OptionError
 from locality.inference.sampler import Sampler, sampler
 from locality.local.field import ScoreField
@@ -64,7 +64,7 @@ class Drawing:
         seed: int,
         context: FloatArray | None,
         progress: Callable[[str, int, int], None],
-    ) -> FloatArray:
+    ) -> Float32Array:
         """Draw from a field.
 
         Parameters
@@ -112,7 +112,7 @@ def draw(
     seed: int,
     context: FloatArray | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> FloatArray:
+) -> Float32Array:
     """Samples of a table, a joint series or a lattice.
 
     Parameters
@@ -143,7 +143,7 @@ def draw(
         if context is not None:
             values[list(domain.context), ..., : stop - start] = context[..., start:stop]
         bound = field.bind(values)
-        generator = stream(seed, 10, tile)
+        generator = stream("draw", seed, tile)
         noise = torch.randn(len(targets), bound.n_columns, generator=generator)
         drawn = walk(bound, noise, generator, tick).numpy()
         result[..., start:stop] = drawn.reshape(len(targets), *extent, size)[..., : stop - start]
@@ -158,7 +158,7 @@ def draw_series(
     seed: int,
     context: FloatArray | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> FloatArray:
+) -> Float32Array:
     """Causal series, row after row.
 
     Parameters
@@ -196,7 +196,7 @@ def draw_series(
             first = max(0, row - past)
             here = slice(row - first, row - first + 1)
             bound = field.bind(state[:, first : row + 1], here)
-            generator = stream(seed, 11, tile, row)
+            generator = stream("series", seed, tile, row)
             noise = torch.randn(len(targets), _SERIES_TILE, generator=generator)
             state[targets, row] = walk(bound, noise, generator).numpy()
             tick()

@@ -128,7 +128,7 @@ class Nats:
         band_of = self.levels.band_of if self.by_band else lambda s: np.zeros(len(s), dtype=int)
         sigmas, weights = self.levels.quadrature(self.n_levels)
         center = torch.from_numpy(denoiser.patches.center[units])
-        for columns in torch.arange(z.shape[1]).split(_CHUNK):
+        for columns in torch.split(torch.arange(z.shape[1]), _CHUNK):
             part, kinds, spots = z[:, columns].float(), classes[columns], place[columns]
             # slots outside the lattice stay zero, with noise as without
             seen = torch.from_numpy(denoiser.inside.T.astype(np.float32))[:, kinds]
@@ -137,7 +137,7 @@ class Nats:
             for i, (sigma, weight) in enumerate(zip(sigmas, weights, strict=True)):
                 change = torch.zeros(self.n_pairs, len(units), len(columns), dtype=torch.float64)
                 for pair in range(self.n_pairs):
-                    bank = torch.randn(z.shape[0], _BANK, generator=stream(20, i, pair))
+                    bank = torch.randn(z.shape[0], _BANK, generator=stream("nats", i, pair))
                     noise = bank[:, spots] * seen * float(sigma)
                     for y in (part + noise, part - noise):
                         correction = denoiser.correction(y, float(sigma), kinds)

@@ -60,8 +60,10 @@ class Sampler(ABC):
         """
         self._reset()
         start = float(self.sigmas[0])
-        # noised data have the mean of the data, which clean context can move far from zero
-        y = noise * start + field.denoise(torch.zeros_like(noise), start)
+        y = noise * start
+        # y has the law of the noised data but for their mean m and covariance C. As D(y) is about
+        # m + C y/σ², half of D(0) + D(y) adds m, and C to the variance, up to order C²/σ⁴.
+        y = y + 0.5 * (field.denoise(torch.zeros_like(y), start) + field.denoise(y, start))
         for i in range(len(self.sigmas) - 1):
             y = self.step(field, y, float(self.sigmas[i]), float(self.sigmas[i + 1]), generator)
             tick()
@@ -156,14 +158,17 @@ class DPMSolver(Sampler):
         denoised = field.denoise(y, sigma)
         if next_sigma == 0.0:
             return denoised
-        h = np.log(sigma / next_sigma)
-        extrapolated = denoised
-        if self._last is not None:
+        h = float(np.log(sigma / next_sigma))
+        weight = -float(np.expm1(-h))
+        moved = y * (next_sigma / sigma)  # the rest in place: large states are slow to allocate
+        if self._last is None:
+            moved.add_(denoised, alpha=weight)
+        else:
             last_sigma, last = self._last
-            ratio = h / np.log(last_sigma / sigma)
-            extrapolated = denoised + 0.5 * ratio * (denoised - last)
+            half = 0.5 * h / float(np.log(last_sigma / sigma))
+            moved.add_(denoised, alpha=weight * (1.0 + half)).sub_(last, alpha=weight * half)
         self._last = (sigma, denoised)
-        return (next_sigma / sigma) * y - float(np.expm1(-h)) * extrapolated
+        return moved
 
 
 _METHODS: dict[str, type[Sampler]] = {"heun": Heun, "churn": Churn, "dpm": DPMSolver}

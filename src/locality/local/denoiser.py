@@ -190,7 +190,7 @@ class LocalDenoiser:
         features = self.inputs.level_features(level)
         z = z.float()
         result = torch.empty(self.networks.n_units, z.shape[1])
-        for columns in torch.arange(z.shape[1]).split(256):
+        for columns in torch.split(torch.arange(z.shape[1]), 256):
             part = z[:, columns[0] : columns[-1] + 1]
             kinds = classes[columns]
             for chunk in self.networks.chunks(len(columns)):
@@ -209,9 +209,7 @@ class LocalDenoiser:
         return result
 
 
-def _by_class(
-    classes: torch.Tensor, n_classes: int
-) -> list[tuple[int, torch.Tensor | None]]:
+def _by_class(classes: torch.Tensor, n_classes: int) -> list[tuple[int, torch.Tensor | None]]:
     """Examples of each class that occurs; None stands for all of them."""
     if n_classes == 1:
         return [(0, None)]

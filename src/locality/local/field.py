@@ -154,7 +154,7 @@ class BoundField:
     @property
     def n_columns(self) -> int:
         """Examples: positions times samples."""
-        return self.columns.stop - self.columns.start
+        return int(self.columns.stop - self.columns.start)
 
     def denoise(self, y: torch.Tensor, sigma: float) -> torch.Tensor:
         """D(y, σ) of every target.
@@ -220,4 +220,3 @@ class _Part:
     state_rows: torch.Tensor
     target_rows: torch.Tensor
     centered: bool
-

@@ -51,7 +51,7 @@ class SecondMoments:
         fold = torch.from_numpy(fold_of_example)
         for f in range(n_folds):
             members = torch.nonzero(fold == f).ravel()
-            for part in members.split(_CHUNK):
+            for part in torch.split(members, _CHUNK):
                 block = z.index_select(1, part).double()
                 sums[f].addmm_(block, block.T)
             counts[f] = len(members)

@@ -176,7 +176,7 @@ def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor
             into.append(slice(max(0, -step), max(0, size - max(0, step))))
             read.append(slice(max(0, step), max(0, size + min(0, step))))
         if all(part.start < part.stop for part in into):
-            z[(rows, *into)] = block[(slice(None), *read)]
+            z[(rows, *into)] = block[(slice(None), *read)]  # type: ignore[index]
     return torch.from_numpy(z.reshape(sources.n_sources + 1, -1))
 
 

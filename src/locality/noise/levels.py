@@ -71,11 +71,11 @@ class NoiseLevels:
         conditional_scale : float array [n_components]
             Standard deviation of each component given its neighborhood, at most 1.
         largest_variance : float
-            Of any direction of the state, at least 1. A sampler that starts at σ_max loses the
-            share largest_variance / σ_max² of it, here one in 400.
+            Of any direction of the state, at least 1. Samplers start with an error of the order
+            of the square of largest_variance / σ_max², here of one in 100.
         """
         finest = float(np.min(conditional_scale))
-        highest = float(np.clip(20.0 * np.sqrt(largest_variance), 20.0, 500.0))
+        highest = float(np.clip(10.0 * np.sqrt(largest_variance), 12.0, 500.0))
         return cls(min(0.02, max(0.15 * finest, 1e-5)), highest, n_bands)
 
     def grid(self, n_steps: int) -> FloatArray:
@@ -142,7 +142,8 @@ def training_levels(conditional_scale: FloatArray, n_levels: int) -> FloatArray:
     """
     low = np.log(_TRAIN_FLOOR * np.asarray(conditional_scale))[:, None]
     ramp = (np.arange(n_levels) + 0.5) / n_levels
-    return np.exp(low + (np.log(_TRAIN_CEILING) - low) * ramp)
+    levels: FloatArray = np.exp(low + (np.log(_TRAIN_CEILING) - low) * ramp)
+    return levels
 
 
 def sigma_of_ou_time(t: FloatArray) -> FloatArray:
@@ -151,7 +152,8 @@ def sigma_of_ou_time(t: FloatArray) -> FloatArray:
     >>> float(sigma_of_ou_time(np.log(2.0)).round(6))
     1.732051
     """
-    return np.sqrt(np.expm1(2.0 * np.asarray(t, dtype=np.float64)))
+    sigma: FloatArray = np.sqrt(np.expm1(2.0 * np.asarray(t, dtype=np.float64)))
+    return sigma
 
 
 def ou_time(sigma: FloatArray) -> FloatArray:

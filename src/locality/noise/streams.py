@@ -1,9 +1,11 @@
 """Random streams: every draw belongs to a key, never to the order in which work is done.
 
-A key is a tuple of small integers that says what the numbers are for, such as
-(seed, shard, purpose, step). So results do not depend on the number of workers, the order of
-shards, or how rows are grouped (NumPy's SeedSequence mixes the key).
+A key says what the numbers are for, such as (seed, shard, purpose, step) or ("draw", seed, tile).
+So results do not depend on the number of workers, the order of shards, or how rows are grouped
+(NumPy's SeedSequence mixes the key, its length included).
 """
+
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ import torch
 __all__ = ["stream"]
 
 
-def stream(*key: int) -> torch.Generator:
+def stream(*key: int | str) -> torch.Generator:
     """A random stream that depends on its key alone.
 
     >>> import torch
@@ -19,5 +21,6 @@ def stream(*key: int) -> torch.Generator:
     >>> bool((a == b).all())
     True
     """
-    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    numbers = [crc32(part.encode()) if isinstance(part, str) else part for part in key]
+    state = int(np.random.SeedSequence([len(key), *numbers]).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state >> 1)

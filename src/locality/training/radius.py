@@ -89,7 +89,7 @@ def choose_radii(curve: LinearCurve, pooling: float = 0.5) -> IntArray:
     """
     relative = curve.nats - curve.nats[:, :1]
     score = relative + pooling * relative.mean(0)
-    return np.argmin(np.round(score, 6), axis=1)
+    return np.asarray(np.argmin(np.round(score, 6), axis=1))
 
 
 def _held_out(

@@ -108,9 +108,7 @@ def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSta
     return _fit(task, _prepare(task), choice, curve)
 
 
-def _fit(
-    task: ShardTask, prepared: _Prepared, choice: IntArray, curve: LinearCurve
-) -> ShardState:
+def _fit(task: ShardTask, prepared: _Prepared, choice: IntArray, curve: LinearCurve) -> ShardState:
     n = len(choice)
     candidates = _candidates(task, choice, curve)
     patches, shrinkage, target, radius_index = _units(prepared, curve, candidates)
@@ -130,9 +128,7 @@ def _fit(
         engine = Engine(examples, inputs, gaussian, task.options, task.key)
         nats = curve.nats[target, radius_index]
         engine.run(lambda g, e: _survivors(g, e, nats, target))
-        neural[target, radius_index] = nats + np.where(
-            engine.pruned, np.nan, engine.best_gain
-        )
+        neural[target, radius_index] = nats + np.where(engine.pruned, np.nan, engine.best_gain)
         total = nats + engine.best_gain
         tried = best_units(total, target)
         worth = worthwhile(engine.best_gain[tried], engine.best_error[tried], _SURE)
@@ -262,9 +258,7 @@ def _examples(task: ShardTask, prepared: _Prepared) -> tuple[Examples, IntArray]
     )
 
 
-def _network_inputs(
-    patches: Patches, gaussian: LocalGaussian, trained: BoolArray
-) -> NetworkInputs:
+def _network_inputs(patches: Patches, gaussian: LocalGaussian, trained: BoolArray) -> NetworkInputs:
     levels = training_levels(gaussian.conditional_scale[:, 0].numpy(), 64)
     edge = np.sqrt(levels[:, 1] / levels[:, 0])  # half a step beyond the outermost levels
     span = np.stack([levels[:, 0] / edge, levels[:, -1] * edge], axis=1)
