@@ -17,7 +17,7 @@ from locality.training.executors import Inline, Processes, executor
 from locality.training.options import TrainingOptions
 from locality.training.trainer import Trained, Trainer
 
-SHORT = TrainingOptions(n_steps=60, batch_size=64, width=16, n_checks=6)
+SHORT = TrainingOptions(n_steps=240, batch_size=64, width=16, n_checks=6)
 
 
 def chain(d: int) -> Domain:
@@ -122,7 +122,7 @@ def test_tying_pays() -> None:
 
 def test_results_do_not_depend_on_the_number_of_workers() -> None:
     """Three shards, inline twice and by two processes: every array the same to the bit."""
-    values = standardized(DoubleWellChain(9).sample(400, 3))
+    values = standardized(DoubleWellChain(9).sample(900, 3))
     runs = [
         Trainer(chain(9), 1, SHORT, 5, how, shard_size=3).train(values)
         for how in (Inline(), Inline(), Processes(2))

@@ -49,7 +49,7 @@ def sample(
             metavar="N",
             help="Evaluations of the model per row: more is finer.",
         ),
-    ] = 32,
+    ] = 40,
     context: Annotated[
         Path | None,
         typer.Option(

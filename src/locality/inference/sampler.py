@@ -58,12 +58,27 @@ class Sampler(ABC):
         -------
         float32 tensor [n_targets, n_columns]
         """
+        return self.descend(field, self.start(field, noise), generator, tick)
+
+    def start(self, field: BoundField, noise: torch.Tensor) -> torch.Tensor:
+        """State at the highest level [n_targets, n_columns], from standard normal noise.
+
+        It has the law of the noised data but for their mean m and covariance C. As D(y) is about
+        m + C y/σ², half of D(0) + D(y) adds m, and C to the variance, up to order C²/σ⁴.
+        """
+        sigma = float(self.sigmas[0])
+        y = noise * sigma
+        return y + 0.5 * (field.denoise(torch.zeros_like(y), sigma) + field.denoise(y, sigma))
+
+    def descend(
+        self,
+        field: BoundField,
+        y: torch.Tensor,
+        generator: torch.Generator,
+        tick: Callable[[], None] = lambda: None,
+    ) -> torch.Tensor:
+        """Walk a state y at the highest level down to the last; arguments as for a call."""
         self._reset()
-        start = float(self.sigmas[0])
-        y = noise * start
-        # y has the law of the noised data but for their mean m and covariance C. As D(y) is about
-        # m + C y/σ², half of D(0) + D(y) adds m, and C to the variance, up to order C²/σ⁴.
-        y = y + 0.5 * (field.denoise(torch.zeros_like(y), start) + field.denoise(y, start))
         for i in range(len(self.sigmas) - 1):
             y = self.step(field, y, float(self.sigmas[i]), float(self.sigmas[i + 1]), generator)
             tick()
