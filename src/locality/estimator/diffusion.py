@@ -24,11 +24,12 @@ from locality._typing import FloatArray
 from locality.artifact.model import Model
 from locality.artifact.store import load_model, save_model
 from locality.data.transforms import Standardizer
-from locality.estimator.layout import build_domain, from_state, to_state
+from locality.estimator.answers import nats_of
+from locality.estimator.layout import build_domain, from_state, limits, to_state
 from locality.estimator.options import check_options
+from locality.estimator.persistence import parameters_from, restore_names, settings_of
 from locality.estimator.rows import context_state, read_rows, restore_rows
 from locality.inference.draw import Drawing
-from locality.inference.nats import Nats
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import executor, one_thread
@@ -38,7 +39,6 @@ from locality.training.trainer import Trainer
 __all__ = ["LocalizedDiffusion"]
 
 Progress = Callable[[str, int, int], None]
-_LIMIT = 1.5  # samples stay within this many times the range seen
 _MIN_ROWS = 5
 
 
@@ -198,10 +198,10 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             domain,
             trained.shards,
             NoiseLevels.for_scales(field.conditional_scale, field.largest_variance),
-            _limits(state),
+            limits(state),
             state.shape[1:-1] if self.tied else (),
             table.n_rows,
-            self._settings(),
+            settings_of(self),
             seconds | trained.seconds,
             {name: version(name) for name in ("locality", "torch", "numpy")}
             | {"python": platform.python_version()},
@@ -298,8 +298,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         table = read_rows(self, X, reset=False, min_rows=0)
         table.require_complete()
-        bands, error = self._nats(table.values, by_band, progress or _quiet)
         names = self.component_names_
+        bands, error = nats_of(self.model_, names, table.values, by_band, progress or _quiet)
         frames = [table.frame(band, names, keep_rows=True) for band in bands]
         answer: Any = frames[0]
         if by_band:
@@ -319,7 +319,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         table = read_rows(self, X, reset=False, min_rows=0)
         table.require_complete()
-        bands, _ = self._nats(table.values, False, _quiet)
+        bands, _ = nats_of(self.model_, self.component_names_, table.values, False, _quiet)
         return -np.asarray(bands[0].sum(axis=1))
 
     def transform(self, X: Any) -> Any:
@@ -368,60 +368,11 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Naming the file that is damaged or missing.
         """
         model = load_model(path)
-        settings = dict(model.settings)
-        seed, columns = settings.pop("seed"), settings.pop("feature_names")
-        if settings["graph"] is None:
-            settings["graph"] = model.domain.graph
-        settings["given"] = tuple(settings["given"])
-        estimator = cls(**settings)
+        estimator = cls(**parameters_from(model))
         estimator.model_ = model
-        estimator.seed_ = seed
-        estimator.n_features_in_ = len(columns or model.standardizer.names)
-        if columns is not None:
-            estimator.feature_names_in_ = np.array(columns, dtype=object)
+        restore_names(estimator)
         estimator._publish()
         return estimator
-
-    def _nats(
-        self, values: FloatArray, by_band: bool, progress: Progress
-    ) -> tuple[list[FloatArray], FloatArray]:
-        """Bands of surprise and its error [n_rows, n_components], in original units."""
-        model = self.model_
-        lattice = bool(model.extent)
-        state = to_state(model.standardizer.standardize(values), model.domain, lattice)
-        shape = (len(model.domain.targets), *state.shape[1:])
-
-        def rows(flat: FloatArray) -> FloatArray:
-            return from_state(flat.reshape(shape), model.domain, lattice)
-
-        n_done = 0
-
-        def tick() -> None:
-            nonlocal n_done
-            n_done += 1
-            progress("scoring", n_done, len(model.shards))
-
-        with one_thread():
-            found = Nats(model.levels, by_band=by_band).surprise(model.field, state, tick)
-        bands = [rows(band) for band in found.bands]
-        place = model.standardizer.modeled_names
-        scale = model.standardizer.log_scale[[place.index(n) for n in self.component_names_]]
-        bands[0] = bands[0] + scale
-        return bands, rows(found.error)
-
-    def _settings(self) -> dict[str, Any]:
-        """Parameters as plain data, with what ``load`` needs besides."""
-        settings: dict[str, Any] = dict(self.get_params(deep=False))
-        named = isinstance(self.graph, str | PathLike)
-        settings["graph"] = str(self.graph) if named else None
-        settings["given"] = list(self.given)
-        seed = self.random_state
-        settings["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
-        names = getattr(self, "feature_names_in_", None)
-        return settings | {
-            "seed": self.seed_,
-            "feature_names": None if names is None else [str(name) for name in names],
-        }
 
     def _publish(self) -> None:
         """Learned attributes from the model."""
@@ -432,14 +383,6 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.held_out_nats_ = model.gather("held_out")
         self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
         self.seconds_ = model.seconds
-
-
-def _limits(state: FloatArray) -> FloatArray:
-    """Bounds of every node: 1.5 times the range seen, around its middle [n_nodes, 2]."""
-    flat = state.reshape(len(state), -1)
-    low, high = flat.min(axis=1), flat.max(axis=1)
-    middle, half = (low + high) / 2, (high - low) / 2
-    return np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
 
 
 def _quiet(stage: str, done: int, total: int) -> None:

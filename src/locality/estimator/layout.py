@@ -18,7 +18,9 @@ from locality._typing import FloatArray
 from locality.domain import Axis, DependencyGraph, Domain, learn_linear_graph, read_edge_list
 from locality.exceptions import GraphError, OptionError
 
-__all__ = ["build_domain", "from_state", "to_state"]
+__all__ = ["build_domain", "from_state", "limits", "to_state"]
+
+_LIMIT = 1.5  # samples stay within this many times the range seen
 
 _NAMED = ("learn", "chain", "ring", "complete")
 
@@ -98,6 +100,14 @@ def from_state(state: FloatArray, domain: Domain, tied: bool) -> FloatArray:
     if domain.axes:
         return np.ascontiguousarray(state.transpose(2, 1, 0).reshape(-1, len(state)))
     return np.ascontiguousarray(state.T)
+
+
+def limits(state: FloatArray) -> FloatArray:
+    """Bounds of every node: 1.5 times the range seen, around its middle [n_nodes, 2]."""
+    flat = state.reshape(len(state), -1)
+    low, high = flat.min(axis=1), flat.max(axis=1)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
 
 
 def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Domain:

@@ -1,0 +1,60 @@
+"""Answers of a model in the rows and units of the user's table."""
+
+from collections.abc import Callable
+
+from locality._typing import FloatArray
+from locality.artifact.model import Model
+from locality.estimator.layout import from_state, to_state
+from locality.inference.nats import Nats
+from locality.training.executors import one_thread
+
+__all__ = ["nats_of"]
+
+
+def nats_of(
+    model: Model,
+    components: tuple[str, ...],
+    values: FloatArray,
+    by_band: bool,
+    progress: Callable[[str, int, int], None],
+) -> tuple[list[FloatArray], FloatArray]:
+    """Surprise of every value and its Monte-Carlo error, in nats of the original units.
+
+    Parameters
+    ----------
+    model : Model
+    components : tuple of str [n_components]
+        Modeled columns, context left out.
+    values : float array [n_rows, n_columns]
+        All columns of the fitted table.
+    by_band : bool
+        One array per noise band instead of a single one.
+    progress : callable
+        Called with ("scoring", shards done, shards in all).
+
+    Returns
+    -------
+    bands : list of float arrays [n_rows, n_components]
+        Their sum is the surprise; the first carries the constant and the units.
+    error : float array [n_rows, n_components]
+    """
+    lattice = bool(model.extent)
+    standardizer = model.standardizer
+    state = to_state(standardizer.standardize(values), model.domain, lattice)
+    shape = (len(model.domain.targets), *state.shape[1:])
+    n_done = 0
+
+    def tick() -> None:
+        nonlocal n_done
+        n_done += 1
+        progress("scoring", n_done, len(model.shards))
+
+    def rows(flat: FloatArray) -> FloatArray:
+        return from_state(flat.reshape(shape), model.domain, lattice)
+
+    with one_thread():
+        found = Nats(model.levels, by_band=by_band).surprise(model.field, state, tick)
+    bands = [rows(band) for band in found.bands]
+    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
+    bands[0] = bands[0] + standardizer.log_scale[[place[name] for name in components]]
+    return bands, rows(found.error)

@@ -1,0 +1,48 @@
+"""The estimator's own part of a stored model: its parameters and the names it was fitted with."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from locality.artifact.model import Model
+
+__all__ = ["parameters_from", "restore_names", "settings_of"]
+
+
+def settings_of(estimator: Any) -> dict[str, Any]:
+    """Parameters of a LocalizedDiffusion as plain data, with its seed and column names.
+
+    A graph passed as an object is stored as None: the model holds it anyway.
+    """
+    settings: dict[str, Any] = dict(estimator.get_params(deep=False))
+    named = isinstance(estimator.graph, str | PathLike)
+    settings["graph"] = str(estimator.graph) if named else None
+    settings["given"] = list(estimator.given)
+    state = estimator.random_state
+    settings["random_state"] = int(state) if isinstance(state, int | np.integer) else None
+    names = getattr(estimator, "feature_names_in_", None)
+    return settings | {
+        "seed": estimator.seed_,
+        "feature_names": None if names is None else [str(name) for name in names],
+    }
+
+
+def parameters_from(model: Model) -> dict[str, Any]:
+    """Constructor parameters of the estimator that fitted this model."""
+    parameters = dict(model.settings)
+    del parameters["seed"], parameters["feature_names"]
+    parameters["given"] = tuple(parameters["given"])
+    if parameters["graph"] is None:
+        parameters["graph"] = model.domain.graph
+    return parameters
+
+
+def restore_names(estimator: Any) -> None:
+    """Seed, names and width of an estimator from its model."""
+    settings = estimator.model_.settings
+    columns = settings["feature_names"]
+    estimator.seed_ = settings["seed"]
+    estimator.n_features_in_ = len(columns or estimator.model_.standardizer.names)
+    if columns is not None:
+        estimator.feature_names_in_ = np.array(columns, dtype=object)
