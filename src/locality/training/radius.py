@@ -89,7 +89,9 @@ def choose_radii(curve: LinearCurve, pooling: float = 0.5) -> IntArray:
     """
     relative = curve.nats - curve.nats[:, :1]
     score = relative + pooling * relative.mean(0)
-    return np.asarray(np.argmin(np.round(score, 6), axis=1))
+    best = np.argmin(np.round(score, 6), axis=1)
+    same = np.isclose(curve.nats, np.take_along_axis(curve.nats, best[:, None], 1), atol=1e-12)
+    return np.asarray(same.argmax(axis=1))  # a neighborhood that has stopped growing is smaller
 
 
 def _held_out(

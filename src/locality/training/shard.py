@@ -32,6 +32,7 @@ _MIN_CLASS_EXAMPLES = 200  # of a boundary class, for networks to be trained in 
 _NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
 _MAX_TRIED = 3
 _PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the trial and to be kept
+_HELD_SHARE = 0.3  # of rows that repeat the row before, above which a series counts as held
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -127,16 +128,17 @@ def _fit(task: ShardTask, prepared: _Prepared, choice: IntArray, curve: LinearCu
         inputs = _network_inputs(patches, gaussian, trained)
         engine = Engine(examples, inputs, gaussian, task.options, task.key)
         nats = curve.nats[target, radius_index]
-        engine.run(lambda g, e: _survivors(g, e, nats, target))
+        free = ~_held(task, prepared)[target]
+        engine.run(lambda g, e: _survivors(g, e, nats, target, free))
         neural[target, radius_index] = nats + np.where(engine.pruned, np.nan, engine.best_gain)
         total = nats + engine.best_gain
         tried = best_units(total, target)
+        tried = tried[free[tried]]
         worth = worthwhile(engine.best_gain[tried], engine.best_error[tried], _SURE)
-        worth &= total[tried] < nats[final]
-        final[worth] = tried[worth]
-        gain[worth] = engine.best_gain[tried][worth]
-        error[worth] = engine.best_error[tried][worth]
-        keep = np.flatnonzero(worth)
+        tried = tried[worth & (total[tried] < nats[final[target[tried]]])]
+        keep = target[tried]
+        final[keep] = tried
+        gain[keep], error[keep] = engine.best_gain[tried], engine.best_error[tried]
         units = torch.from_numpy(final[keep])
         inputs, gaussian = inputs.take(units), gaussian.take(units)
         networks = engine.best.take(units)
@@ -266,7 +268,26 @@ def _network_inputs(patches: Patches, gaussian: LocalGaussian, trained: BoolArra
     return NetworkInputs(patches, torch.from_numpy(span), rim if len(trained) > 1 else None)
 
 
-def _survivors(gain: FloatArray, error: FloatArray, nats: FloatArray, target: IntArray) -> IntArray:
+def _held(task: ShardTask, prepared: _Prepared) -> BoolArray:
+    """Targets of a series that mostly repeat the value before, such as slow analyzers.
+
+    A network would learn the repetition itself, a point mass with no finite density: nats without
+    end that say nothing of the plant and drown what does. These keep the closed form.
+    """
+    first = prepared.patches[min(prepared.patches)]
+    held = np.zeros(first.n_units, dtype=bool)
+    if any(axis.is_series for axis in task.domain.axes):
+        series = prepared.z[torch.from_numpy(first.center)].reshape(
+            first.n_units, -1, task.values.shape[-1]
+        )
+        held = (series[:, 1:] == series[:, :-1]).float().mean((1, 2)).numpy() > _HELD_SHARE
+    return held
+
+
+def _survivors(
+    gain: FloatArray, error: FloatArray, nats: FloatArray, target: IntArray, free: BoolArray
+) -> IntArray:
     """Per target its best radius after the trial, if its network promises anything."""
     tried = best_units(nats + gain, target)
+    tried = tried[free[tried]]
     return tried[worthwhile(gain[tried], error[tried], _PROMISING)]
