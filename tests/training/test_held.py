@@ -1,0 +1,27 @@
+"""Series that hold their value keep the closed form, however well a network could repeat them."""
+
+import numpy as np
+
+from locality import LocalizedDiffusion
+
+
+def test_a_held_series_gets_no_network_but_its_free_twin_does() -> None:
+    rng = np.random.default_rng(0)
+    # two-sided jumps: strongly non-Gaussian, so that networks gain on whatever may have one
+    free = rng.choice([-1.0, 1.0], size=900) + 0.15 * rng.normal(size=900)
+    held = np.repeat(rng.choice([-1.0, 1.0], size=300) + 0.15 * rng.normal(size=300), 3)
+    model = LocalizedDiffusion(lags=1, n_steps=400, random_state=0).fit(
+        np.column_stack([held, free])
+    )
+    np.testing.assert_array_equal(model.model_.shards[0].has_network, [False, True])
+
+
+def test_an_isolated_column_reports_radius_zero() -> None:
+    rng = np.random.default_rng(1)
+    chain = np.cumsum(rng.normal(size=(400, 4)), axis=1)
+    matrix = np.zeros((5, 5))
+    matrix[[0, 1, 2], [1, 2, 3]] = 1
+    model = LocalizedDiffusion(graph=matrix + matrix.T, score="linear", random_state=0)
+    model.fit(np.column_stack([chain, rng.normal(size=400)]))
+    assert model.radius_[4] == 0
+    assert model.radius_[:4].min() >= 1
