@@ -103,6 +103,7 @@ class Engine:
         self.best = self.average.take(self.units)
         self.best_gain = np.zeros(n)
         self.best_error = np.zeros(n)
+        self.last_gain = np.zeros(n)
         self.stale = np.zeros(n, dtype=np.int64)
         self.curve: list[tuple[int, FloatArray]] = []
         self.pruned = np.zeros(n, dtype=bool)
@@ -162,6 +163,7 @@ class Engine:
         for name, best in self.best.weights.items():
             best[self.units[rows]] = self.average.weights[name][rows]
         self.best_gain[active[better]] = gain[better]
+        self.last_gain[active] = gain
         first = self.best_error[active] == 0.0
         self.best_error[active[better | first]] = error[better | first]
         self.stale[active] = np.where(better, 0, self.stale[active] + 1)

@@ -26,7 +26,7 @@ class TrainingOptions(BaseModel):
     width: int = Field(64, ge=8, description="Units of each of the two hidden layers")
     learning_rate: float = Field(1e-2, gt=0, description="Peak of AdamW's step size")
     decay_examples: float = Field(
-        40.0, ge=0, description="Weight decay times the number of training examples"
+        120.0, ge=0, description="Weight decay times the number of training examples"
     )
     averaging: float = Field(0.995, ge=0, lt=1, description="Exponential average of the weights")
     n_checks: int = Field(20, ge=2, description="Validations during training")
@@ -36,7 +36,7 @@ class TrainingOptions(BaseModel):
     patience: int = Field(8, ge=1, description="Checks without gain after which a network stops")
 
     refit: float = Field(
-        0.8, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
+        0.6, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
     )
 
     def refitting(self) -> "TrainingOptions":

@@ -7,7 +7,9 @@ squared error e_j², and μ, τ² the mean and variance across components,
     posterior precision = 1/e_j² + 1/τ² ,   posterior mean = (g_j/e_j² + μ/τ²) / precision .
 
 If all networks of a shard gain, a single unlucky one is kept; if gains scatter about zero, a single
-lucky one is not (Morris, 1983, *Parametric empirical Bayes inference*).
+lucky one is not (Morris, 1983, *Parametric empirical Bayes inference*). Gains are the best of
+several checks on the same rows, so that even useless networks seem to gain a little: a least gain
+is asked for.
 """
 
 import numpy as np
@@ -16,11 +18,12 @@ from locality._typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["best_units", "worthwhile"]
 
+_LEAST_GAIN = 0.005  # nats
 _SMALLEST = 1e-4  # nats: error below which a gain is taken as certain
 
 
 def worthwhile(gain: FloatArray, error: FloatArray, n_errors: float) -> BoolArray:
-    """Whether each gain is below zero by some posterior standard errors.
+    """Whether each gain is below zero by some posterior standard errors, and by 0.005 nats.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ def worthwhile(gain: FloatArray, error: FloatArray, n_errors: float) -> BoolArra
     shrink = spread / (spread + variance)
     posterior = shrink * gain + (1.0 - shrink) * mean
     posterior_variance = shrink * variance + (1.0 - shrink) ** 2 * mean_variance
-    return np.asarray(posterior < -n_errors * np.sqrt(posterior_variance))
+    least = np.maximum(n_errors * np.sqrt(posterior_variance), _LEAST_GAIN)
+    return np.asarray(posterior < -least)
 
 
 def best_units(total: FloatArray, target: IntArray) -> IntArray:

@@ -33,6 +33,7 @@ _NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
 _MAX_TRIED = 3
 _PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the trial and to be kept
 _HELD_SHARE = 0.3  # of rows that repeat the row before, above which a series counts as held
+_KEPT = 0.8  # share of its best gain that a network must have in the end, to be refitted
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -142,14 +143,23 @@ def _fit(task: ShardTask, prepared: _Prepared, choice: IntArray, curve: LinearCu
         units = torch.from_numpy(final[keep])
         inputs, gaussian = inputs.take(units), gaussian.take(units)
         networks = engine.best.take(units)
-        if task.options.refit and len(keep):
+        # networks that lost what they had gained overfit, and would again with nobody to see it
+        steady = np.flatnonzero(engine.last_gain[final[keep]] <= _KEPT * gain[keep])
+        if task.options.refit and len(steady):
+            rows = torch.from_numpy(steady)
             everything = torch.cat([examples.train, examples.held_out]).sort().values
             examples = replace(examples, train=everything, held_out=everything[:0])
             last = Engine(
-                examples, inputs, gaussian, task.options.refitting(), (*task.key, 4), networks
+                examples,
+                inputs.take(rows),
+                gaussian.take(rows),
+                task.options.refitting(),
+                (*task.key, 4),
+                networks.take(rows),
             )
             last.run()
-            networks = last.average
+            for name, weights in networks.weights.items():
+                weights[rows] = last.average.weights[name]
     chosen = Patches(patches.noisy[final], patches.given[final], patches.n_sources)
     covariance = prepared.moments.matrix()[:-1, :-1].contiguous().numpy()
     return ShardState(
