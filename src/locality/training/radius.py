@@ -97,7 +97,10 @@ def choose_radii(curve: LinearCurve, pooling: float = 0.5) -> IntArray:
     relative = curve.nats - curve.nats[:, :1]
     score = relative + pooling * relative.mean(0)
     slack = _SLACK * (1.0 + pooling) / curve.n_examples
-    return np.asarray(np.argmax(score <= score.min(1, keepdims=True) + slack, axis=1))
+    chosen = np.argmax(score <= score.min(1, keepdims=True) + slack, axis=1)
+    # a neighborhood that has stopped growing has the smallest radius at which it is the same
+    same = np.isclose(curve.nats, np.take_along_axis(curve.nats, chosen[:, None], 1), atol=1e-12)
+    return np.asarray(same.argmax(axis=1))
 
 
 def _held_out(
