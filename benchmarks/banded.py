@@ -93,10 +93,10 @@ def implied_covariance(model: LocalizedDiffusion) -> FloatArray:
     for shard in inner.shards:
         denoiser, _ = shard.denoiser(inner.domain, ())
         level = torch.full((len(shard.target), 1), sigma, dtype=torch.float64)
-        weights = denoiser.gaussian.weights(level)[:, 0, :, 0].numpy()
+        weights = denoiser.closed_form.weights(level)[:, 0, :, 0].numpy()
         node = np.append(shard.source_node, 0)
         for j, target in enumerate(shard.target):
-            np.add.at(precision[target], node[denoiser.patches.slots[j]], -weights[j])
+            np.add.at(precision[target], node[denoiser.closed_form.patches.slots[j]], -weights[j])
             precision[target, target] += 1.0
     precision /= sigma**2
     scale = np.exp(inner.standardizer.log_scale)

@@ -12,8 +12,10 @@ from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
+from locality.noise.levels import BAND_EDGES
 from locality.noise.streams import stream
 
+N_BANDS = len(BAND_EDGES) - 1
 Covariance = Callable[[Sources], NDArray[np.float64]]
 
 
@@ -39,37 +41,45 @@ def by_hand(
         patches = Patches.of(stencils, sources)
         inside = sources.inside(domain, extent)[1] if strength else np.zeros((0, 0), dtype=bool)
         rim = len(inside) > 1
-        n_noisy = patches.noisy.shape[1]
-        width = round_up(patches.slots.shape[1] + 3 + (n_noisy - 1) * rim)
+        width = round_up(patches.slots.shape[1] + 3 + (patches.noisy.shape[1] - 1) * rim)
         units = np.arange(len(nodes)) if strength else np.arange(0)
         generator = stream(7, number)
         networks = LocalNetworks.initial(len(units), width, 8, generator)
         for name in ("w3", "b3"):
             weight = networks.weights[name]
             weight.copy_(strength * torch.randn(weight.shape, generator=generator))
-        nothing = np.full((len(nodes), 1), np.nan)
+        nothing = np.full((len(nodes), 1, N_BANDS), np.nan)
+        every_band = (len(nodes), N_BANDS)
+        n_noisy, n_given = (
+            np.broadcast_to(n[:, None], every_band).copy() for n in patches.n_present
+        )
         shards.append(
             ShardState(
                 target=nodes,
-                radius=np.full(len(nodes), radius),
-                shrinkage=np.zeros(len(nodes)),
+                radius=np.full(every_band, radius),
+                shrinkage=np.zeros(every_band),
                 source_node=sources.node,
                 source_offset=sources.offset,
                 source_given=sources.given,
                 noisy=patches.noisy,
                 given=patches.given,
+                n_noisy=n_noisy,
+                n_given=n_given,
                 covariance=covariance(sources),
                 network_unit=units,
+                network_radius=np.full(len(units), radius),
+                network_noisy=patches.noisy[units],
+                network_given=patches.given[units],
                 level_range=np.tile([0.05, 6.0], (len(units), 1)),
                 trained_inside=inside,
                 uses_rim=np.array([rim]),
                 **{name: w.numpy() for name, w in networks.weights.items()},
-                held_out=nothing[:, 0],
+                held_out=nothing[:, 0, 0],
                 held_out_error=np.zeros(len(nodes)),
-                held_out_independent=nothing[:, 0],
+                held_out_independent=nothing[:, 0, 0],
                 radii=np.array([radius]),
                 linear_curve=nothing,
-                neural_curve=nothing,
+                neural_curve=nothing[..., 0],
             )
         )
     return ScoreField(domain, tuple(shards))

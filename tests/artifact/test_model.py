@@ -27,7 +27,7 @@ def test_gather_puts_every_component_in_its_place(model: Model) -> None:
     whole = model.gather("radius")
     assert len(whole) == len(model.domain.targets)
     by_node = {
-        int(node): int(radius)
+        int(node): radius.tolist()
         for shard in model.shards
         for node, radius in zip(shard.target, shard.radius, strict=True)
     }

@@ -23,7 +23,13 @@ def test_totals_are_sums_over_components() -> None:
         assert getattr(summary, grade) == pytest.approx(sum(parts))
     assert summary.model == pytest.approx(model.gather("held_out").sum())
     assert summary.linear == summary.model < summary.independent
-    assert sum(entry.n_chosen for entry in summary.radii) == summary.n_components == 8
+    assert len(summary.components) == summary.n_components == 8
+    at_zero = summary.radii[0].linear
+    assert sum(band.saved for band in summary.bands) == pytest.approx(at_zero - summary.linear)
+    for number, band in enumerate(summary.bands):
+        radii = [component.band_radii[number] for component in summary.components]
+        assert band.mean_radius == pytest.approx(np.mean(radii))
+        assert (band.smallest_radius, band.largest_radius) == (min(radii), max(radii))
     assert (summary.n_edges, summary.mean_neighbors) == (7, 14 / 8)
     json.dumps(summary.to_dict(), allow_nan=False)
 
@@ -35,7 +41,7 @@ def test_a_lattice_counts_every_position() -> None:
     assert summary.n_components == 8
     assert len(summary.components) == 1
     assert summary.model == pytest.approx(8 * summary.components[0].model)
-    assert sum(entry.n_chosen for entry in summary.radii) == 8
+    assert summary.radii[0].linear == pytest.approx(8 * summary.components[0].independent, rel=0.02)
     assert (summary.n_edges, summary.mean_neighbors) == (8, 2.0)
 
 

@@ -38,7 +38,7 @@ def test_fit_tells_what_an_engineer_asks(cli: Cli, fitted: Path, tmp_path: Path)
         "independent: every column alone",
         "local linear: with its neighborhood",
         "In plain words",
-        "columns that chose it",
+        "radius chosen, mean",
         "is best for the linear model",
         "dependency graph",
         f"The model is in {model}",
@@ -57,7 +57,9 @@ def test_json_has_the_same_numbers(cli: Cli, fitted: Path, tmp_path: Path) -> No
     assert summary["linear"] == summary["model"] < summary["independent"]
     total = sum(component["model"] for component in summary["components"])
     assert summary["model"] == pytest.approx(total)
-    assert sum(radius["n_chosen"] for radius in summary["radii"]) == summary["n_components"] == 7
+    assert len(summary["components"]) == summary["n_components"] == 7
+    assert [len(part["band_radii"]) for part in summary["components"]] == [6] * 7
+    assert len(summary["bands"]) == 6
 
     info = json.loads(cli("info", tmp_path / "model", "--json", "--components").out)
     assert info == {key: value for key, value in summary.items() if key != "table"}

@@ -41,7 +41,7 @@ def reference(domain, radius):
                     rows.append((role, not center, distance, node, offset))
         for node in domain.context:
             for offset in product(*(axis.offsets(0).tolist() for axis in domain.axes)):
-                rows.append((GIVEN, True, 10**6, node, offset))
+                rows.append((GIVEN, True, -1, node, offset))
         result[int(target)] = [(node, *offset, role) for role, _, _, node, offset in sorted(rows)]
     return result
 
@@ -108,7 +108,7 @@ def test_context_is_given_to_all_and_blocks_paths():
     assert slots(stencils, 0) == [(0, NOISY), (1, NOISY), (3, GIVEN)]
     assert slots(stencils, 2) == [(2, NOISY), (3, GIVEN)]
     series = table(star, context=(3,), axes=(Axis("time", window=(1, 0)),)).stencils(0)
-    assert slots(series, 2) == [(2, 0, NOISY), (2, -1, GIVEN), (3, -1, GIVEN), (3, 0, GIVEN)]
+    assert slots(series, 2) == [(2, 0, NOISY), (3, -1, GIVEN), (3, 0, GIVEN), (2, -1, GIVEN)]
 
 
 AXES = [

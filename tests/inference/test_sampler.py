@@ -16,7 +16,7 @@ from scipy import stats
 
 from locality.domain import DependencyGraph, Domain
 from locality.exceptions import OptionError
-from locality.inference.sampler import Churn, DPMSolver, Heun, Sampler, sampler
+from locality.inference.sampler import Churn, DPMSolver, Heun, Sampler, StochasticDPMSolver, sampler
 from locality.local.field import BoundField, ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
@@ -70,7 +70,7 @@ def test_order_of_convergence(make_field, make_covariance, kind, order) -> None:
     assert errors[-1] < 2e-3
 
 
-@pytest.mark.parametrize("kind", [Heun, DPMSolver])
+@pytest.mark.parametrize("kind", [Heun, DPMSolver, StochasticDPMSolver])
 def test_the_last_step_ends_at_the_denoiser(make_field, make_covariance, kind) -> None:
     field = bound(make_field, make_covariance(D), 10, np.float64)
     y = torch.randn(D, 10, generator=stream(3), dtype=torch.float64)
@@ -100,7 +100,7 @@ def draws(make_field, c: NDArray[np.float64], walk: Sampler, seed: int) -> NDArr
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("method", ["heun", "dpm", "churn"])
+@pytest.mark.parametrize("method", ["sde", "heun", "dpm", "churn"])
 def test_draws_of_a_gaussian_field_have_its_covariance(
     make_field, make_covariance, method, seed
 ) -> None:
@@ -183,14 +183,16 @@ def test_the_test_holds_its_level_on_exact_draws(make_covariance) -> None:
 def test_a_sampler_forgets_its_last_run(make_field, make_covariance) -> None:
     field = bound(make_field, make_covariance(D), 7, np.float32)
     noise = torch.randn(D, 7, generator=stream(4))
-    for method in ("heun", "dpm", "churn"):
+    for method in ("sde", "heun", "dpm", "churn"):
         walk = sampler(method, LEVELS.grid, 20)
         first = walk(field, noise, stream(6))
         walk(field, 3 * noise, stream(7))
         assert torch.equal(walk(field, noise, stream(6)), first)
 
 
-@pytest.mark.parametrize(("method", "n_steps"), [("heun", 16), ("churn", 16), ("dpm", 32)])
+@pytest.mark.parametrize(
+    ("method", "n_steps"), [("heun", 16), ("churn", 16), ("dpm", 32), ("sde", 32)]
+)
 def test_the_budget_counts_denoiser_evaluations(make_field, make_covariance, method, n_steps):
     field = bound(make_field, make_covariance(D), 3, np.float32)
     calls = []

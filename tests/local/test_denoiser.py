@@ -55,13 +55,13 @@ def test_correction_is_the_network_in_units_of_the_linear_error(
     assert networks is not None
     low, high = np.log(inputs.level_range[0].numpy())
     t = (2 * (np.log(sigma) - low) / (high - low) - 1) * np.sqrt(3)
-    n_noisy = denoiser.patches.noisy.shape[1]
+    n_noisy = denoiser.closed_form.patches.noisy.shape[1]
     x = torch.zeros(6, networks.n_inputs, 30)
     for j in range(6):
-        x[j, :n_noisy] = z[denoiser.patches.noisy[j]] / np.sqrt(1 + sigma**2)
+        x[j, :n_noisy] = z[denoiser.closed_form.patches.noisy[j]] / np.sqrt(1 + sigma**2)
         x[j, n_noisy : n_noisy + 3] = torch.tensor([t, t**2 - 1, 1.0])[:, None]
     level = torch.full((6, 1), sigma, dtype=torch.float64)
-    error = denoiser.gaussian.variance(level)[:, 0].sqrt().float()
+    error = denoiser.closed_form.variance(level)[:, 0].sqrt().float()
     expected = error * networks.forward(x, slice(0, 6))
     found = denoiser.correction(z, sigma, nowhere(30))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -98,7 +98,7 @@ def test_networks_never_read_what_is_not_in_their_stencil(make_field, make_covar
     clean = denoiser.correction(z, 0.4, nowhere(15))
     for j in range(6):
         poisoned = z.clone()
-        outside = np.setdiff1d(np.arange(6), denoiser.patches.noisy[j])
+        outside = np.setdiff1d(np.arange(6), denoiser.closed_form.patches.noisy[j])
         poisoned[outside] = torch.nan
         found = denoiser.correction(poisoned, 0.4, nowhere(15))
         assert torch.equal(found[j], clean[j])
@@ -115,7 +115,7 @@ def test_closed_form_gives_no_weight_to_padding_and_to_other_sources(
         clean = denoiser.linear(z, sigma, nowhere(15))
         for j in range(6):
             poisoned = z.clone()
-            poisoned[np.setdiff1d(np.arange(6), denoiser.patches.noisy[j])] = 1e30
+            poisoned[np.setdiff1d(np.arange(6), denoiser.closed_form.patches.noisy[j])] = 1e30
             poisoned[-1] = 1e30
             assert torch.equal(denoiser.linear(poisoned, sigma, nowhere(15))[j], clean[j])
 

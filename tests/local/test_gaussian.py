@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from locality.local.gaussian import LocalGaussian
+from locality.local.linear import LinearDenoiser
 from locality.local.patches import Patches
+from locality.noise.levels import BAND_EDGES
 
 SIGMAS = [1e-3, 0.05, 0.4, 1.0, 3.0, 50.0]
 
@@ -39,6 +41,20 @@ def one_unit(
 def one_patch(n_noisy: int, n_given: int) -> Patches:
     slots = np.arange(n_noisy + n_given)[None]
     return Patches(slots[:, :n_noisy], slots[:, n_noisy:], n_noisy + n_given)
+
+
+def surprise(
+    model: LocalGaussian,
+    z: torch.Tensor,
+    patches: Patches,
+    classes: torch.Tensor,
+    band: tuple[float, float] = (np.inf, 0.0),
+) -> torch.Tensor:
+    """Surprise of the same Gaussian in every band."""
+    n_bands = len(BAND_EDGES) - 1
+    place = torch.arange(patches.slots.shape[1]).tile(model.n_units, 1)
+    whole = LinearDenoiser(patches, (model,) * n_bands, (place,) * n_bands)
+    return whole.surprise(z, classes, band)
 
 
 def examples(rows: NDArray[np.float64]) -> torch.Tensor:
@@ -77,7 +93,7 @@ def test_surprise_over_whole_patches_sums_to_minus_log_density(make_covariance) 
     c = make_covariance(7, seed=3)
     rows = 2.0 * np.random.default_rng(1).standard_normal((40, 7))
     model, patches = whole_state(c)
-    total = model.surprise(examples(rows), patches, interior(40)).sum(0)
+    total = surprise(model, examples(rows), patches, interior(40)).sum(0)
     expected = -stats.multivariate_normal(np.zeros(7), c).logpdf(rows)
     np.testing.assert_allclose(total, expected, rtol=1e-10)
 
@@ -87,8 +103,8 @@ def test_bands_add_up(make_covariance, edges) -> None:
     model = one_unit(make_covariance(6, seed=5), 4)
     patches = one_patch(4, 2)
     z = examples(np.random.default_rng(2).standard_normal((30, 6)))
-    whole = model.surprise(z, patches, interior(30))
-    bands = [model.surprise(z, patches, interior(30), band) for band in pairwise(edges)]
+    whole = surprise(model, z, patches, interior(30))
+    bands = [surprise(model, z, patches, interior(30), band) for band in pairwise(edges)]
     np.testing.assert_allclose(sum(bands), whole, rtol=1e-10)
 
 
@@ -112,16 +128,16 @@ def test_surprise_is_the_integral_of_denoising_errors(make_covariance, band, n_g
     stop = 30.0 if lower == 0 else -2 * np.log(lower)
     rows = 1.5 * np.random.default_rng(3).standard_normal((5, 4 + n_given))
     model = one_unit(c, 4)
-    found = model.surprise(examples(rows), one_patch(4, n_given), interior(5), band)[0]
+    found = surprise(model, examples(rows), one_patch(4, n_given), interior(5), band)[0]
 
     def integrand(log_snr: float, x: NDArray[np.float64]) -> float:
         snr = np.exp(log_snr)
         return snr * (1 / (1 + snr) - expected_square(c, 4, x, snr**-0.5))
 
-    for x, surprise in zip(rows, found, strict=True):
+    for x, nats in zip(rows, found, strict=True):
         integral, _ = integrate.quad(integrand, start, stop, args=(x,), limit=300)
         constant = 0.5 * np.log(2 * np.pi * np.e) if np.isinf(upper) else 0.0
-        np.testing.assert_allclose(surprise, constant - 0.5 * integral, atol=1e-5)
+        np.testing.assert_allclose(nats, constant - 0.5 * integral, atol=1e-5)
 
 
 def test_surprise_is_the_integral_of_drawn_denoising_errors(make_covariance) -> None:
@@ -129,7 +145,7 @@ def test_surprise_is_the_integral_of_drawn_denoising_errors(make_covariance) -> 
     c = make_covariance(4, seed=8)
     model, patches = one_unit(c, 4), one_patch(4, 0)
     x = np.array([1.0, -0.5, 2.0, 0.3])
-    exact = float(model.surprise(examples(x[None]), patches, interior(1))[0, 0])
+    exact = float(surprise(model, examples(x[None]), patches, interior(1))[0, 0])
     rng = np.random.default_rng(4)
     log_snr = rng.uniform(-12.0, 12.0, 200_000)
     sigma = np.exp(-log_snr / 2)
@@ -151,8 +167,26 @@ def test_expected_surprise_is_the_mean_of_surprises(make_covariance, n_given, sh
     model = one_unit(make_covariance(n, seed=1), 4, shrinkage)
     rows = np.random.default_rng(5).standard_normal((50, n)) * np.linspace(0.5, 2.0, n)
     moments = torch.from_numpy(rows.T @ rows / 50)[None]
-    mean = model.surprise(examples(rows), one_patch(4, n_given), interior(50))[0].mean()
-    np.testing.assert_allclose(model.expected_surprise(moments)[0], mean, rtol=1e-10)
+    mean = surprise(model, examples(rows), one_patch(4, n_given), interior(50))[0].mean()
+    np.testing.assert_allclose(model.expected_surprises(moments)[0].sum(0)[0], mean, rtol=1e-10)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.4])
+def test_expected_surprise_by_band_and_shrinkage_is_that_of_a_shrunk_fit(
+    make_covariance, gamma
+) -> None:
+    """Near-equal eigenvalues included: the identity block has three that are exactly equal."""
+    c = np.eye(7)
+    c[:4, :4] = make_covariance(4, seed=1)
+    rows = np.random.default_rng(5).standard_normal((50, 7)) * np.linspace(0.5, 2.0, 7)
+    moments = torch.from_numpy(rows.T @ rows / 50)[None]
+    found = one_unit(c, 7).expected_surprises(moments, (0.0, gamma))[1, :, 0]
+    shrunk = one_unit(c, 7, gamma)
+    by_band = [
+        surprise(shrunk, examples(rows), one_patch(7, 0), interior(50), band)[0].mean()
+        for band in pairwise(BAND_EDGES)
+    ]
+    np.testing.assert_allclose(found, by_band, rtol=1e-8, atol=1e-10)
 
 
 def test_given_slots_condition_exactly(make_covariance) -> None:
@@ -164,7 +198,7 @@ def test_given_slots_condition_exactly(make_covariance) -> None:
     matrix = torch.from_numpy(c[order[:, :, None], order[:, None, :]])
     none = torch.zeros(d, dtype=torch.float64)
     model = LocalGaussian.fit(matrix, d, all_seen(d, 7), none)
-    total = model.surprise(examples(rows), patches, interior(25)).sum(0)
+    total = surprise(model, examples(rows), patches, interior(25)).sum(0)
     joint = stats.multivariate_normal(np.zeros(7), c).logpdf(rows)
     given = stats.multivariate_normal(np.zeros(3), c[d:, d:]).logpdf(rows[:, d:])
     np.testing.assert_allclose(total, given - joint, rtol=1e-6, atol=1e-6)
@@ -200,8 +234,8 @@ def test_slots_that_are_not_present_leave_no_trace(make_covariance, n_given) -> 
     rows = np.random.default_rng(7).standard_normal((9, n))
     rows[:, dropped] = 0.0
     np.testing.assert_allclose(
-        full.surprise(examples(rows), one_patch(n_noisy, n_given), interior(9)),
-        small.surprise(examples(rows[:, keep]), one_patch(3, len(keep) - 3), interior(9)),
+        surprise(full, examples(rows), one_patch(n_noisy, n_given), interior(9)),
+        surprise(small, examples(rows[:, keep]), one_patch(3, len(keep) - 3), interior(9)),
         rtol=1e-10,
     )
 
@@ -210,9 +244,9 @@ def test_surprise_does_not_read_sources_of_other_stencils(make_covariance) -> No
     model = one_unit(make_covariance(3), 3)
     rows = np.random.default_rng(8).standard_normal((10, 5))
     patches = Patches(np.array([[1, 2, 4]]), np.empty((1, 0), dtype=np.int64), 5)
-    clean = model.surprise(examples(rows), patches, interior(10))
+    clean = surprise(model, examples(rows), patches, interior(10))
     rows[:, [0, 3]] = np.nan
-    assert torch.equal(model.surprise(examples(rows), patches, interior(10)), clean)
+    assert torch.equal(surprise(model, examples(rows), patches, interior(10)), clean)
 
 
 def test_permuting_slots_changes_nothing(make_covariance) -> None:
@@ -220,7 +254,7 @@ def test_permuting_slots_changes_nothing(make_covariance) -> None:
     rows = rng.standard_normal((20, 6))
     order = np.r_[0, 1 + rng.permutation(5)]
     found = [
-        one_unit(matrix, 6).surprise(examples(x), one_patch(6, 0), interior(20))
+        surprise(one_unit(matrix, 6), examples(x), one_patch(6, 0), interior(20))
         for matrix, x in ((c, rows), (c[np.ix_(order, order)], rows[:, order]))
     ]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-10)
@@ -231,9 +265,9 @@ def test_nearly_equal_sensors_and_equal_eigenvalues_are_no_problem() -> None:
     rows = np.array([[0.5, 0.5 + 1e-4], [1.0, 1.0]])
     model, patches = whole_state(tight)
     expected = -stats.multivariate_normal(np.zeros(2), tight).logpdf(rows)
-    total = model.surprise(examples(rows), patches, interior(2)).sum(0)
+    total = surprise(model, examples(rows), patches, interior(2)).sum(0)
     np.testing.assert_allclose(total, expected, rtol=1e-6)
     model, patches = whole_state(np.eye(4))
     rows = np.random.default_rng(0).standard_normal((3, 4))
-    each = model.surprise(examples(rows), patches, interior(3))
+    each = surprise(model, examples(rows), patches, interior(3))
     np.testing.assert_allclose(each, -stats.norm.logpdf(rows.T), rtol=1e-12)

@@ -34,7 +34,7 @@ def test_targets_are_errors_of_the_closed_form_in_units_of_their_scale(make_fiel
     (shard,) = field.shards
     ((denoiser, class_of_position),) = field.denoisers(extent)
     _, inside = shard.sources.inside(domain, extent)
-    gaussian = shard.gaussian(inside)
+    closed_form = shard.closed_form(inside)
     values = np.random.default_rng(0).standard_normal((domain.n_nodes, *extent, 40))
     z = unfold(values, shard.sources, domain)
     rows = torch.randperm(z.shape[1], generator=stream(0))[:N_ROWS].repeat(2)[:N_ROWS]
@@ -42,16 +42,16 @@ def test_targets_are_errors_of_the_closed_form_in_units_of_their_scale(make_fiel
     noise = torch.randn(z.shape[0], N_ROWS, generator=stream(1), dtype=torch.float64)
     noise[-1] = 0.0
     noise[:-1] *= torch.from_numpy((inside & ~shard.source_given).T)[:, classes]
-    sigma = torch.from_numpy(training_levels(gaussian.conditional_scale[:, 0].numpy(), N_ROWS))
+    sigma = torch.from_numpy(training_levels(closed_form.conditional_scale[:, 0].numpy(), N_ROWS))
     rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
     inputs = NetworkInputs(
         shard.patches, torch.from_numpy(shard.level_range), rim if len(inside) > 1 else None
     )
-    batches = Batches(inputs, gaussian, sigma)
+    batches = Batches(inputs, closed_form, sigma)
     batches.load(z[:, rows].float(), noise.float(), classes)
     x, target = batches(slice(0, shard.patches.n_units))
     weight = batches.nats_weight(slice(0, shard.patches.n_units))
-    variance = gaussian.variance(sigma)
+    variance = closed_form.variance(sigma)
     n_noisy, n_slots = shard.noisy.shape[1], shard.patches.slots.shape[1]
     step = np.log(sigma[:, 1] / sigma[:, 0])
     for j, slots in enumerate(shard.patches.slots):
@@ -72,20 +72,20 @@ def test_targets_are_errors_of_the_closed_form_in_units_of_their_scale(make_fiel
             np.testing.assert_array_equal(seen, fits[classes][:, slots[1:n_noisy]].T)
 
 
-def test_targets_of_a_gaussian_law_have_unit_variance_and_owe_nothing_to_the_inputs(
+def test_targets_of_a_closed_form_law_have_unit_variance_and_owe_nothing_to_the_inputs(
     make_field,
 ) -> None:
     """What is left for a network to learn is nothing: level 1e-4 over all inputs."""
     domain, _ = CASES["table"]
     (shard,) = make_field(domain, 4, smooth, strength=1.0).shards
-    gaussian = shard.gaussian(np.ones((1, 5), dtype=bool))
-    sigma = torch.from_numpy(training_levels(gaussian.conditional_scale[:, 0].numpy(), 20_000))
+    closed_form = shard.closed_form(np.ones((1, 5), dtype=bool))
+    sigma = torch.from_numpy(training_levels(closed_form.conditional_scale[:, 0].numpy(), 20_000))
     root = np.linalg.cholesky(smooth(shard.sources))
     rng = np.random.default_rng(3)
     z = np.vstack([root @ rng.standard_normal((5, 20_000)), np.zeros(20_000)])
     noise = np.vstack([rng.standard_normal((5, 20_000)), np.zeros(20_000)])
     inputs = NetworkInputs(shard.patches, torch.from_numpy(shard.level_range), None)
-    batches = Batches(inputs, gaussian, sigma)
+    batches = Batches(inputs, closed_form, sigma)
     batches.load(
         torch.from_numpy(z).float(),
         torch.from_numpy(noise).float(),

@@ -12,7 +12,8 @@ from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.nats import Nats
 from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
-from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.gaussian import present_slots
+from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import NoiseLevels
@@ -29,7 +30,7 @@ OPTIONS = TrainingOptions(n_steps=40, batch_size=64, width=16, n_checks=4)
 class Parts(NamedTuple):
     examples: Examples
     inputs: NetworkInputs
-    gaussian: LocalGaussian
+    closed_form: LinearDenoiser
 
 
 def wells(n: int = 400, d: int = D) -> NDArray[np.float64]:
@@ -59,7 +60,7 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
             torch.from_numpy(shard.level_range),
             rim if len(inside) > 1 else None,
         ),
-        shard.gaussian(inside),
+        shard.closed_form(inside),
     )
 
 
@@ -109,7 +110,7 @@ def test_a_unit_learns_alone_what_it_learns_in_company(make_field) -> None:
     company = Engine(*parts, OPTIONS, (0, 0))
     unit = torch.tensor([3])
     alone = Engine(
-        parts.examples, parts.inputs.take(unit), parts.gaussian.take(unit), OPTIONS, (0, 0)
+        parts.examples, parts.inputs.take(unit), parts.closed_form.take(unit), OPTIONS, (0, 0)
     )
     for name, w in alone.networks.weights.items():
         w.copy_(company.networks.weights[name][unit])
@@ -174,7 +175,7 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
     field.shards[0].b3[:] = 1.0  # a mistake that is large against the errors
     parts = parts_of(field, values)
     # the integral of both must cover the same levels
-    scale = parts.gaussian.conditional_scale[:, 0].numpy()
+    scale = parts.closed_form.conditional_scale[:, 0].numpy()
     field.shards[0].level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
     engine = Engine(*parts, OPTIONS.model_copy(update={"batch_size": 256}), (0, 0))
     shard = field.shards[0]

@@ -37,15 +37,20 @@ _GRAPH = {
 }
 _SHARD = {
     "target": _Form("int64", ("components",)),
-    "radius": _Form("int64", ("components",)),
-    "shrinkage": _Form("float64", ("components",)),
+    "radius": _Form("int64", ("components", "bands")),
+    "shrinkage": _Form("float64", ("components", "bands")),
     "source_node": _Form("int64", ("sources",)),
     "source_offset": _Form("int64", ("sources", "domain axes")),
     "source_given": _Form("bool", ("sources",)),
     "noisy": _Form("int64", ("components", "noisy slots")),
     "given": _Form("int64", ("components", "given slots")),
+    "n_noisy": _Form("int64", ("components", "bands")),
+    "n_given": _Form("int64", ("components", "bands")),
     "covariance": _Form("float64", ("sources", "sources")),
     "network_unit": _Form("int64", ("networks",)),
+    "network_radius": _Form("int64", ("networks",)),
+    "network_noisy": _Form("int64", ("networks", "noisy inputs")),
+    "network_given": _Form("int64", ("networks", "given inputs")),
     "level_range": _Form("float64", ("networks", 2)),
     "trained_inside": _Form("bool", ("trained classes", "sources")),
     "uses_rim": _Form("bool", (1,)),
@@ -57,7 +62,7 @@ _SHARD = {
     "held_out_error": _Form("float64", ("components",), may_be_nan=True),
     "held_out_independent": _Form("float64", ("components",), may_be_nan=True),
     "radii": _Form("int64", ("radii",)),
-    "linear_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
+    "linear_curve": _Form("float64", ("components", "radii", "bands"), may_be_nan=True),
     "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
 }
 

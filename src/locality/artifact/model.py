@@ -112,7 +112,7 @@ class Model:
                 for axis in self.domain.axes
             ],
             "context": list(self.domain.context),
-            "levels": [self.levels.sigma_min, self.levels.sigma_max, self.levels.n_bands],
+            "levels": [self.levels.sigma_min, self.levels.sigma_max],
             "extent": list(self.extent),
             "n_rows": self.n_rows,
             "settings": self.settings,
@@ -146,7 +146,7 @@ class Model:
         """
         try:
             graph = arrays["graph"]
-            low, high, n_bands = description["levels"]
+            low, high = description["levels"]
             axes = tuple(
                 Axis(
                     axis["name"],
@@ -176,7 +176,7 @@ class Model:
                 Standardizer.from_dict(description["standardizer"]),
                 domain,
                 shards,
-                NoiseLevels(low, high, n_bands),
+                NoiseLevels(low, high),
                 graph["limits"],
                 tuple(description["extent"]),
                 description["n_rows"],

@@ -14,6 +14,7 @@ import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.artifact.model import Model
+from locality.noise.levels import band_labels
 
 __all__ = ["ModelSummary", "component_names", "expected_surprise", "summarize"]
 
@@ -26,7 +27,11 @@ class ComponentSummary:
     ----------
     name : str
     radius : int
-        Chosen, in hops along the graph.
+        How far it sees, in hops along the graph.
+    band_radii : tuple of int
+        How far in every noise band, from the coarsest to the finest.
+    network_radius : int or None
+        How far its network sees, if it has one.
     n_neighbors, n_given : int
         Other slots of its neighborhood: modeled with it, and conditions (past rows, context).
     independent, linear, model, error : float
@@ -35,14 +40,40 @@ class ComponentSummary:
 
     name: str
     radius: int
+    band_radii: tuple[int, ...]
+    network_radius: int | None
     n_neighbors: int
     n_given: int
-    shrinkage: float
     independent: float
     linear: float
     model: float
     error: float
-    has_network: bool
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network corrects its closed form."""
+        return self.network_radius is not None
+
+
+@dataclass(frozen=True)
+class BandSummary:
+    """One noise band.
+
+    Parameters
+    ----------
+    band : str
+    mean_radius : float
+    smallest_radius, largest_radius : int
+        Of all components.
+    saved : float
+        Held-out nats of a row that this band saves, without networks, against radius zero.
+    """
+
+    band: str
+    mean_radius: float
+    smallest_radius: int
+    largest_radius: int
+    saved: float
 
 
 @dataclass(frozen=True)
@@ -53,18 +84,18 @@ class RadiusSummary:
     ----------
     radius : int
     linear : float
-        Held-out nats of a row if all components had this radius, without networks.
-    n_chosen, n_networks : int
-        Components that have it, and those of them with a network.
-    n_tried, gain : int, float
-        Networks trained to the end at this radius, and the nats a row they save there.
+        Held-out nats of a row if all components had this radius at all noise levels, without
+        networks.
+    n_tried, n_networks : int
+        Networks trained to the end that see this radius, and those of them that were kept.
+    gain : float
+        Nats a row that the networks trained save.
     """
 
     radius: int
     linear: float
-    n_chosen: int
-    n_networks: int
     n_tried: int
+    n_networks: int
     gain: float
 
 
@@ -107,6 +138,7 @@ class ModelSummary:
     model: float
     error: float
     radii: tuple[RadiusSummary, ...]
+    bands: tuple[BandSummary, ...]
     components: tuple[ComponentSummary, ...]
     seconds: dict[str, float]
     made_with: dict[str, str]
@@ -161,6 +193,7 @@ def summarize(model: Model) -> ModelSummary:
         model=positions * sum(component.model for component in components),
         error=positions * float(np.sqrt(sum(component.error**2 for component in components))),
         radii=_radii(model, positions),
+        bands=_bands(model, positions),
         components=components,
         seconds={name: float(value) for name, value in model.seconds.items()},
         made_with=dict(model.made_with),
@@ -195,37 +228,60 @@ def expected_surprise(model: Model) -> FloatArray:
 def _components(model: Model) -> tuple[ComponentSummary, ...]:
     """By target; a lattice has a single one."""
     radius = model.gather("radius")
-    at = np.searchsorted(model.shards[0].radii, radius)[:, None]
     columns = (
-        radius.tolist(),
+        radius.max(axis=1).tolist(),
+        [tuple(row) for row in radius.tolist()],
+        [None if value < 0 else value for value in _network_radius(model).tolist()],
         (_count_slots(model, "noisy") - 1).tolist(),
         _count_slots(model, "given").tolist(),
-        model.gather("shrinkage").tolist(),
         model.gather("held_out_independent").tolist(),
-        np.take_along_axis(model.gather("linear_curve"), at, axis=1)[:, 0].tolist(),
+        _chosen(model).sum(axis=1).tolist(),
         model.gather("held_out").tolist(),
         model.gather("held_out_error").tolist(),
-        model.gather("has_network").tolist(),
     )
     names = [model.domain.names[node] for node in model.domain.targets]
     return tuple(ComponentSummary(*parts) for parts in zip(names, *columns, strict=True))
 
 
 def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
-    radius, network = model.gather("radius"), model.gather("has_network")
-    linear, neural = model.gather("linear_curve"), model.gather("neural_curve")
-    tried, gain = np.isfinite(neural).sum(axis=0), np.nansum(linear - neural, axis=0)
+    linear = model.gather("linear_curve").sum(axis=2)
+    networks, network_radius = model.gather("neural_curve"), _network_radius(model)
+    gain = np.nansum(_chosen(model).sum(axis=1, keepdims=True) - networks, axis=0)
+    tried = np.isfinite(networks).sum(axis=0)
     return tuple(
         RadiusSummary(
             int(value),
             float(linear[:, i].sum()) * positions,
-            int((radius == value).sum()) * positions,
-            int(network[radius == value].sum()) * positions,
             int(tried[i]) * positions,
+            int((network_radius == value).sum()) * positions,
             float(gain[i]) * positions,
         )
         for i, value in enumerate(model.shards[0].radii.tolist())
     )
+
+
+def _bands(model: Model, positions: int) -> tuple[BandSummary, ...]:
+    radius = model.gather("radius")
+    saved = (model.gather("linear_curve")[:, 0] - _chosen(model)).sum(axis=0) * positions
+    return tuple(
+        BandSummary(label, float(of.mean()), int(of.min()), int(of.max()), float(nats))
+        for label, of, nats in zip(band_labels(), radius.T, saved, strict=True)
+    )
+
+
+def _chosen(model: Model) -> FloatArray:
+    """Held-out nats of the closed form at the chosen radii [n_targets, n_bands]."""
+    at = np.searchsorted(model.shards[0].radii, model.gather("radius"))
+    curve = model.gather("linear_curve")
+    return np.asarray(np.take_along_axis(curve, at[:, None, :], axis=1)[:, 0])
+
+
+def _network_radius(model: Model) -> IntArray:
+    """Radius of every network, -1 for components without one [n_targets]."""
+    whole = np.full(model.domain.n_nodes, -1, dtype=np.int64)
+    for shard in model.shards:
+        whole[shard.target[shard.network_unit]] = shard.network_radius
+    return whole[model.domain.targets]
 
 
 def _count_slots(model: Model, name: str) -> IntArray:

@@ -38,6 +38,7 @@ class Series(StrEnum):
 class Solver(StrEnum):
     """How rows are drawn."""
 
+    sde = "sde"
     dpm = "dpm"
     heun = "heun"
     churn = "churn"

@@ -53,23 +53,18 @@ class FaultRun:
 
 
 def draw_radius(path: Path, summary: ModelSummary) -> None:
-    """Held-out nats against radius, and how many columns chose each.
+    """Held-out nats against one radius for all, and the radii chosen at each level of noise.
 
     Parameters
     ----------
     path : Path
     summary : ModelSummary
     """
-    figure, radii = Figure(figsize=(8.5, 5.0), layout="constrained"), summary.radii
-    axes = figure.subplots()
+    figure, radii = Figure(figsize=(11.0, 5.0), layout="constrained"), summary.radii
+    figure.suptitle("How far must a column see? Too near misses dependence, too far learns noise")
+    axes, chosen = figure.subplots(1, 2, width_ratios=(3, 2))
     x = [entry.radius for entry in radii]
     n = summary.n_components
-    bars = axes.twinx()
-    bars.bar(x, [entry.n_chosen for entry in radii], width=0.55, color=_PALE, zorder=0)
-    bars.set_ylabel("columns that chose this radius (bars)")
-    bars.set_ylim(0, 2.5 * max(entry.n_chosen for entry in radii))
-    axes.set_zorder(bars.get_zorder() + 1)
-    axes.patch.set_visible(False)
     nats = np.array([entry.linear for entry in radii]) / n
     label = "local linear, one radius for all (labels: nats per row above best)"
     axes.plot(x, nats, "o-", color=_REAL, label=label)
@@ -78,18 +73,25 @@ def draw_radius(path: Path, summary: ModelSummary) -> None:
         axes.annotate(note, (radius, value), (0, 7), textcoords="offset points", ha="center")
     for value, label, color in (
         (summary.independent / n, "independent: every column alone", "0.45"),
-        (summary.linear / n, "local linear, a radius for each column", _REAL),
+        (summary.linear / n, "local linear, radii as on the right", _REAL),
         (summary.model / n, f"local neural ({summary.n_networks} networks)", _DRAWN),
     ):
         axes.axhline(value, color=color, linestyle="--", linewidth=1.2, label=label)
     axes.set_xticks(x)
     axes.set_xlabel("radius: steps along the dependency graph that a column sees")
     axes.set_ylabel("held-out nats per column (less is better)")
-    axes.set_title("How far must a column see? Too near misses dependence, too far learns noise")
     top = max(summary.independent / n, nats.max())
     low = min(summary.model / n, nats.min())
     axes.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
     axes.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.72))
+    place = np.arange(len(summary.bands))
+    mean = np.array([band.mean_radius for band in summary.bands])
+    low_high = [[band.smallest_radius, band.largest_radius] for band in summary.bands]
+    spread = np.abs(np.array(low_high).T - mean)
+    chosen.bar(place, mean, yerr=spread, color=_PALE, ecolor="0.45", capsize=4)
+    chosen.set_xticks(place, [band.band for band in summary.bands], rotation=30, ha="right")
+    chosen.set_xlabel("noise added, in standard deviations of a column")
+    chosen.set_ylabel("radius chosen: mean, smallest and largest")
     _write(figure, path)
 
 

@@ -102,12 +102,11 @@ def describe_radii(report: Report, summary: "ModelSummary") -> None:
         return
     report.heading("Radius: how many steps along the graph a column sees")
     best = min(radii, key=lambda entry: entry.linear)
-    header = ["radius", "linear nats per row", "above best", "columns that chose it"]
+    header = ["one radius for all", "linear nats per row", "above best"]
     columns: list[Callable[[int], str]] = [
         lambda i: str(radii[i].radius),
         lambda i: f"{radii[i].linear:.2f}",
         lambda i: "best" if radii[i] is best else f"+{radii[i].linear - best.linear:.2f}",
-        lambda i: str(radii[i].n_chosen),
     ]
     if summary.score == "neural":
         header += ["networks trained", "saving nats per row", "networks kept"]
@@ -119,6 +118,20 @@ def describe_radii(report: Report, summary: "ModelSummary") -> None:
     rows = [[column(i) for column in columns] for i in range(len(radii))]
     report.table(header, rows, words=0)
     report.line(_reason(summary))
+    report.table(
+        ("noise", "radius chosen, mean", "smallest", "largest", "saves nats per row"),
+        [
+            (
+                part.band,
+                f"{part.mean_radius:.1f}",
+                str(part.smallest_radius),
+                str(part.largest_radius),
+                f"{part.saved:.2f}",
+            )
+            for part in summary.bands
+        ],
+    )
+    report.line(_own_radii(summary))
 
 
 def describe_times(report: Report, seconds: dict[str, float], heading: str = "Time") -> None:
@@ -131,17 +144,28 @@ def describe_components(report: Report, summary: "ModelSummary") -> None:
     """One line per column."""
     report.heading("Columns")
     report.table(
-        ("column", "radius", "neighbors", "given", "alone", "linear", "model", "network"),
+        (
+            "column",
+            "radius",
+            "by noise",
+            "neighbors",
+            "given",
+            "alone",
+            "linear",
+            "model",
+            "network",
+        ),
         [
             (
                 part.name,
                 str(part.radius),
+                " ".join(map(str, part.band_radii)),
                 str(part.n_neighbors),
                 str(part.n_given),
                 f"{part.independent:.3f}",
                 f"{part.linear:.3f}",
                 f"{part.model:.3f}",
-                "yes" if part.has_network else "",
+                f"radius {part.network_radius}" if part.has_network else "",
             )
             for part in summary.components
         ],
@@ -194,9 +218,17 @@ def _reason(summary: "ModelSummary") -> str:
         )
     elif smaller:
         sentences.append("It is the widest that the graph and the number of rows support.")
-    if sum(entry.n_chosen > 0 for entry in radii) > 1:
-        sentences.append("Every column has the radius that its own held-out rows speak for.")
     return " ".join(sentences)
+
+
+def _own_radii(summary: "ModelSummary") -> str:
+    best = min(entry.linear for entry in summary.radii)
+    return (
+        "σ is the noise added, in standard deviations of a column: coarse noise leaves what moves "
+        "together, fine noise what fits closely. At each level every column has the radius that "
+        f"held-out rows speak for: {summary.linear:.2f} nats per row, {best - summary.linear:.2f} "
+        "below the best single radius."
+    )
 
 
 def _saved(nats: float) -> str:

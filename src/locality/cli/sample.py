@@ -40,8 +40,8 @@ def sample(
         ),
     ] = 1,
     method: Annotated[
-        Solver, typer.Option(help="Solver: dpm is fastest, churn forgives the most.")
-    ] = Solver.dpm,
+        Solver, typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations.")
+    ] = Solver.sde,
     evaluations: Annotated[
         int,
         typer.Option(
@@ -49,7 +49,7 @@ def sample(
             metavar="N",
             help="Evaluations of the model per row: more is finer.",
         ),
-    ] = 40,
+    ] = 64,
     context: Annotated[
         Path | None,
         typer.Option(

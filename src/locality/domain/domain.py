@@ -139,7 +139,7 @@ class Domain:
         targets = self.targets
         radii = self._radii(radius, len(targets))
         row, node, offset, distance = self._neighborhood(targets, radii)
-        extra = self._context_slots(len(targets), int(radii.max()) + 1)
+        extra = self._context_slots(len(targets))
         n_neighborhood = len(row)
         row, node, offset, distance = (
             np.concatenate([a, b])
@@ -204,14 +204,14 @@ class Domain:
         order = order[steps[order] <= radius]
         return table[order], steps[order]
 
-    def _context_slots(self, n_targets: int, distance: int) -> _Slots:
-        """The same slots for every target: context nodes over the series window."""
+    def _context_slots(self, n_targets: int) -> _Slots:
+        """The same slots for every target and radius: context nodes over the series window."""
         center_only = [axis.offsets(0).tolist() for axis in self.axes]
         places = list(product(self.context, *center_only))
         table = np.array(places, dtype=np.int64).reshape(-1, 1 + self.n_axes)
         row = np.repeat(np.arange(n_targets), len(table))
         table = np.tile(table, (n_targets, 1))
-        return row, table[:, 0], table[:, 1:], np.full(len(table), distance, dtype=np.int64)
+        return row, table[:, 0], table[:, 1:], np.full(len(table), -1, dtype=np.int64)
 
 
 def _diameter(graph: DependencyGraph) -> int:

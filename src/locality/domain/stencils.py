@@ -40,7 +40,8 @@ class Stencils:
     Notes
     -----
     Within a stencil: the center, then the other noisy slots by (distance, node, offset), then
-    the given slots by (distance, node, offset), those of context nodes last.
+    the given slots, those of context nodes first, then by (distance, node, offset). So of each
+    role, the slots at a smaller radius are the first ones of those at a larger radius.
 
     Examples
     --------

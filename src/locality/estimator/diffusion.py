@@ -31,7 +31,7 @@ from locality.estimator.persistence import parameters_from, restore_names, setti
 from locality.estimator.rows import context_state, read_rows, restore_rows
 from locality.inference.draw import Drawing
 from locality.local.field import ScoreField
-from locality.noise.levels import NoiseLevels
+from locality.noise.levels import NoiseLevels, band_labels
 from locality.training.executors import executor, one_thread
 from locality.training.options import TrainingOptions
 from locality.training.trainer import Trainer
@@ -87,7 +87,9 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     component_names_ : tuple of str [n_components]
         Modeled columns: all but context, constants and copies.
     radius_ : int array [n_components]
-        Chosen radius of each component.
+        How far each component sees: nothing farther away has any influence on its score.
+    band_radius_ : int array [n_components, n_bands]
+        Chosen radius by noise band, from the coarsest to the finest.
     held_out_nats_ : float array [n_components]
         Held-out nats in standardized units; 1.419 for a Gaussian seen alone.
     set_aside_ : dict
@@ -216,8 +218,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         n_series: int = 1,
         context: Any = None,
-        method: str = "dpm",
-        n_evaluations: int = 40,
+        method: str = "sde",
+        n_evaluations: int = 64,
         random_state: Any = None,
         progress: Progress | None = None,
     ) -> Any:
@@ -232,8 +234,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             one after the other in the result.
         context : frame or array [n_samples, n_given], optional
             Values of the ``given`` columns, required if there are any.
-        method : {"dpm", "heun", "churn"}, default "dpm"
-        n_evaluations : int, default 40
+        method : {"sde", "dpm", "heun", "churn"}, default "sde"
+        n_evaluations : int, default 64
             Evaluations of the denoiser per row.
         random_state : int or RandomState, optional
             Default: the seed of the fit, so that a model always draws the same rows.
@@ -303,7 +305,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frames = [table.frame(band, names, keep_rows=True) for band in bands]
         answer: Any = frames[0]
         if by_band:
-            answer = dict(zip(self.model_.levels.band_labels(), frames, strict=True))
+            answer = dict(zip(band_labels(), frames, strict=True))
         return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
 
     def score_samples(self, X: Any, y: Any = None) -> FloatArray:
@@ -379,7 +381,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model = self.model_
         names = model.standardizer.modeled_names
         self.component_names_ = tuple(name for name in names if name not in self.given)
-        self.radius_ = model.gather("radius")
+        self.radius_ = model.gather("radius").max(axis=1)
+        self.band_radius_ = model.gather("radius")
         self.held_out_nats_ = model.gather("held_out")
         self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
         self.seconds_ = model.seconds

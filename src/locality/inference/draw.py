@@ -48,8 +48,8 @@ class Drawing:
 
     n_samples: int
     n_series: int = 1
-    method: str = "dpm"
-    n_evaluations: int = 40
+    method: str = "sde"
+    n_evaluations: int = 64
 
     def __post_init__(self) -> None:
         for name in ("n_samples", "n_series"):

@@ -14,6 +14,7 @@ rows it is scored with, and different rows have practically independent errors.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from locality.local.denoiser import LocalDenoiser
 from locality.local.field import ScoreField
 from locality.local.patches import unfold
 from locality.local.shard import ShardState
-from locality.noise.levels import NoiseLevels
+from locality.noise.levels import BAND_EDGES, NoiseLevels, band_of
 from locality.noise.streams import stream
 
 __all__ = ["Nats", "Surprise"]
@@ -88,7 +89,7 @@ class Nats:
             Called after every shard.
         """
         n_columns = int(np.prod(values.shape[1:], dtype=np.int64))
-        n_bands = self.levels.n_bands if self.by_band else 1
+        n_bands = len(BAND_EDGES) - 1 if self.by_band else 1
         bands = np.zeros((n_bands, field.domain.n_nodes, n_columns))
         error = np.zeros((field.domain.n_nodes, n_columns))
         place = _bank_place(values)
@@ -100,8 +101,7 @@ class Nats:
         return Surprise(bands[:, targets], error[targets])
 
     def _edges(self) -> list[tuple[float, float]]:
-        edges = self.levels.band_edges() if self.by_band else np.array([np.inf, 0.0])
-        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+        return list(pairwise(BAND_EDGES if self.by_band else (np.inf, 0.0)))
 
     def _shard(
         self,
@@ -115,19 +115,16 @@ class Nats:
         classes = torch.from_numpy(np.repeat(class_of_position, values.shape[-1]))
         z = unfold(values, shard.sources, field.domain)
         bands = np.stack(
-            [
-                denoiser.gaussian.surprise(z, denoiser.patches, classes, band).numpy()
-                for band in self._edges()
-            ]
+            [denoiser.closed_form.surprise(z, classes, band).numpy() for band in self._edges()]
         )
         error = np.zeros(bands.shape[1:])
         if denoiser.networks is None:
             return bands, error
         units = shard.network_unit
         receives = torch.from_numpy(np.append(~shard.source_given, False)).float()[:, None]
-        band_of = self.levels.band_of if self.by_band else lambda s: np.zeros(len(s), dtype=int)
         sigmas, weights = self.levels.quadrature(self.n_levels)
-        center = torch.from_numpy(denoiser.patches.center[units])
+        band = band_of(sigmas) if self.by_band else np.zeros(len(sigmas), dtype=np.int64)
+        center = torch.from_numpy(denoiser.closed_form.patches.center[units])
         for columns in torch.split(torch.arange(z.shape[1]), _CHUNK):
             part, kinds, spots = z[:, columns].float(), classes[columns], place[columns]
             # slots outside the lattice stay zero, with noise as without
@@ -145,7 +142,7 @@ class Nats:
                         residual = part[center] - linear
                         change[pair] += 0.5 * correction * (correction - 2.0 * residual)
                 gain = 0.5 * weight * change.mean(0)
-                bands[band_of(np.array([sigma]))[0], units[:, None], columns] += gain.numpy()
+                bands[band[i], units[:, None], columns] += gain.numpy()
                 if self.n_pairs > 1:
                     spread += (0.5 * weight) ** 2 * change.var(0) / self.n_pairs
             error[units[:, None], columns] = spread.sqrt().numpy()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from locality._typing import BoolArray
-from locality.local.gaussian import LocalGaussian
+from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks, round_up
 from locality.local.patches import Patches
 
@@ -30,7 +30,7 @@ class NetworkInputs:
     Parameters
     ----------
     patches : Patches
-        Of the units that have a network.
+        What each network sees.
     level_range : float64 tensor [n_units, 2]
         Lowest and highest trained σ of each unit.
     rim : float32 tensor [n_units, n_classes, n_noisy - 1] or None
@@ -104,12 +104,10 @@ class LocalDenoiser:
 
     Parameters
     ----------
-    patches : Patches
+    closed_form : LinearDenoiser
         One unit per component of the shard.
-    gaussian : LocalGaussian
-        Of the same units.
     inside : bool array [n_classes, n_sources]
-        Which sources lie inside, per boundary class of the Gaussian.
+        Which sources lie inside, per boundary class.
     networks : LocalNetworks or None
         Of the units listed in ``network_units`` only.
     inputs : NetworkInputs or None
@@ -119,8 +117,7 @@ class LocalDenoiser:
         Boundary classes in which networks were trained; elsewhere the closed form stands alone.
     """
 
-    patches: Patches
-    gaussian: LocalGaussian
+    closed_form: LinearDenoiser
     inside: BoolArray
     networks: LocalNetworks | None
     inputs: NetworkInputs | None
@@ -133,7 +130,7 @@ class LocalDenoiser:
     @property
     def n_units(self) -> int:
         """Number of components."""
-        return self.patches.n_units
+        return self.closed_form.n_units
 
     def linear(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
         """D⁰ of every unit in every example at one noise level.
@@ -153,7 +150,7 @@ class LocalDenoiser:
         """
         matrices = self._matrices(sigma, z.dtype)
         result = torch.empty(self.n_units, z.shape[1], dtype=z.dtype)
-        for k, members in _by_class(classes, self.gaussian.n_classes):
+        for k, members in _by_class(classes, self.closed_form.n_classes):
             if members is None:
                 return matrices[k] @ z
             result[:, members] = matrices[k] @ z.index_select(1, members)
@@ -166,12 +163,12 @@ class LocalDenoiser:
             if len(self._linear) >= _MAX_KEPT:
                 self._linear.clear()
             level = torch.full((self.n_units, 1), sigma, dtype=torch.float64)
-            weights = self.gaussian.weights(level)[..., 0].transpose(0, 1)
-            slots = torch.from_numpy(self.patches.slots).expand_as(weights)
+            weights = self.closed_form.weights(level)[..., 0].transpose(0, 1)
+            slots = torch.from_numpy(self.closed_form.patches.slots).expand_as(weights)
             matrices = torch.zeros(
-                self.gaussian.n_classes,
+                self.closed_form.n_classes,
                 self.n_units,
-                self.patches.n_sources + 1,
+                self.closed_form.patches.n_sources + 1,
                 dtype=torch.float64,
             )
             self._linear[key] = matrices.scatter_add_(2, slots, weights).to(dtype)
@@ -185,7 +182,7 @@ class LocalDenoiser:
         if self.networks is None or self.inputs is None:
             return torch.zeros(0, z.shape[1])
         level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
-        error = self.gaussian.take(self.network_units).variance(level)[..., 0].sqrt().float()
+        error = self.closed_form.take(self.network_units).variance(level)[..., 0].sqrt().float()
         error = error * self.inputs.fade(sigma)[:, None] * self.network_classes.float()
         features = self.inputs.level_features(level)
         z = z.float()

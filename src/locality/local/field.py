@@ -62,7 +62,7 @@ class ScoreField:
         scale = np.ones(self.domain.n_nodes)
         for shard in self.shards:
             interior = np.ones((1, len(shard.source_node)), dtype=bool)
-            scale[shard.target] = shard.gaussian(interior).conditional_scale[:, 0].numpy()
+            scale[shard.target] = shard.closed_form(interior).conditional_scale[:, 0].numpy()
         return scale[self.domain.targets]
 
     @property

@@ -24,10 +24,12 @@ import torch
 
 from locality._typing import BoolArray
 from locality.local.patches import Patches
+from locality.noise.levels import BAND_EDGES
 
 __all__ = ["LocalGaussian", "present_slots"]
 
 _FLOOR = 1e-9  # of an eigenvalue, total variance being 1
+_NEAR = 1e-6  # relative gap below which eigenvalues count as equal
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -142,100 +144,85 @@ class LocalGaussian:
         values = self.eigenvalues[..., None]
         return (self.loading[..., None] ** 2 * values * variance / (values + variance)).sum(2)
 
-    def expected_surprise(self, covariance: torch.Tensor) -> torch.Tensor:
-        """Mean surprise over rows with these second moments [n_units], first class.
+    def expected_surprises(
+        self, covariance: torch.Tensor, shrinkages: tuple[float, ...] = (0.0,)
+    ) -> torch.Tensor:
+        """Mean surprise, by noise band, over rows with these second moments; first class.
+
+        Shrinking moves eigenvalues, λ → (1 − γ)λ + γ, and leaves eigenvectors alone, so that
+        several strengths need no further decomposition. With r_kl the second moments of
+        u_k z_k and u_l z_l,
+
+            Σ_kl r_kl log(λ_k/λ_l)/(λ_k − λ_l) = 2 Σ_k log λ_k Σ_l r_kl/(λ_k − λ_l) ,
+
+        which takes logarithms of p numbers instead of p².
 
         Parameters
         ----------
         covariance : float64 tensor [n_units, n_slots, n_slots]
             Of held-out rows; noisy slots first.
+        shrinkages : tuple of float
+            Further shrinkage. Other than zero only for a fit without given slots.
+
+        Returns
+        -------
+        float64 tensor [n_shrinkages, n_bands, n_units]
         """
-        constant, form = self._quadratic(torch.inf, 0.0)
         n = self.eigenvalues.shape[-1]
-        b = self.regression[:, 0]
+        b, values, u = self.regression[:, 0], self.eigenvalues[:, 0], self.loading[:, 0]
         cross = b @ covariance[:, n:, :n]
         residual = covariance[:, :n, :n] - cross - cross.transpose(1, 2)
         residual = residual + b @ covariance[:, n:, n:] @ b.transpose(1, 2)
-        return constant[:, 0] + 0.5 * (form[:, 0] * residual).sum((1, 2))
-
-    def shrunk_surprises(
-        self, covariance: torch.Tensor, shrinkages: tuple[float, ...]
-    ) -> torch.Tensor:
-        """``expected_surprise`` if this Gaussian had been fitted with other shrinkages.
-
-        Shrinking moves eigenvalues, λ → (1 − γ)λ + γ, and leaves eigenvectors alone, so that no
-        further decomposition is needed. Of a fit without shrinkage and given slots only.
-
-        Parameters
-        ----------
-        covariance : float64 tensor [n_units, n_noisy, n_noisy]
-            Of held-out rows.
-        shrinkages : tuple of float
-
-        Returns
-        -------
-        float64 tensor [n_shrinkages, n_units]
-        """
-        vectors, u = self.eigenvectors[:, 0], self.loading[:, 0]
-        rotated = vectors.transpose(1, 2) @ covariance @ vectors
-        rotated *= u[:, :, None] * u[:, None, :]
-        result = torch.empty(len(shrinkages), self.n_units, dtype=torch.float64)
+        loaded = self.eigenvectors[:, 0] * u[:, None, :]
+        r = loaded.transpose(1, 2) @ residual @ loaded
+        gap = values[:, :, None] - values[:, None, :]
+        near = gap.abs() <= _NEAR * torch.maximum(values[:, :, None], values[:, None, :])
+        apart = (r / gap.masked_fill(near, torch.inf)).sum(2)
+        together = r.masked_fill(~near, 0.0).sum(2)
+        shape = len(shrinkages), len(BAND_EDGES) - 1, self.n_units
+        result = torch.empty(shape, dtype=torch.float64)
         for number, gamma in enumerate(shrinkages):
-            values = ((1.0 - gamma) * self.eigenvalues[:, 0] + gamma).clamp_min(_FLOOR)
-            quadratic = (rotated * _pairs(values, torch.inf)).sum((1, 2))
-            result[number] = 0.5 * (quadratic + (u**2 * values.log()).sum(1) + _LOG_2PI)
+            moved = ((1.0 - gamma) * values + gamma).clamp_min(_FLOOR)
+            reached = []
+            for edge in BAND_EDGES:
+                snr = edge**-2.0 if edge else torch.inf
+                log_term, inverse = _antiderivative(moved, snr)
+                logs = moved.log() if np.isinf(snr) else torch.log1p(moved * snr)
+                slope = 1.0 / moved if np.isinf(snr) else snr * inverse
+                quadratic = 2.0 * apart * logs / (1.0 - gamma) + together * slope
+                reached.append(0.5 * (u**2 * (log_term + inverse) + quadratic).sum(-1))
+            result[number] = torch.stack(reached).diff(dim=0)
+        result[:, 0] += 0.5 * (_LOG_2PI + 1.0)
         return result
 
-    def surprise(
-        self,
-        z: torch.Tensor,
-        patches: Patches,
-        classes: torch.Tensor,
-        band: tuple[float, float] = (torch.inf, 0.0),
-    ) -> torch.Tensor:
-        """Surprise of every component in every example, in nats of standardized units.
+    def quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Surprise gathered between two noise levels, as constant + ½ pᵀ F p of a patch p.
 
         Parameters
         ----------
-        z : tensor [n_sources + 1, n_examples]
-        patches : Patches
-        classes : int tensor [n_examples]
-            Boundary class.
-        band : (float, float), default all
-            Upper and lower σ of the noise band. The band that starts at σ = ∞ carries the
-            constant ½ log 2πe, so that bands which tile (∞, 0) add up to the whole.
+        upper, lower : float
+            ∞ ≥ upper > lower ≥ 0. What starts at ∞ carries the constant ½ log 2πe, so that
+            pieces which tile (∞, 0) add up to the whole.
 
         Returns
         -------
-        float64 tensor [n_units, n_examples]
+        constant : float64 tensor [n_units, n_classes]
+        form : float64 tensor [n_units, n_classes, n_slots, n_slots]
         """
-        constant, form = self._quadratic(*band)
-        n = self.eigenvalues.shape[-1]
-        result = torch.empty(self.n_units, z.shape[1], dtype=torch.float64)
-        for k in range(self.n_classes):
-            members = torch.nonzero(classes == k).ravel()
-            if not len(members):
-                continue
-            rows = z.index_select(1, members).double()
-            for j in range(self.n_units):
-                patch = rows[torch.from_numpy(patches.slots[j])]
-                residual = patch[:n] - self.regression[j, k] @ patch[n:]
-                quadratic = ((form[j, k] @ residual) * residual).sum(0)
-                result[j, members] = constant[j, k] + 0.5 * quadratic
-        return result
-
-    def _quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Constant and matrix of the surprise gathered between two noise levels."""
         values, u = self.eigenvalues, self.loading
         start = 0.0 if np.isinf(upper) else upper**-2.0
         stop = lower**-2.0 if lower else torch.inf
-        log_term, inverse = _antiderivative(values, start, stop)
-        constant = 0.5 * (u**2 * (log_term + inverse)).sum(-1)
+        first, last = (sum(_antiderivative(values, snr)) for snr in (start, stop))
+        constant = 0.5 * (u**2 * (last - first)).sum(-1)
         if start == 0.0:
             constant = constant + 0.5 * (_LOG_2PI + 1.0)
         product = _pairs(values, stop) - _pairs(values, start)
         form = self.eigenvectors @ (u[..., :, None] * u[..., None, :] * product)
-        return constant, form @ self.eigenvectors.transpose(-1, -2)
+        form = form @ self.eigenvectors.transpose(-1, -2)
+        across = -form @ self.regression
+        both = -self.regression.transpose(-1, -2) @ across
+        top = torch.cat([form, across], dim=-1)
+        return constant, torch.cat([top, torch.cat([across.transpose(-1, -2), both], -1)], -2)
 
 
 def _pairs(values: torch.Tensor, snr: float) -> torch.Tensor:
@@ -254,18 +241,11 @@ def _pairs(values: torch.Tensor, snr: float) -> torch.Tensor:
     return scale * torch.where(small, 1.0 - 0.5 * x, torch.log1p(safe) / safe)
 
 
-def _antiderivative(values: torch.Tensor, start: float, stop: float) -> tuple[torch.Tensor, ...]:
-    """∫ [λ² snr/(1 + λ snr)² − 1/(1 + snr)] d snr between two ratios, in two terms."""
-
-    def logs(snr: float) -> torch.Tensor:
-        if np.isinf(snr):
-            return torch.log(values)
-        return torch.log1p(values * snr) - float(np.log1p(snr))
-
-    def inverses(snr: float) -> torch.Tensor:
-        return torch.zeros_like(values) if np.isinf(snr) else 1.0 / (1.0 + values * snr)
-
-    return logs(stop) - logs(start), inverses(stop) - inverses(start)
+def _antiderivative(values: torch.Tensor, snr: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """∫ [λ² snr/(1 + λ snr)² − 1/(1 + snr)] d snr, in two terms; zero and one at snr = 0."""
+    if np.isinf(snr):
+        return torch.log(values), torch.zeros_like(values)
+    return torch.log1p(values * snr) - float(np.log1p(snr)), 1.0 / (1.0 + values * snr)
 
 
 def present_slots(patches: Patches, inside: BoolArray) -> torch.Tensor:

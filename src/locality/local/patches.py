@@ -129,6 +129,27 @@ class Patches:
         keep_given = (given < self.n_sources).any(axis=0)
         return Patches(noisy[:, keep_noisy], given[:, keep_given], self.n_sources)
 
+    def within(self, n_noisy: IntArray, n_given: IntArray) -> "Patches":
+        """The first slots of each kind only, without columns that are padding for all.
+
+        Slots are ordered by distance, so these are the patches of smaller radii.
+
+        Parameters
+        ----------
+        n_noisy, n_given : int arrays [n_units]
+        """
+        noisy, given = (
+            np.where(np.arange(table.shape[1]) < count[:, None], table, self.n_sources)
+            for table, count in ((self.noisy, n_noisy), (self.given, n_given))
+        )
+        return Patches(noisy, given, self.n_sources).take(np.arange(self.n_units))
+
+    @property
+    def n_present(self) -> tuple[IntArray, IntArray]:
+        """Numbers of noisy and of given slots that are not padding [n_units] each."""
+        noisy, given = (np.count_nonzero(t < self.n_sources, 1) for t in (self.noisy, self.given))
+        return noisy, given
+
     def stack(self, other: "Patches") -> "Patches":
         """The units of both, over the same sources."""
         widths = [

@@ -13,7 +13,8 @@ import torch
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
 from locality.local.denoiser import LocalDenoiser, NetworkInputs
-from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.gaussian import present_slots
+from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
 from locality.local.patches import Patches, Sources
 
@@ -28,18 +29,24 @@ class ShardState:
     ----------
     target : int array [m]
         Node of each component.
-    radius : int array [m]
-        Chosen radius.
-    shrinkage : float array [m]
+    radius : int array [m, n_bands]
+        Chosen radius of the closed form in every noise band, from the coarsest to the finest.
+    shrinkage : float array [m, n_bands]
         Weight of the identity in its covariance.
     source_node, source_offset, source_given : arrays [n_sources], [n_sources, n_axes], [n_sources]
         What the shard reads.
     noisy, given : int arrays [m, n_noisy], [m, n_given]
-        Slots of each component, padded with n_sources.
+        Slots of each component at its largest radius, nearest first, padded with n_sources.
+    n_noisy, n_given : int arrays [m, n_bands]
+        How many of the first slots each band sees.
     covariance : float array [n_sources, n_sources]
         Of the standardized sources.
     network_unit : int array [w]
         Components that have a network.
+    network_radius : int array [w]
+        What their networks see.
+    network_noisy, network_given : int arrays [w, ...]
+        The same as slots, padded with n_sources.
     level_range : float array [w, 2]
         Trained noise levels.
     trained_inside : bool array [n_trained_classes, n_sources]
@@ -56,8 +63,10 @@ class ShardState:
         Held-out nats of a Gaussian that sees the component alone.
     radii : int array [n_radii]
         Radii that were measured.
-    linear_curve, neural_curve : float arrays [m, n_radii]
-        Held-out nats at each radius; NaN where not measured.
+    linear_curve : float array [m, n_radii, n_bands]
+        Held-out nats of the closed form at each radius, by noise band.
+    neural_curve : float array [m, n_radii]
+        Held-out nats with a network that sees this radius; NaN where not measured.
     """
 
     target: IntArray
@@ -68,8 +77,13 @@ class ShardState:
     source_given: BoolArray
     noisy: IntArray
     given: IntArray
+    n_noisy: IntArray
+    n_given: IntArray
     covariance: FloatArray
     network_unit: IntArray
+    network_radius: IntArray
+    network_noisy: IntArray
+    network_given: IntArray
     level_range: FloatArray
     trained_inside: BoolArray
     uses_rim: BoolArray
@@ -95,7 +109,7 @@ class ShardState:
 
     @property
     def patches(self) -> Patches:
-        """One unit per component."""
+        """One unit per component, at its largest radius."""
         return Patches(self.noisy, self.given, len(self.source_node))
 
     @property
@@ -103,7 +117,7 @@ class ShardState:
         """Which components have a network [m]."""
         return np.isin(np.arange(len(self.target)), self.network_unit)
 
-    def gaussian(self, inside: BoolArray) -> LocalGaussian:
+    def closed_form(self, inside: BoolArray) -> LinearDenoiser:
         """The closed form for some boundary classes.
 
         Parameters
@@ -113,12 +127,8 @@ class ShardState:
         n = len(self.source_node)
         padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
         padded[:n, :n] = torch.from_numpy(self.covariance)
-        slots = torch.from_numpy(self.patches.slots)
-        return LocalGaussian.fit(
-            padded[slots[:, :, None], slots[:, None, :]],
-            self.noisy.shape[1],
-            present_slots(self.patches, inside),
-            torch.from_numpy(self.shrinkage),
+        return LinearDenoiser.fit(
+            padded, self.patches, self.n_noisy, self.n_given, self.shrinkage, inside
         )
 
     def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
@@ -129,12 +139,8 @@ class ShardState:
         units = torch.from_numpy(self.network_unit)
         networks, inputs = None, None
         if len(units):
-            patches = Patches(
-                self.noisy[self.network_unit],
-                self.given[self.network_unit],
-                len(self.source_node),
-            )
-            rim = present_slots(patches, inside)[:, :, 1 : self.noisy.shape[1]].float()
+            patches = Patches(self.network_noisy, self.network_given, len(self.source_node))
+            rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
             inputs = NetworkInputs(
                 patches,
                 torch.from_numpy(self.level_range),
@@ -143,8 +149,7 @@ class ShardState:
             networks = LocalNetworks(
                 {name: torch.from_numpy(getattr(self, name)) for name in LocalNetworks.names}
             )
-        gaussian = self.gaussian(inside)
         denoiser = LocalDenoiser(
-            self.patches, gaussian, inside, networks, inputs, units, network_classes
+            self.closed_form(inside), inside, networks, inputs, units, network_classes
         )
         return denoiser, class_of_position

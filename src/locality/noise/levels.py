@@ -14,13 +14,30 @@ x_t = e^{-t} x + √(1 − e^{-2t}) ε. It is the same family: e^{t} x_t = x + �
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
-from locality._typing import FloatArray
+from locality._typing import FloatArray, IntArray
 from locality.exceptions import OptionError
 
-__all__ = ["NoiseLevels", "ou_time", "sigma_of_ou_time", "training_levels"]
+__all__ = [
+    "BAND_EDGES",
+    "NoiseLevels",
+    "band_labels",
+    "band_of",
+    "ou_time",
+    "sigma_of_ou_time",
+    "training_levels",
+]
+
+BAND_EDGES: Final = (np.inf, *np.geomspace(2.0, 0.03, 5).tolist(), 0.0)
+"""Edges of the noise bands, descending in σ: ∞, evenly in log σ from 2 to 0.03, 0.
+
+The same for every model, so that bands mean the same: above twice the total scale of a component
+noise drowns all but gross outliers and slow common movements; the last band holds what is decided
+by close relations between sensors.
+"""
 
 _RHO = 7.0
 _TRAIN_FLOOR = 0.07  # times the conditional scale of a component
@@ -35,21 +52,16 @@ class NoiseLevels:
     ----------
     sigma_min, sigma_max : float
         Smallest and largest level, 0 < sigma_min < sigma_max.
-    n_bands : int, default 6
-        Bands of log σ in which nats are told apart.
 
     Examples
     --------
     >>> levels = NoiseLevels(0.01, 10.0)
     >>> levels.grid(3).round(3).tolist()
     [10.0, 0.718, 0.01, 0.0]
-    >>> levels.band_edges().shape
-    (7,)
     """
 
     sigma_min: float
     sigma_max: float
-    n_bands: int = 6
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < np.inf:
@@ -57,13 +69,9 @@ class NoiseLevels:
                 "Noise levels need 0 < sigma_min < sigma_max, found "
                 f"sigma_min={self.sigma_min} and sigma_max={self.sigma_max}."
             )
-        if self.n_bands < 1:
-            raise OptionError(f"n_bands must be at least 1, found {self.n_bands}.")
 
     @classmethod
-    def for_scales(
-        cls, conditional_scale: FloatArray, largest_variance: float, n_bands: int = 6
-    ) -> "NoiseLevels":
+    def for_scales(cls, conditional_scale: FloatArray, largest_variance: float) -> "NoiseLevels":
         """Levels that resolve the finest relation and drown the largest common movement.
 
         Parameters
@@ -76,7 +84,7 @@ class NoiseLevels:
         """
         finest = float(np.min(conditional_scale))
         highest = float(np.clip(10.0 * np.sqrt(largest_variance), 12.0, 500.0))
-        return cls(min(0.02, max(0.15 * finest, 1e-5)), highest, n_bands)
+        return cls(min(0.02, max(0.15 * finest, 1e-5)), highest)
 
     def grid(self, n_steps: int) -> FloatArray:
         """Levels of a sampler, from sigma_max down to sigma_min and then 0 [n_steps + 1]."""
@@ -85,25 +93,6 @@ class NoiseLevels:
         ramp = np.linspace(0.0, 1.0, n_steps) if n_steps > 1 else np.zeros(1)
         low, high = self.sigma_min ** (1 / _RHO), self.sigma_max ** (1 / _RHO)
         return np.append((high + ramp * (low - high)) ** _RHO, 0.0)
-
-    def band_edges(self) -> FloatArray:
-        """Edges of the bands, descending in σ: ∞, evenly in log σ from 2 to 0.03, 0 [n_bands + 1].
-
-        The same for every model, so that bands mean the same: above twice the total scale of a
-        component noise drowns all but gross outliers; the last band holds what is decided by
-        close relations between sensors.
-        """
-        inner = np.geomspace(2.0, 0.03, self.n_bands - 1) if self.n_bands > 1 else np.empty(0)
-        return np.concatenate([[np.inf], inner, [0.0]])
-
-    def band_labels(self) -> list[str]:
-        """Names of the bands, from the coarsest to the finest."""
-        edges = self.band_edges()
-        inner = [f"{edge:.2g}" for edge in edges[1:-1]]
-        if not inner:
-            return ["all"]
-        middle = [f"{low}<σ≤{high}" for high, low in pairwise(inner)]
-        return [f"σ>{inner[0]}", *middle, f"σ≤{inner[-1]}"]
 
     def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
         """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.
@@ -122,9 +111,26 @@ class NoiseLevels:
         sigma = np.exp(0.5 * (edges[1:] + edges[:-1]))
         return sigma, 2.0 * (edges[0] - edges[1]) / sigma**2
 
-    def band_of(self, sigma: FloatArray) -> np.ndarray:
-        """Index of the band of each level."""
-        return np.searchsorted(-self.band_edges()[1:-1], -np.asarray(sigma), side="left")
+
+def band_of(sigma: FloatArray) -> IntArray:
+    """Number of the noise band of each level, 0 for the coarsest.
+
+    >>> band_of(np.array([5.0, 1.0, 0.001])).tolist()
+    [0, 1, 5]
+    """
+    inner = -np.array(BAND_EDGES[1:-1])
+    return np.searchsorted(inner, -np.asarray(sigma), side="left")
+
+
+def band_labels() -> list[str]:
+    """Names of the noise bands, from the coarsest to the finest.
+
+    >>> band_labels()[:2]
+    ['σ>2', '0.7<σ≤2']
+    """
+    inner = [f"{edge:.2g}" for edge in BAND_EDGES[1:-1]]
+    middle = [f"{low}<σ≤{high}" for high, low in pairwise(inner)]
+    return [f"σ>{inner[0]}", *middle, f"σ≤{inner[-1]}"]
 
 
 def training_levels(conditional_scale: FloatArray, n_levels: int) -> FloatArray:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import LocalGaussian
+from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
 
 __all__ = ["Batches"]
@@ -29,30 +29,37 @@ class Batches:
     Parameters
     ----------
     inputs : NetworkInputs
-    gaussian : LocalGaussian
+        Their patches are the first slots of those of the closed form.
+    closed_form : LinearDenoiser
         Of the same units.
     sigma : float64 tensor [n_units, n_rows]
         Level of every row of a batch, evenly spaced in log σ.
     """
 
-    def __init__(self, inputs: NetworkInputs, gaussian: LocalGaussian, sigma: torch.Tensor) -> None:
+    def __init__(
+        self, inputs: NetworkInputs, closed_form: LinearDenoiser, sigma: torch.Tensor
+    ) -> None:
         self.n_rows = sigma.shape[1]
-        self._inputs = inputs
-        self._n_noisy = inputs.patches.noisy.shape[1]
-        variance = gaussian.variance(sigma)
-        weights = -gaussian.weights(sigma)
+        self._inputs, self._patches = inputs, closed_form.patches
+        variance = closed_form.variance(sigma)
+        weights = -closed_form.weights(sigma)
         weights[:, :, 0] += 1.0
         weights /= variance.sqrt()[:, :, None]
-        weights[:, :, : self._n_noisy] *= (1.0 + sigma**2).sqrt()[:, None, None]
         self._weights = weights.float()
         self._error_noise = (sigma[:, None] * variance.rsqrt()).float()
         spacing = 2.0 * (sigma[:, -1:] / sigma[:, :1]).log() / (self.n_rows - 1)
         self._nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
         self._sigma = sigma.float()
-        self._scale = (1.0 + sigma**2).rsqrt().float()
+        self._scale = (1.0 + sigma**2).rsqrt().float()[:, None]
+        seen = torch.from_numpy(inputs.patches.slots < inputs.patches.n_sources)
+        n_noisy = inputs.patches.noisy.shape[1]
+        self._scale_given, self._one = None, torch.ones(1)
+        if not seen.all():  # what the closed form sees beyond the network
+            self._scale = self._scale * seen[:, :n_noisy, None]
+            self._scale_given = seen[:, n_noisy:, None].float()
         self._features = inputs.level_features(sigma)
         size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows))
-        n_slots = inputs.patches.slots.shape[1]
+        n_slots = self._patches.slots.shape[1]
         self._gathered = torch.empty(2, size * n_slots, self.n_rows)
         self._x = torch.zeros(size, inputs.n_inputs, self.n_rows)
         self._chunks: dict[tuple[int, int], _Chunk] = {}
@@ -81,7 +88,7 @@ class Batches:
         c.y.addcmul_(c.noise, c.sigma)
         torch.mul(c.y_noisy, c.scale, out=c.x_noisy)
         if c.y_given.shape[1]:
-            c.x_given.copy_(c.y_given)
+            torch.mul(c.y_given, c.scale_given, out=c.x_given)
         c.x_features.copy_(c.features)
         if self._inputs.rim is not None:
             c.x_rim.copy_(self._inputs.rim[chunk].transpose(1, 2)[:, :, self._classes])
@@ -90,7 +97,7 @@ class Batches:
             level = torch.arange(self.n_rows)
             weights = self._weights[chunk][:, self._classes, :, level].permute(1, 2, 0)
             error_noise = self._error_noise[chunk][:, self._classes, level]
-        torch.sum(torch.mul(weights, c.x_slots, out=c.y), 1, out=c.target)
+        torch.sum(c.y.mul_(weights), 1, out=c.target)
         c.target.addcmul_(c.noise_center, error_noise, value=-1.0)
         return c.x, c.target
 
@@ -109,29 +116,32 @@ class Batches:
         return self._chunks[key]
 
     def _views(self, chunk: slice) -> "_Chunk":
-        slots = torch.from_numpy(self._inputs.patches.slots)[chunk]
+        slots = torch.from_numpy(self._patches.slots)[chunk]
         n_units, n_slots = slots.shape
         flat = self._gathered[:, : slots.numel()]
         y, noise = flat.view(2, n_units, n_slots, self.n_rows)
-        x, n = self._x[:n_units], self._n_noisy
+        x, first = self._x[:n_units], self._patches.noisy.shape[1]
+        seen = self._inputs.patches
+        n_noisy, n_given = seen.noisy.shape[1], seen.given.shape[1]
+        n = n_noisy + n_given
         return _Chunk(
             slots=slots.ravel(),
             flat_y=flat[0],
             flat_noise=flat[1],
             y=y,
-            y_noisy=y[:, :n],
-            y_given=y[:, n:],
+            y_noisy=y[:, :n_noisy],
+            y_given=y[:, first : first + n_given],
             noise=noise,
             noise_center=noise[:, 0],
             x=x,
-            x_slots=x[:, :n_slots],
-            x_noisy=x[:, :n],
-            x_given=x[:, n:n_slots],
-            x_features=x[:, n_slots : n_slots + 3],
-            x_rim=x[:, n_slots + 3 : n_slots + 2 + n],
+            x_noisy=x[:, :n_noisy],
+            x_given=x[:, n_noisy:n],
+            x_features=x[:, n : n + 3],
+            x_rim=x[:, n + 3 : n + 2 + n_noisy],
             target=torch.empty(n_units, self.n_rows),
             sigma=self._sigma[chunk][:, None],
-            scale=self._scale[chunk][:, None],
+            scale=self._scale[chunk],
+            scale_given=self._one if self._scale_given is None else self._scale_given[chunk],
             features=self._features[chunk],
             weights=self._weights[chunk][:, 0],
             error_noise=self._error_noise[chunk][:, 0],
@@ -151,7 +161,6 @@ class _Chunk:
     noise: torch.Tensor
     noise_center: torch.Tensor
     x: torch.Tensor
-    x_slots: torch.Tensor
     x_noisy: torch.Tensor
     x_given: torch.Tensor
     x_features: torch.Tensor
@@ -159,6 +168,7 @@ class _Chunk:
     target: torch.Tensor
     sigma: torch.Tensor
     scale: torch.Tensor
+    scale_given: torch.Tensor
     features: torch.Tensor
     weights: torch.Tensor
     error_noise: torch.Tensor

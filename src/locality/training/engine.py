@@ -19,7 +19,7 @@ import torch
 
 from locality._typing import FloatArray, IntArray
 from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import LocalGaussian
+from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
@@ -67,8 +67,8 @@ class Engine:
     examples : Examples
     inputs : NetworkInputs
         One row per unit.
-    gaussian : LocalGaussian
-        Closed form of the same units.
+    closed_form : LinearDenoiser
+        Of the same units.
     options : TrainingOptions
     key : tuple of int
         Identity of the shard, with the seed first.
@@ -80,7 +80,7 @@ class Engine:
         self,
         examples: Examples,
         inputs: NetworkInputs,
-        gaussian: LocalGaussian,
+        closed_form: LinearDenoiser,
         options: TrainingOptions,
         key: tuple[int, ...],
         start: LocalNetworks | None = None,
@@ -93,7 +93,7 @@ class Engine:
         self.networks = start or LocalNetworks.initial(
             len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
         )
-        self._set_tables(inputs, gaussian)
+        self._set_tables(inputs, closed_form)
         self.gradients = self.networks.zeros_like()
         self.moments = [self.networks.zeros_like() for _ in range(2)]
         self.average = self.networks.take(torch.arange(len(self.units)))
@@ -108,11 +108,11 @@ class Engine:
         self.curve: list[tuple[int, FloatArray]] = []
         self.pruned = np.zeros(n, dtype=bool)
 
-    def _set_tables(self, inputs: NetworkInputs, gaussian: LocalGaussian) -> None:
+    def _set_tables(self, inputs: NetworkInputs, closed_form: LinearDenoiser) -> None:
         """All that depends on the noise level alone, for the units now in training."""
-        self.inputs, self.gaussian = inputs, gaussian
-        levels = training_levels(gaussian.conditional_scale[:, 0].numpy(), self.n_rows)
-        self.batches = Batches(inputs, gaussian, torch.from_numpy(levels))
+        self.inputs, self.closed_form = inputs, closed_form
+        levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), self.n_rows)
+        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels))
 
     def run(self, rule: TrialRule | None = None) -> None:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
@@ -246,4 +246,4 @@ class Engine:
         self.average = self.average.take(rows)
         self.gradients = self.networks.zeros_like()
         self.moments = [{name: m[rows] for name, m in part.items()} for part in self.moments]
-        self._set_tables(self.inputs.take(rows), self.gaussian.take(rows))
+        self._set_tables(self.inputs.take(rows), self.closed_form.take(rows))

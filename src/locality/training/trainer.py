@@ -19,14 +19,15 @@ from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve, choose_radii
-from locality.training.shard import ShardTask, fit_linear, fit_shard, measure
+from locality.training.shard import fit_linear, fit_shard, measure
+from locality.training.task import ShardTask
 
 __all__ = ["Trained", "Trainer"]
 
 N_FOLDS = 5
 _SHARD_SIZE = 32
 _MAX_SLOTS = 160
-_MAX_RADIUS = 8
+_RADII = (*range(9), 12, 16, 24)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +111,9 @@ class Trainer:
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
 
-        From 0 until neighborhoods stop growing, become larger than 160 slots or than the
-        number of examples supports (a quarter of it), or reach radius 8.
+        From 0 to 8, then 12, 16 and 24, until neighborhoods stop growing, become larger than 160
+        slots or than the number of examples supports (a quarter of it), or stick out of the
+        lattice at more than half of its positions along an axis.
         """
         if isinstance(self.radius, int):
             if not self._has_interior(self.radius):
@@ -122,21 +124,24 @@ class Trainer:
                 )
             return {self.radius: self.domain.stencils(self.radius)}
         found = {0: self.domain.stencils(0)}
-        for radius in range(1, _MAX_RADIUS + 1):
-            if not self._has_interior(radius):
+        for radius in _RADII[1:]:
+            if not self._has_interior(radius, share=0.5):
                 break
             stencils = self.domain.stencils(radius)
-            if stencils.n_slots == found[radius - 1].n_slots:
+            if stencils.n_slots == found[max(found)].n_slots:
                 break
             if stencils.sizes.max() > min(_MAX_SLOTS, max(4, n_examples // 4)):
                 break
             found[radius] = stencils
         return found
 
-    def _has_interior(self, radius: int) -> bool:
-        """Whether some position of every lattice axis sees its whole neighborhood."""
+    def _has_interior(self, radius: int, share: float = 0.0) -> bool:
+        """Whether this share of the positions along every lattice axis, at least one, is inside."""
         return all(
-            axis.is_series or axis.periodic or axis.extent is None or axis.extent > 2 * radius
+            axis.is_series
+            or axis.periodic
+            or axis.extent is None
+            or axis.extent - 2 * radius >= max(1.0, share * axis.extent)
             for axis in self.domain.axes
         )
 

@@ -1,0 +1,206 @@
+"""The linear denoiser: in every noise band a local Gaussian with a radius of its own.
+
+The noised law at level σ has longer memory than the clean one: what is lost at one component is
+found again farther away. So the neighborhood that is best for given data grows with σ, and one
+radius for all levels either cuts off the slow common movements of samples or asks more of fine
+levels than the data can tell. Here each band of σ has its own patch, cut from the widest one (slots
+are ordered by distance), and its own shrinkage; between bands D⁰ is put together piece by piece.
+The surprise stays a quadratic form in closed form, the sum of those of the bands.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.patches import Patches
+from locality.noise.levels import BAND_EDGES, band_of
+
+__all__ = ["LinearDenoiser"]
+
+_CHUNK = 1 << 14  # examples whose surprise is worked out together
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDenoiser:
+    """Closed form of some units at all noise levels.
+
+    Parameters
+    ----------
+    patches : Patches
+        The widest patch of every unit; its slots are those of this denoiser.
+    bands : tuple of LocalGaussian
+        From the coarsest band to the finest.
+    places : tuple of int tensors [n_units, n_slots of the band]
+        Where the slots of each band stand among ``patches.slots``; one past the end if padded.
+    """
+
+    patches: Patches
+    bands: tuple[LocalGaussian, ...]
+    places: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        covariance: torch.Tensor,
+        patches: Patches,
+        n_noisy: IntArray,
+        n_given: IntArray,
+        shrinkage: FloatArray,
+        inside: BoolArray,
+    ) -> "LinearDenoiser":
+        """From second moments of the sources.
+
+        Parameters
+        ----------
+        covariance : float64 tensor [n_sources + 1, n_sources + 1]
+            The last row and column are padding.
+        patches : Patches
+            The widest.
+        n_noisy, n_given : int arrays [n_units, n_bands]
+            How many of the first slots of each kind a band sees.
+        shrinkage : float array [n_units, n_bands]
+        inside : bool array [n_classes, n_sources]
+            Which sources lie inside, per boundary class.
+        """
+        bands: list[LocalGaussian] = []
+        places: list[torch.Tensor] = []
+        settings = np.stack([n_noisy, n_given, shrinkage], axis=-1)
+        for b in range(settings.shape[1]):
+            if b and np.array_equal(settings[:, b], settings[:, b - 1]):
+                bands.append(bands[-1])
+                places.append(places[-1])
+                continue
+            part = patches.within(n_noisy[:, b], n_given[:, b])
+            slots = torch.from_numpy(part.slots)
+            bands.append(
+                LocalGaussian.fit(
+                    covariance[slots[:, :, None], slots[:, None, :]],
+                    part.noisy.shape[1],
+                    present_slots(part, inside),
+                    torch.from_numpy(shrinkage[:, b]),
+                )
+            )
+            places.append(torch.from_numpy(_places(part, patches)))
+        return cls(patches, tuple(bands), tuple(places))
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.patches.n_units
+
+    @property
+    def n_classes(self) -> int:
+        """Number of boundary classes."""
+        return self.bands[0].n_classes
+
+    @property
+    def conditional_scale(self) -> torch.Tensor:
+        """Standard deviation of each component given its finest patch [n_units, n_classes]."""
+        return self.bands[-1].conditional_scale
+
+    def take(self, units: torch.Tensor) -> "LinearDenoiser":
+        """Some units only; slots keep their places."""
+        rows = units.numpy()
+        patches = Patches(
+            self.patches.noisy[rows], self.patches.given[rows], self.patches.n_sources
+        )
+        bands = tuple(band.take(units) for band in self.bands)
+        return LinearDenoiser(patches, bands, tuple(place[units] for place in self.places))
+
+    def in_classes(self, classes: torch.Tensor) -> "LinearDenoiser":
+        """Some boundary classes only."""
+        bands = tuple(band.in_classes(classes) for band in self.bands)
+        return LinearDenoiser(self.patches, bands, self.places)
+
+    def weights(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Weight of every slot in D⁰ [n_units, n_classes, n_slots, n_levels].
+
+        Parameters
+        ----------
+        sigma : float64 tensor [n_units, n_levels]
+            Levels of each unit.
+        """
+        n_slots = self.patches.slots.shape[1]
+        shape = self.n_units, self.n_classes, n_slots + 1, sigma.shape[1]
+        result = torch.zeros(shape, dtype=torch.float64)
+        for b, here in self._levels_by_band(sigma):
+            part = self.bands[b].weights(sigma) * here[:, None, None, :]
+            place = self.places[b][:, None, :, None].expand_as(part)
+            result.scatter_add_(2, place, part)
+        return result[:, :, :n_slots]
+
+    def variance(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Error variance v of D⁰ [n_units, n_classes, n_levels] at levels [n_units, n_levels]."""
+        result = torch.zeros(self.n_units, self.n_classes, sigma.shape[1], dtype=torch.float64)
+        for b, here in self._levels_by_band(sigma):
+            result += self.bands[b].variance(sigma) * here[:, None, :]
+        return result
+
+    def surprise(
+        self,
+        z: torch.Tensor,
+        classes: torch.Tensor,
+        band: tuple[float, float] = (np.inf, 0.0),
+    ) -> torch.Tensor:
+        """Surprise of every component in every example, in nats of standardized units.
+
+        Parameters
+        ----------
+        z : tensor [n_sources + 1, n_examples]
+        classes : int tensor [n_examples]
+            Boundary class.
+        band : (float, float), default all
+            Upper and lower σ.
+
+        Returns
+        -------
+        float64 tensor [n_units, n_examples]
+        """
+        constant, form = self._quadratic(*band)
+        slots = torch.from_numpy(self.patches.slots)
+        result = torch.empty(self.n_units, z.shape[1], dtype=torch.float64)
+        for k in range(self.n_classes):
+            for members in torch.split(torch.nonzero(classes == k).ravel(), _CHUNK):
+                rows = z.index_select(1, members).double()
+                for j in range(self.n_units):
+                    patch = rows[slots[j]]
+                    quadratic = ((form[j, k] @ patch) * patch).sum(0)
+                    result[j, members] = constant[j, k] + 0.5 * quadratic
+        return result
+
+    def _quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Constant and form over the slots, gathered between two noise levels."""
+        n = self.patches.slots.shape[1] + 1
+        constant = torch.zeros(self.n_units, self.n_classes, dtype=torch.float64)
+        form = torch.zeros(self.n_units, self.n_classes, n, n, dtype=torch.float64)
+        unit = torch.arange(self.n_units)[:, None, None]
+        for b, (high, low) in enumerate(pairwise(BAND_EDGES)):
+            high, low = min(high, upper), max(low, lower)
+            if high <= low:
+                continue
+            value, part = self.bands[b].quadratic(high, low)
+            constant += value
+            place = self.places[b]
+            form.permute(0, 2, 3, 1).index_put_(
+                (unit, place[:, :, None], place[:, None, :]),
+                part.permute(0, 2, 3, 1),
+                accumulate=True,
+            )
+        return constant, form[..., :-1, :-1].contiguous()
+
+    def _levels_by_band(self, sigma: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
+        """Bands that hold some of the levels, and which [n_units, n_levels]."""
+        band = torch.from_numpy(band_of(sigma.numpy()))
+        return [(b, band == b) for b in torch.unique(band).tolist()]
+
+
+def _places(part: Patches, whole: Patches) -> IntArray:
+    """Where the slots of narrower patches stand among those of wider ones."""
+    n_noisy, n_slots = whole.noisy.shape[1], whole.slots.shape[1]
+    given = np.arange(part.given.shape[1], dtype=np.int64)
+    place = np.concatenate([np.arange(part.noisy.shape[1], dtype=np.int64), n_noisy + given])
+    return np.where(part.slots < part.n_sources, place, n_slots)

@@ -1,0 +1,212 @@
+"""The networks of a shard: at which radii they are tried, how trained, and which are kept.
+
+A network corrects the closed form of its component, and may see less than it: networks profit less
+from far slots than they suffer from further inputs. So the smallest radii at which the closed form
+loses little are tried side by side, and held-out rows decide.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.local.denoiser import NetworkInputs
+from locality.local.gaussian import present_slots
+from locality.local.linear import LinearDenoiser
+from locality.local.network import LocalNetworks
+from locality.local.patches import Patches
+from locality.noise.levels import training_levels
+from locality.training.engine import Engine, Examples
+from locality.training.radius import LinearCurve
+from locality.training.selection import best_units, worthwhile
+from locality.training.task import ShardExamples, ShardTask
+
+__all__ = ["Learned", "learn", "radii_to_try"]
+
+_MIN_CLASS_EXAMPLES = 200  # of a boundary class, for networks to be trained in it
+_NEAR_NATS = 0.02  # by which the closed form may fall behind its best radius
+_MAX_TRIED = 3
+_PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the trial and to be kept
+_HELD_SHARE = 0.3  # of rows that repeat the row before, above which a series counts as held
+_KEPT = 0.8  # share of its best gain that a network must have in the end, to be refitted
+_MIN_EXAMPLES = 60  # for networks to be trained at all
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Networks that held-out rows speak for.
+
+    Parameters
+    ----------
+    target : int array [w]
+        Component of each network, ascending.
+    radius : int array [w]
+        What it sees.
+    inputs : NetworkInputs
+    networks : LocalNetworks
+    gain, error : float arrays [w]
+        Change of held-out nats, negative, and its standard error.
+    curve : float array [n_targets, n_radii]
+        Change of held-out nats of all networks trained to the end, NaN elsewhere.
+    classes : int array
+        Boundary classes in which networks were trained.
+    """
+
+    target: IntArray
+    radius: IntArray
+    inputs: NetworkInputs
+    networks: LocalNetworks
+    gain: FloatArray
+    error: FloatArray
+    curve: FloatArray
+    classes: IntArray
+
+
+def radii_to_try(curve: LinearCurve) -> BoolArray:
+    """The smallest radii at which the closed form loses little [n_targets, n_radii]."""
+    total = curve.nats.sum(axis=2)
+    near = total <= total.min(axis=1, keepdims=True) + _NEAR_NATS
+    return np.asarray(near & (near.cumsum(axis=1) <= _MAX_TRIED))
+
+
+def learn(
+    task: ShardTask,
+    examples: ShardExamples,
+    closed_form: LinearDenoiser,
+    radii: IntArray,
+    tried: BoolArray,
+) -> Learned | None:
+    """Train networks and keep the good ones.
+
+    Parameters
+    ----------
+    task : ShardTask
+        With options.
+    examples : ShardExamples
+    closed_form : LinearDenoiser
+        One unit per target; its patches hold those of all radii tried.
+    radii : int array [n_radii]
+    tried : bool array [n_targets, n_radii]
+
+    Returns
+    -------
+    Learned or None
+        None if there are too few examples, or no network is worth it.
+    """
+    options = task.options
+    rows, classes = _rows(task, examples)
+    if options is None or len(rows.train) < _MIN_EXAMPLES:
+        return None
+    target, index = np.nonzero(tried)
+    patches = _patches(examples, closed_form.patches, radii[index], target)
+    forms = closed_form.in_classes(torch.from_numpy(classes)).take(torch.from_numpy(target))
+    inputs = _network_inputs(patches, forms, examples.inside[classes])
+    engine = Engine(rows, inputs, forms, options, task.key)
+    free = ~_held(task, examples)[target]
+
+    def surviving(gain: FloatArray, error: FloatArray, n_errors: float = _PROMISING) -> IntArray:
+        best = best_units(gain, target)
+        best = best[free[best]]
+        return best[worthwhile(gain[best], error[best], n_errors)]
+
+    engine.run(surviving)
+    gains = np.full(tried.shape, np.nan)
+    gains[target, index] = np.where(engine.pruned, np.nan, engine.best_gain)
+    units = surviving(engine.best_gain, engine.best_error, _SURE)
+    units = units[engine.best_gain[units] < 0.0]
+    if not len(units):
+        return None
+    rows_of_unit = torch.from_numpy(units)
+    learned = Learned(
+        target[units],
+        radii[index[units]],
+        inputs.take(rows_of_unit),
+        engine.best.take(rows_of_unit),
+        engine.best_gain[units],
+        engine.best_error[units],
+        gains,
+        classes,
+    )
+    # networks that lost what they had gained overfit, and would again with nobody to see it
+    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * learned.gain)
+    if options.refit and len(steady):
+        _refit(task, rows, learned, forms.take(rows_of_unit), torch.from_numpy(steady))
+    return learned
+
+
+def _refit(
+    task: ShardTask,
+    rows: Examples,
+    learned: Learned,
+    forms: LinearDenoiser,
+    which: torch.Tensor,
+) -> None:
+    """Go on training some networks on all rows, those held out as well."""
+    assert task.options is not None
+    everything = torch.cat([rows.train, rows.held_out]).sort().values
+    engine = Engine(
+        replace(rows, train=everything, held_out=everything[:0]),
+        learned.inputs.take(which),
+        forms.take(which),
+        task.options.refitting(),
+        (*task.key, 4),
+        learned.networks.take(which),
+    )
+    engine.run()
+    for name, weights in learned.networks.weights.items():
+        weights[which] = engine.average.weights[name]
+
+
+def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]:
+    """Examples for networks, and the boundary classes they belong to."""
+    counts = np.bincount(examples.classes, minlength=len(examples.inside))
+    enough = counts >= _MIN_CLASS_EXAMPLES
+    enough[0] = True
+    usable = enough[examples.classes]
+    place = np.cumsum(enough) - 1  # classes are renumbered, those without networks left out
+    receives_noise = np.zeros((examples.sources.n_sources + 1, int(enough.sum())), np.float32)
+    receives_noise[:-1] = (examples.inside[enough] & ~examples.sources.given).T
+    rows = Examples(
+        examples.z.float(),
+        torch.from_numpy(receives_noise),
+        torch.from_numpy(np.maximum(place[examples.classes], 0)),
+        torch.from_numpy(np.flatnonzero(usable & (examples.folds != 0))),
+        torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
+    )
+    return rows, np.flatnonzero(enough)
+
+
+def _patches(
+    examples: ShardExamples, whole: Patches, radius: IntArray, target: IntArray
+) -> Patches:
+    """What networks of these radii see of the patches of their targets."""
+    everywhere = np.tile(radius, (whole.n_units, 1))  # [n_targets, n_networks]
+    unit = np.arange(len(target))
+    n_noisy, n_given = (n[target, unit] for n in examples.slots_within(everywhere))
+    rows = Patches(whole.noisy[target], whole.given[target], whole.n_sources)
+    return rows.within(n_noisy, n_given)
+
+
+def _network_inputs(patches: Patches, forms: LinearDenoiser, inside: BoolArray) -> NetworkInputs:
+    levels = training_levels(forms.conditional_scale[:, 0].numpy(), 64)
+    edge = np.sqrt(levels[:, 1] / levels[:, 0])  # half a step beyond the outermost levels
+    span = np.stack([levels[:, 0] / edge, levels[:, -1] * edge], axis=1)
+    rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
+    return NetworkInputs(patches, torch.from_numpy(span), rim if len(inside) > 1 else None)
+
+
+def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:
+    """Targets of a series that mostly repeat the value before, such as slow analyzers.
+
+    A network would learn the repetition itself, a point mass with no finite density: nats without
+    end that say nothing of the plant and drown what does. These keep the closed form.
+    """
+    first = examples.patches[min(examples.patches)]
+    held = np.zeros(first.n_units, dtype=bool)
+    if task.is_series:
+        series = examples.z[torch.from_numpy(first.center)].reshape(
+            first.n_units, -1, task.values.shape[-1]
+        )
+        held = (series[:, 1:] == series[:, :-1]).float().mean((1, 2)).numpy() > _HELD_SHARE
+    return held

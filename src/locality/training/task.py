@@ -1,0 +1,121 @@
+"""The task of one shard: its own columns and halo, and what the local models make of them.
+
+A task carries the standardized values of the nodes it reads and nothing else, so that it can be
+computed anywhere.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.domain.domain import Domain
+from locality.domain.stencils import Stencils
+from locality.local.moments import SecondMoments
+from locality.local.patches import Patches, Sources, unfold
+from locality.training.options import TrainingOptions
+
+__all__ = ["ShardExamples", "ShardTask"]
+
+
+@dataclass(frozen=True, eq=False)
+class ShardTask:
+    """One shard to be fitted.
+
+    Parameters
+    ----------
+    key : tuple of int
+        Seed and number of the shard.
+    domain : Domain
+        Only its axes are used; nodes are numbered by ``halo``.
+    halo : int array [n_halo]
+        Nodes that the shard reads, ascending.
+    values : float64 array [n_halo, *extent, n_samples]
+        Their standardized values.
+    stencils : dict of Stencils
+        By radius, for the shard's targets only; nodes as in the whole domain.
+    fold_of_row : int array [n_rows]
+        Fold of every row: samples, or positions of a series.
+    n_folds : int
+    options : TrainingOptions or None
+        None for the linear model.
+    """
+
+    key: tuple[int, ...]
+    domain: Domain
+    halo: IntArray
+    values: FloatArray
+    stencils: dict[int, Stencils]
+    fold_of_row: IntArray
+    n_folds: int
+    options: TrainingOptions | None
+
+    @property
+    def is_series(self) -> bool:
+        """Whether rows follow one another in time."""
+        return any(axis.is_series for axis in self.domain.axes)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardExamples:
+    """The values of a task as the local models see them.
+
+    Parameters
+    ----------
+    sources : Sources
+        Nodes as in the whole domain.
+    z : float64 tensor [n_sources + 1, n_examples]
+    classes, folds : int arrays [n_examples]
+        Boundary class and fold of every example.
+    inside : bool array [n_classes, n_sources]
+        Which sources lie inside, per boundary class.
+    moments : SecondMoments
+        By fold.
+    patches : dict of Patches
+        By radius, one unit per target.
+    """
+
+    sources: Sources
+    z: torch.Tensor
+    classes: IntArray
+    folds: IntArray
+    inside: BoolArray
+    moments: SecondMoments
+    patches: dict[int, Patches]
+
+    @classmethod
+    def of(cls, task: ShardTask) -> "ShardExamples":
+        """Unfold the values of a task."""
+        sources = Sources.of(task.stencils[max(task.stencils)])
+        local = replace(sources, node=np.searchsorted(task.halo, sources.node))
+        z = unfold(task.values, local, task.domain)
+        extent, n_samples = task.values.shape[1:-1], task.values.shape[-1]
+        class_of_position, inside = sources.inside(task.domain, extent)
+        classes = np.repeat(class_of_position, n_samples)
+        if task.is_series:
+            folds = np.repeat(task.fold_of_row, n_samples)
+        else:
+            folds = np.tile(task.fold_of_row, len(class_of_position))
+        moments = SecondMoments.of(z, np.where(classes == 0, folds, -1), task.n_folds)
+        patches = {radius: Patches.of(s, sources) for radius, s in task.stencils.items()}
+        return cls(sources, z, classes, folds, inside, moments, patches)
+
+    def slots_within(self, radius: IntArray) -> tuple[IntArray, IntArray]:
+        """Numbers of noisy and given slots of every target within some radii.
+
+        Parameters
+        ----------
+        radius : int array [n_targets, ...]
+
+        Returns
+        -------
+        int arrays of the same shape
+        """
+        noisy, given = np.zeros((2, *radius.shape), dtype=np.int64)
+        for value, patches in self.patches.items():
+            here = radius == value
+            for counts, present in zip((noisy, given), patches.n_present, strict=True):
+                column = present.reshape(-1, *[1] * (radius.ndim - 1))
+                counts[here] = np.broadcast_to(column, radius.shape)[here]
+        return noisy, given
