@@ -20,10 +20,10 @@ from torch import nn
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import LocalGaussian, present_slots
+from locality.local.linear import LinearDenoiser
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
-from locality.noise.levels import training_levels
+from locality.noise.levels import BAND_EDGES, training_levels
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
 from measure import Table, in_turns, one_core
@@ -54,13 +54,15 @@ def build_engine(
     folds = np.arange(n_examples) * 5 // n_examples
     classes = np.zeros(n_examples, dtype=np.int64)
     moments = SecondMoments.of(z, folds, 5)
-    gaussian = LocalGaussian.fit(
-        moments.covariance(patches),
-        patches.noisy.shape[1],
-        present_slots(patches, inside),
-        torch.zeros(patches.n_units, dtype=torch.float64),
+    every_band = patches.n_units, len(BAND_EDGES) - 1
+    closed_form = LinearDenoiser.fit(
+        moments.matrix(),
+        patches,
+        *(np.broadcast_to(n[:, None], every_band) for n in patches.n_present),
+        np.zeros(every_band),
+        inside,
     )
-    levels = training_levels(gaussian.conditional_scale[:, 0].numpy(), 64)
+    levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), 64)
     inputs = NetworkInputs(patches, torch.from_numpy(levels[:, [0, -1]]), None)
     examples = Examples(
         z.float(),
@@ -69,7 +71,7 @@ def build_engine(
         torch.from_numpy(np.flatnonzero(folds != 0)),
         torch.from_numpy(np.flatnonzero(folds == 0)),
     )
-    return Engine(examples, inputs, gaussian, TrainingOptions(width=width), (0, 0))
+    return Engine(examples, inputs, closed_form, TrainingOptions(width=width), (0, 0))
 
 
 def stepper(engine: Engine) -> Callable[[], None]:

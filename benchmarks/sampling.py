@@ -54,6 +54,9 @@ def with_networks(field: ScoreField) -> ScoreField:
         return replace(
             state,
             network_unit=np.arange(m),
+            network_radius=state.radius.max(axis=1),
+            network_noisy=state.noisy,
+            network_given=state.given,
             level_range=span,
             trained_inside=np.ones((1, len(state.source_node)), dtype=bool),
             w1=random(m, n_inputs, WIDTH),

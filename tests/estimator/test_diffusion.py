@@ -151,8 +151,10 @@ def test_series_are_conditioned_on_their_past() -> None:
     model = _linear(lags=1).fit(x)
     exact = np.log(np.sqrt(1 - coefficient**2)) + 0.5 * np.log(2 * np.pi * np.e)
     assert abs(model.surprise(x)[1:].mean() - exact) < 0.03
-    drawn = model.sample(3000)
-    lag_one = [np.corrcoef(drawn[1:, j], drawn[:-1, j])[0, 1] for j in range(2)]
+    drawn = model.sample(4000, n_series=16).reshape(16, 250, 2)
+    lag_one = [
+        np.corrcoef(drawn[:, 1:, j].ravel(), drawn[:, :-1, j].ravel())[0, 1] for j in range(2)
+    ]
     np.testing.assert_allclose(lag_one, coefficient, atol=0.03)
     starts = model.sample(1200, n_series=400).reshape(400, 3, 2)
     # independent series: the standard error of a correlation near zero is 1/√400 = 0.05

@@ -8,11 +8,8 @@ index.
 Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04417.
 """
 
-import platform
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from os import PathLike
-from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
@@ -21,20 +18,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from locality._typing import FloatArray
-from locality.artifact.model import Model
 from locality.artifact.store import load_model, save_model
-from locality.data.transforms import Standardizer
 from locality.estimator.answers import nats_of
-from locality.estimator.layout import build_domain, from_state, limits, to_state
+from locality.estimator.fitting import fit_model
+from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
 from locality.estimator.persistence import parameters_from, restore_names, settings_of
 from locality.estimator.rows import context_state, read_rows, restore_rows
 from locality.inference.draw import Drawing
-from locality.local.field import ScoreField
-from locality.noise.levels import NoiseLevels, band_labels
-from locality.training.executors import executor, one_thread
-from locality.training.options import TrainingOptions
-from locality.training.trainer import Trainer
+from locality.noise.levels import band_labels
+from locality.training.executors import one_thread
 
 __all__ = ["LocalizedDiffusion"]
 
@@ -166,49 +159,10 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If a parameter is out of range.
         """
         check_options(self)
-        report = progress or _quiet
-        start = perf_counter()
-        table = read_rows(self, X, reset=True, min_rows=max(_MIN_ROWS, 2 * (self.lags + 1)))
-        table.require_complete()
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
-        standardizer = Standardizer.fit(table)
-        if self.tied:
-            standardizer = standardizer.pooled()
-        z = standardizer.standardize(table.values)
-        seconds = {"table": perf_counter() - start}
-        start = perf_counter()
-        domain = build_domain(
-            z,
-            standardizer.modeled_names,
-            table.names,
-            graph=self.graph,
-            lags=self.lags,
-            series=self.series,
-            tied=self.tied,
-            given=self.given,
-            n_neighbors=self.n_neighbors,
-            edge_level=self.edge_level,
-        )
-        seconds["graph"] = perf_counter() - start
-        state = to_state(z, domain, self.tied)
-        options = TrainingOptions(n_steps=self.n_steps) if self.score == "neural" else None
-        trainer = Trainer(domain, self.radius, options, self.seed_, executor(self.n_jobs))
-        trained = trainer.train(state, report)
-        field = ScoreField(domain, trained.shards)
-        self.model_ = Model(
-            standardizer,
-            domain,
-            trained.shards,
-            NoiseLevels.for_scales(field.conditional_scale, field.largest_variance),
-            limits(state),
-            state.shape[1:-1] if self.tied else (),
-            table.n_rows,
-            settings_of(self),
-            seconds | trained.seconds,
-            {name: version(name) for name in ("locality", "torch", "numpy")}
-            | {"python": platform.python_version()},
-            table.flavor,
-        )
+        table = read_rows(self, X, reset=True, min_rows=max(_MIN_ROWS, 2 * (self.lags + 1)))
+        parameters, settings = self.get_params(deep=False), settings_of(self)
+        self.model_ = fit_model(table, parameters, settings, progress or _quiet)
         self._publish()
         return self
 

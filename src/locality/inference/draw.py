@@ -1,9 +1,9 @@
 """Drawing rows, series and lattices: who gets which noise, and in which order.
 
 Noise is keyed by (seed, tile): samples are drawn in tiles of a fixed number that depends on the
-domain alone, the last tile being cut to size. So the first 100 of 1,000 samples are the same bits
-as 100 samples. A causal series is drawn row by row, each given the rows before it; the first rows
-have no past and come from the law of rows whose past is not known.
+domain and its extent alone, the last tile being cut to size. So the first 100 of 1,000 samples are
+the same bits as 100 samples. A causal series is drawn row by row, each given the rows before it;
+the first rows have no past and come from the law of rows whose past is not known.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,8 @@ from locality.noise.streams import stream
 
 __all__ = ["Drawing", "draw", "draw_series"]
 
-_TILE_COMPONENTS = 1 << 24
+_TILE_COMPONENTS = 1 << 24  # bounds the memory of a tile
+_TILE_POSITIONS = 1 << 12  # of lattices and series: positions of one sample keep a core busy
 _SERIES_TILE = 16
 
 
@@ -99,8 +100,8 @@ class Drawing:
         shape, n_draws = extent, self.n_samples
         if any(axis.is_series for axis in axes):
             shape, n_draws = (n_rows,), self.n_series
-        n_components = len(field.domain.targets) * int(np.prod(shape, dtype=np.int64))
-        total = -(-n_draws // _tile_size(n_components)) * (len(walk.sigmas) - 1)
+        size = _tile_size(len(field.domain.targets), shape)
+        total = -(-n_draws // size) * (len(walk.sigmas) - 1)
         return draw(field, walk, n_draws, shape, seed, context, tick)
 
 
@@ -135,7 +136,7 @@ def draw(
     """
     domain = field.domain
     targets = domain.targets
-    size = _tile_size(len(targets) * int(np.prod(extent, dtype=np.int64)))
+    size = _tile_size(len(targets), extent)
     result = np.empty((len(targets), *extent, n_samples), dtype=np.float32)
     for tile, start in enumerate(range(0, n_samples, size)):
         stop = min(start + size, n_samples)
@@ -204,5 +205,7 @@ def draw_series(
     return result
 
 
-def _tile_size(n_components: int) -> int:
-    return int(np.clip(_TILE_COMPONENTS // max(1, n_components), 1, 256))
+def _tile_size(n_targets: int, extent: tuple[int, ...]) -> int:
+    n_positions = int(np.prod(extent, dtype=np.int64))
+    most = _TILE_POSITIONS // n_positions if extent else 256
+    return int(np.clip(_TILE_COMPONENTS // (n_targets * n_positions), 1, np.clip(most, 1, 256)))

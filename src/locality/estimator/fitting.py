@@ -1,0 +1,85 @@
+"""Fitting: from a table and the estimator's parameters to a model."""
+
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+
+from locality.artifact.model import Model
+from locality.data.table import Table
+from locality.data.transforms import Standardizer
+from locality.estimator.layout import build_domain, limits, to_state
+from locality.local.field import ScoreField
+from locality.noise.levels import NoiseLevels
+from locality.training.executors import executor
+from locality.training.options import TrainingOptions
+from locality.training.trainer import Trainer
+
+__all__ = ["fit_model"]
+
+
+def fit_model(
+    table: Table,
+    parameters: Mapping[str, Any],
+    settings: dict[str, Any],
+    progress: Callable[[str, int, int], None],
+) -> Model:
+    """Standardize the columns, find or take the graph, train the shards.
+
+    Parameters
+    ----------
+    table : Table
+    parameters : mapping
+        Of ``LocalizedDiffusion``, checked.
+    settings : dict
+        The same as plain data, to be stored; with the ``seed``.
+    progress : callable
+        Called with (stage, shards done, shards in all).
+
+    Raises
+    ------
+    DataError
+        If values are missing or nothing varies.
+    GraphError
+        If the graph does not fit the columns.
+    """
+    start = perf_counter()
+    table.require_complete()
+    tied = parameters["tied"]
+    standardizer = Standardizer.fit(table)
+    if tied:
+        standardizer = standardizer.pooled()
+    z = standardizer.standardize(table.values)
+    seconds = {"table": perf_counter() - start}
+    start = perf_counter()
+    layout = ("graph", "lags", "series", "tied", "given", "n_neighbors", "edge_level")
+    domain = build_domain(
+        z,
+        standardizer.modeled_names,
+        table.names,
+        **{name: parameters[name] for name in layout},
+    )
+    seconds["graph"] = perf_counter() - start
+    state = to_state(z, domain, tied)
+    options = None
+    if parameters["score"] == "neural":
+        options = TrainingOptions(n_steps=parameters["n_steps"])
+    workers = executor(parameters["n_jobs"])
+    trainer = Trainer(domain, parameters["radius"], options, settings["seed"], workers)
+    trained = trainer.train(state, progress)
+    field = ScoreField(domain, trained.shards)
+    versions = {name: version(name) for name in ("locality", "torch", "numpy")}
+    return Model(
+        standardizer,
+        domain,
+        trained.shards,
+        NoiseLevels.for_scales(field.conditional_scale, field.largest_variance),
+        limits(state),
+        state.shape[1:-1] if tied else (),
+        table.n_rows,
+        settings,
+        seconds | trained.seconds,
+        versions | {"python": platform.python_version()},
+        table.flavor,
+    )
