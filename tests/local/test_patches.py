@@ -99,20 +99,6 @@ def test_slots_point_at_their_sources_and_padding_at_the_zero_row(name: str) -> 
         assert len(set(real.tolist())) == len(real)  # nothing is repeated to fill up
 
 
-def test_stacked_patches_hold_the_units_of_both() -> None:
-    domain, _ = DOMAINS["table"]
-    sources = Sources.of(domain.stencils(4))
-    narrow, wide = (Patches.of(domain.stencils(r), sources) for r in (0, 2))
-    both = narrow.stack(wide)
-    for unit in range(10):
-        part = narrow if unit < 5 else wide
-        real = both.noisy[unit][both.noisy[unit] < sources.n_sources]
-        own = part.noisy[unit % 5]
-        np.testing.assert_array_equal(real, own[own < sources.n_sources])
-    again = both.take(np.arange(5))
-    np.testing.assert_array_equal(again.noisy, narrow.noisy)
-
-
 @pytest.mark.parametrize("name", ["table", "causal", "lattice", "field"])
 def test_moments_are_means_over_the_examples_of_a_fold(name: str) -> None:
     """Examples of no fold hold NaN; the covariance of a patch is that of its own rows of z."""
@@ -141,7 +127,8 @@ def test_present_slots_are_those_inside() -> None:
     sources = Sources.of(stencils)
     _, inside = sources.inside(domain, extent)
     patches = Patches.of(stencils, sources)
-    wider = patches.stack(Patches(np.zeros((1, 9), np.int64), np.zeros((1, 0), np.int64), 5))
+    padding = np.full((1, 4), sources.n_sources)
+    wider = Patches(np.hstack([patches.noisy, padding]), patches.given, sources.n_sources)
     present = present_slots(wider, inside)[0].numpy()
     np.testing.assert_array_equal(present[:, :5], inside[:, patches.slots[0]])
     assert not present[:, 5:].any()

@@ -25,3 +25,19 @@ def test_an_isolated_column_reports_radius_zero() -> None:
     model.fit(np.column_stack([chain, rng.normal(size=400)]))
     assert model.radius_[4] == 0
     assert model.radius_[:4].min() >= 1
+
+
+def test_the_reach_counts_networks_too() -> None:
+    """x_j = ±|x_{j−1}| + noise: uncorrelated, so that only networks look beyond the column."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1500, 4))
+    for j in range(1, 4):
+        sign = rng.choice([-1.0, 1.0], size=1500)
+        x[:, j] = sign * np.abs(x[:, j - 1]) + 0.15 * rng.normal(size=1500)
+    model = LocalizedDiffusion(graph="chain", n_steps=200, random_state=0).fit(x)
+    shard = model.model_.shards[0]
+    assert len(shard.network_unit)
+    seen = np.zeros(4, dtype=int)
+    seen[shard.target[shard.network_unit]] = shard.network_radius
+    assert (model.radius_ >= seen).all()
+    assert model.radius_.max() >= 1

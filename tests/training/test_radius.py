@@ -63,7 +63,7 @@ def fresh_nats(
 def test_curve_is_cross_validation_written_out() -> None:
     """One radius, fold by fold and band by band: fit on the others, mean surprise on this one.
 
-    Of all shrinkages the best for the component and, with equal weight, the mean of all.
+    Of all shrinkages the best for the component and, with equal weight, the median component.
     """
     rows = OrnsteinUhlenbeckChain(D, 0.7).sample(90, 0)
     curve = curve_of(rows, (0, 2))
@@ -88,7 +88,8 @@ def test_curve_is_cross_validation_written_out() -> None:
             for b, band in enumerate(pairwise(BAND_EDGES)):
                 nats = model.surprise(z, torch.zeros(len(held), dtype=torch.int64), band)
                 each[number, :, b] += nats.mean(1).numpy() / N_FOLDS
-    best = (each + each.mean(1, keepdims=True)).argmin(0)
+    typical = np.median(each - each.mean(0), axis=1, keepdims=True)
+    best = (each + typical).argmin(0)
     np.testing.assert_array_equal(curve.shrinkage[:, 1], np.array(gammas)[best])
     expected = np.take_along_axis(each, best[None], 0)[0]
     np.testing.assert_allclose(curve.nats[:, 1], expected, rtol=1e-7, atol=1e-9)
@@ -179,3 +180,27 @@ def test_folds_are_spread_blocks(n_rows: int) -> None:
         assert {(int(f), int(q)) for f, q in zip(fold, quarter, strict=True)} >= {
             (f, q) for f in range(N_FOLDS) for q in range(4)
         }
+
+
+def test_a_pair_that_repeats_itself_does_not_decide_for_the_others() -> None:
+    """Shrinkage and radii of 20 columns, with and without an unconnected near-equal pair."""
+    rng = np.random.default_rng(0)
+    rows = OrnsteinUhlenbeckChain(20, 0.5).sample(60, 0)
+    twin = rng.standard_normal(60)
+    pair = np.column_stack([twin, twin + 1e-4 * rng.standard_normal(60)])
+    graph = DependencyGraph.chain(20)
+    i, j, _ = graph.edges()
+    both = DependencyGraph.from_edges(np.column_stack([np.r_[i, 20], np.r_[j, 21]]), 22)
+    found = []
+    for joined, x in ((graph, rows), (both, np.hstack([rows, pair]))):
+        domain = Domain(joined, tuple(f"x{k}" for k in range(x.shape[1])))
+        stencils = {radius: domain.stencils(radius) for radius in (0, 1, 2)}
+        sources = Sources.of(stencils[2])
+        z = unfold(np.ascontiguousarray(standardized(x).T), sources, domain)
+        moments = SecondMoments.of(z, fold_of_row(60), N_FOLDS)
+        patches = {r: Patches.of(s, sources) for r, s in stencils.items()}
+        curve = linear_curve(moments, patches)
+        choice = choose_radii(curve)
+        found.append((choice[:20], curve.chosen(choice, curve.shrinkage)[:20]))
+    np.testing.assert_allclose(found[0][0].mean(0), found[1][0].mean(0), atol=0.3)
+    np.testing.assert_allclose(found[0][1].mean(0), found[1][1].mean(0), atol=0.02)

@@ -177,9 +177,19 @@ def test_a_fixed_radius_is_kept_and_auto_measures_several() -> None:
 def test_few_rows_bound_the_radius() -> None:
     """Neighborhoods stay below a quarter of the number of examples."""
     space = chain(40)
-    largest = space.stencils(max(Trainer(space).candidate_radii(20))).sizes.max()
-    assert largest <= 5
+    found = Trainer(space).candidate_radii(20)
+    assert max(stencils.sizes.max() for stencils in found.values()) == 5
     assert space.stencils(max(Trainer(space).candidate_radii(2000))).sizes.max() > 10
+
+
+def test_a_hub_does_not_bound_the_others() -> None:
+    """A chain of 60 whose first node is joined to 50 more: only the hub stops growing."""
+    chain_edges = [(j, j + 1) for j in range(59)]
+    graph = DependencyGraph.from_edges(chain_edges + [(0, j) for j in range(2, 52)], 60)
+    found = Trainer(Domain(graph, tuple(f"x{j}" for j in range(60)))).candidate_radii(60)
+    assert found[1].sizes[0] == 52  # neighbors themselves are always within
+    assert max(stencils.sizes[0] for stencils in found.values()) == 52
+    assert found[4].sizes[59] == 5
 
 
 def test_progress_is_told_shard_by_shard() -> None:

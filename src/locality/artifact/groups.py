@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from locality.exceptions import ModelCorrupt
+from locality.noise.levels import BAND_EDGES
 
 __all__ = ["Arrays", "check_groups", "from_bytes", "to_bytes"]
 
@@ -167,6 +168,20 @@ def _contradictions(arrays: Mapping[str, np.ndarray], n_nodes: int) -> Iterator[
         yield "a network has no component"
     if not ((level[:, 0] > 0) & (level[:, 0] < level[:, 1])).all():
         yield "a network has no range of noise levels"
+    for name, table, least in (("n_noisy", noisy, 1), ("n_given", given, 0)):
+        if not ((arrays[name] >= least) & (arrays[name] <= table.shape[1])).all():
+            yield f"{name} counts slots that are not there"
+    if not all(_within(arrays[f"network_{x}"], n_sources + 1) for x in ("noisy", "given")):
+        yield "a network sees no source"
+    padded = np.append(arrays["source_given"], False)
+    if _within(noisy, n_sources + 1) and padded[noisy].any():
+        yield "a noisy slot is given"
+    if _within(given, n_sources + 1) and not padded[given][given < n_sources].all():
+        yield "a given slot is noisy"
+    if not np.isin(arrays["radius"], arrays["radii"]).all():
+        yield "a radius was never measured"
+    if arrays["radius"].shape[1] != len(BAND_EDGES) - 1:
+        yield f"there are {arrays['radius'].shape[1]} noise bands, not {len(BAND_EDGES) - 1}"
     if not ((arrays["shrinkage"] >= 0) & (arrays["shrinkage"] <= 1)).all():
         yield "a shrinkage lies outside 0 to 1"
 

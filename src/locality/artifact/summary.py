@@ -16,7 +16,14 @@ from locality._typing import FloatArray, IntArray
 from locality.artifact.model import Model
 from locality.noise.levels import band_labels
 
-__all__ = ["ModelSummary", "component_names", "expected_surprise", "summarize"]
+__all__ = [
+    "ModelSummary",
+    "component_names",
+    "expected_surprise",
+    "network_radius",
+    "reach",
+    "summarize",
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class BandSummary:
     smallest_radius, largest_radius : int
         Of all components.
     saved : float
-        Held-out nats of a row that this band saves, without networks, against radius zero.
+        Held-out nats of a row that this band saves, without networks, against the smallest radius
+        that was measured.
     """
 
     band: str
@@ -206,6 +214,11 @@ def component_names(model: Model) -> tuple[str, ...]:
     return tuple(name for name in model.standardizer.modeled_names if name not in context)
 
 
+def reach(model: Model) -> IntArray:
+    """Radius beyond which nothing has any influence on the score of a target [n_targets]."""
+    return np.asarray(np.maximum(model.gather("radius").max(axis=1), network_radius(model)))
+
+
 def expected_surprise(model: Model) -> FloatArray:
     """Mean surprise of every component on held-out rows, in the units of the table.
 
@@ -227,11 +240,11 @@ def expected_surprise(model: Model) -> FloatArray:
 
 def _components(model: Model) -> tuple[ComponentSummary, ...]:
     """By target; a lattice has a single one."""
-    radius = model.gather("radius")
+    network = network_radius(model)
     columns = (
-        radius.max(axis=1).tolist(),
-        [tuple(row) for row in radius.tolist()],
-        [None if value < 0 else value for value in _network_radius(model).tolist()],
+        reach(model).tolist(),
+        [tuple(row) for row in model.gather("radius").tolist()],
+        [None if value < 0 else value for value in network.tolist()],
         (_count_slots(model, "noisy") - 1).tolist(),
         _count_slots(model, "given").tolist(),
         model.gather("held_out_independent").tolist(),
@@ -245,7 +258,7 @@ def _components(model: Model) -> tuple[ComponentSummary, ...]:
 
 def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
     linear = model.gather("linear_curve").sum(axis=2)
-    networks, network_radius = model.gather("neural_curve"), _network_radius(model)
+    networks, seen = model.gather("neural_curve"), network_radius(model)
     gain = np.nansum(_chosen(model).sum(axis=1, keepdims=True) - networks, axis=0)
     tried = np.isfinite(networks).sum(axis=0)
     return tuple(
@@ -253,7 +266,7 @@ def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
             int(value),
             float(linear[:, i].sum()) * positions,
             int(tried[i]) * positions,
-            int((network_radius == value).sum()) * positions,
+            int((seen == value).sum()) * positions,
             float(gain[i]) * positions,
         )
         for i, value in enumerate(model.shards[0].radii.tolist())
@@ -276,7 +289,7 @@ def _chosen(model: Model) -> FloatArray:
     return np.asarray(np.take_along_axis(curve, at[:, None, :], axis=1)[:, 0])
 
 
-def _network_radius(model: Model) -> IntArray:
+def network_radius(model: Model) -> IntArray:
     """Radius of every network, -1 for components without one [n_targets]."""
     whole = np.full(model.domain.n_nodes, -1, dtype=np.int64)
     for shard in model.shards:
@@ -287,8 +300,12 @@ def _network_radius(model: Model) -> IntArray:
 def _count_slots(model: Model, name: str) -> IntArray:
     whole = np.zeros(model.domain.n_nodes, dtype=np.int64)
     for shard in model.shards:
-        slots = getattr(shard, name)
-        whole[shard.target] = np.count_nonzero(slots < len(shard.source_node), axis=1)
+        n = len(shard.source_node)
+        counts = np.count_nonzero(getattr(shard, name) < n, axis=1)
+        network = np.count_nonzero(getattr(shard, f"network_{name}") < n, axis=1)
+        # slots are ordered by distance: the wider of two patches holds the other
+        counts[shard.network_unit] = np.maximum(counts[shard.network_unit], network)
+        whole[shard.target] = counts
     return whole[model.domain.targets]
 
 

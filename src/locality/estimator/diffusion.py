@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locality._typing import FloatArray
 from locality.artifact.store import load_model, save_model
+from locality.artifact.summary import reach
 from locality.estimator.answers import nats_of
 from locality.estimator.fitting import fit_model
 from locality.estimator.layout import from_state
@@ -187,7 +188,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             For time series: draw this many independent stretches of n_samples / n_series rows,
             one after the other in the result.
         context : frame or array [n_samples, n_given], optional
-            Values of the ``given`` columns, required if there are any.
+            Values of the ``given`` columns, required if there are any; an array has them in the
+            order of ``given``.
         method : {"sde", "dpm", "heun", "churn"}, default "sde"
         n_evaluations : int, default 64
             Evaluations of the denoiser per row.
@@ -335,7 +337,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model = self.model_
         names = model.standardizer.modeled_names
         self.component_names_ = tuple(name for name in names if name not in self.given)
-        self.radius_ = model.gather("radius").max(axis=1)
+        self.radius_ = reach(model)
         self.band_radius_ = model.gather("radius")
         self.held_out_nats_ = model.gather("held_out")
         self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}

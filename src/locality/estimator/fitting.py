@@ -10,6 +10,7 @@ from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.estimator.layout import build_domain, limits, to_state
+from locality.exceptions import DataError
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import executor
@@ -40,7 +41,7 @@ def fit_model(
     Raises
     ------
     DataError
-        If values are missing or nothing varies.
+        If values are missing, nothing varies, or a given column repeats a modeled one.
     GraphError
         If the graph does not fit the columns.
     """
@@ -48,6 +49,14 @@ def fit_model(
     table.require_complete()
     tied = parameters["tied"]
     standardizer = Standardizer.fit(table)
+    for aside in standardizer.set_aside:
+        source = standardizer.names[aside.source] if aside.reason != "constant" else ""
+        if aside.name in parameters["given"] and source not in ("", *parameters["given"]):
+            raise DataError(
+                f"The given column {aside.name!r} says the same as column {source!r}, which then "
+                "has nothing left to be modeled.",
+                remedy=f"Drop {source!r}, or do not give {aside.name!r}.",
+            )
     if tied:
         standardizer = standardizer.pooled()
     z = standardizer.standardize(table.values)

@@ -71,16 +71,15 @@ def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -
             f"The model needs values of its given columns {', '.join(names)}.",
             remedy="Pass context with one row per sample.",
         )
-    table = Table.from_frame(context, columns=names if hasattr(context, "columns") else None)
-    table.require_complete()
-    if table.values.shape != (n_samples, len(names)):
+    values = _context_values(estimator, context, names)
+    if values.shape != (n_samples, len(names)):
         raise DataError(
-            f"context has {table.n_rows} rows and {table.n_columns} columns, expected "
-            f"{n_samples} rows and the columns {', '.join(names)}."
+            f"context has {len(values)} rows and {values.shape[1]} columns, expected "
+            f"{n_samples} rows and the columns {', '.join(_as_given(estimator, names))}."
         )
     place = [model.standardizer.modeled_names.index(name) for name in names]
     mean, scale = model.standardizer.mean[place], model.standardizer.scale[place]
-    z: FloatArray = ((table.values - mean) / scale).T
+    z: FloatArray = ((values - mean) / scale).T
     if not model.is_series:
         return z
     n_rows = -(-n_samples // n_series)
@@ -106,11 +105,27 @@ def restore_rows(estimator: Any, rows: FloatArray, context: Any) -> Any:
     whole[:, [place[name] for name in estimator.component_names_]] = rows
     names = [model.domain.names[j] for j in model.domain.context]
     if names:
-        values = Table.from_frame(
-            context, columns=names if hasattr(context, "columns") else None
-        ).values
+        values = _context_values(estimator, context, names)
         columns = [place[name] for name in names]
         whole[:, columns] = (values - standardizer.mean[columns]) / standardizer.scale[columns]
     restored = standardizer.restore(whole)
     kinds = standardizer.kinds
     return build_frame(restored, standardizer.names, model.flavor, kinds=kinds)
+
+
+def _context_values(estimator: Any, context: Any, names: list[str]) -> FloatArray:
+    """Context in the order of the domain; an array has its columns in the order of ``given``."""
+    if hasattr(context, "columns"):
+        table = Table.from_frame(context, columns=names)
+        table.require_complete()
+        return table.values
+    table = Table.from_frame(context)
+    table.require_complete()
+    if table.n_columns != len(names):
+        return table.values  # refused by its shape
+    order = _as_given(estimator, names)
+    return table.values[:, [order.index(name) for name in names]]
+
+
+def _as_given(estimator: Any, names: list[str]) -> list[str]:
+    return [name for name in estimator.given if name in names]

@@ -53,19 +53,16 @@ class Sources:
 
     def find(self, stencils: Stencils) -> IntArray:
         """Position here of every slot of the stencils [n_slots]."""
-        mine, theirs = (
-            self._codes(self.node, self.offset),
-            self._codes(stencils.node, stencils.offset),
+        table = np.vstack(
+            [
+                np.column_stack([part.node, part.offset]).astype(np.int64)
+                for part in (self, stencils)
+            ]
         )
+        code = np.unique(table, axis=0, return_inverse=True)[1].ravel()
+        mine, theirs = code[: self.n_sources], code[self.n_sources :]
         order = np.argsort(mine)
         return order[np.searchsorted(mine, theirs, sorter=order)]
-
-    @staticmethod
-    def _codes(node: IntArray, offset: IntArray) -> IntArray:
-        code = node.astype(np.int64)
-        for a in range(offset.shape[1]):
-            code = code * 4096 + (offset[:, a] + 2048)
-        return code
 
     def inside(self, domain: Domain, extent: tuple[int, ...]) -> tuple[IntArray, BoolArray]:
         """Boundary class of every position, and per class which sources lie inside."""
@@ -150,18 +147,6 @@ class Patches:
         noisy, given = (np.count_nonzero(t < self.n_sources, 1) for t in (self.noisy, self.given))
         return noisy, given
 
-    def stack(self, other: "Patches") -> "Patches":
-        """The units of both, over the same sources."""
-        widths = [
-            max(a.shape[1], b.shape[1])
-            for a, b in ((self.noisy, other.noisy), (self.given, other.given))
-        ]
-        return Patches(
-            np.vstack([_widen(x.noisy, widths[0], self.n_sources) for x in (self, other)]),
-            np.vstack([_widen(x.given, widths[1], self.n_sources) for x in (self, other)]),
-            self.n_sources,
-        )
-
 
 def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor:
     """The matrix of examples of some sources.
@@ -207,8 +192,3 @@ def _pad(values: IntArray, unit: IntArray, n_units: int, fill: int) -> IntArray:
     column = np.arange(len(unit)) - np.repeat(np.cumsum(counts) - counts, counts)
     table[unit, column] = values
     return table
-
-
-def _widen(table: IntArray, width: int, fill: int) -> IntArray:
-    extra = np.full((len(table), width - table.shape[1]), fill, dtype=np.int64)
-    return np.concatenate([table, extra], axis=1)

@@ -119,7 +119,7 @@ def band_of(sigma: FloatArray) -> IntArray:
     [0, 1, 5]
     """
     inner = -np.array(BAND_EDGES[1:-1])
-    return np.searchsorted(inner, -np.asarray(sigma), side="left")
+    return np.searchsorted(inner, -np.asarray(sigma), side="right")
 
 
 def band_labels() -> list[str]:

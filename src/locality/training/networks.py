@@ -64,9 +64,10 @@ class Learned:
 
 
 def radii_to_try(curve: LinearCurve) -> BoolArray:
-    """The smallest radii at which the closed form loses little [n_targets, n_radii]."""
+    """The smallest distinct radii at which the closed form loses little [n_targets, n_radii]."""
     total = curve.nats.sum(axis=2)
     near = total <= total.min(axis=1, keepdims=True) + _NEAR_NATS
+    near[:, 1:] &= np.diff(curve.n_slots, axis=1) > 0  # or it would be the same network again
     return np.asarray(near & (near.cumsum(axis=1) <= _MAX_TRIED))
 
 

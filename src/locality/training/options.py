@@ -2,7 +2,7 @@
 
 The learning rate decays to zero along a half cosine and the weights are averaged exponentially.
 Decoupled weight decay acts as a prior: its strength is inversely proportional to the number of
-examples a network sees (``docs/design/training.md`` has the measurements).
+examples a network sees (``docs/design/0002-engine.md`` has the measurements).
 """
 
 from pydantic import BaseModel, ConfigDict, Field

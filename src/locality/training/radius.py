@@ -20,7 +20,7 @@ from locality.local.patches import Patches
 
 __all__ = ["LinearCurve", "choose_radii", "linear_curve"]
 
-_POOLING = 1.0  # weight of the shard's mean beside a component's own held-out nats
+_POOLING = 1.0  # weight of the shard's median beside a component's own held-out nats
 SHRINKAGES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
 
 
@@ -66,7 +66,7 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
     nats, shrinkage = [], []
     for radius in radii.tolist():
         mean = _held_out(moments, patches[radius])
-        best = _pooled(mean, axis=2).argmin(axis=0)
+        best = _pooled(mean, units=2, candidates=0).argmin(axis=0)
         nats.append(np.take_along_axis(mean, best[None], axis=0)[0].T)
         shrinkage.append(np.array(SHRINKAGES)[best].T)
     alone = patches[int(radii[0])]
@@ -90,15 +90,20 @@ def choose_radii(curve: LinearCurve) -> IntArray:
     int array [n_units, n_bands]
         Indices into ``curve.radii``.
     """
-    chosen = _pooled(curve.nats - curve.nats[:, :1], axis=0).argmin(axis=1)
+    chosen = _pooled(curve.nats, units=0, candidates=1).argmin(axis=1)
     # a neighborhood that has stopped growing has the smallest radius at which it is the same
     size = np.take_along_axis(curve.n_slots, chosen, axis=1)
     return np.asarray((curve.n_slots[:, :, None] == size[:, None]).argmax(axis=1))
 
 
-def _pooled(nats: FloatArray, axis: int) -> FloatArray:
-    """Nats of each unit plus the mean of all of them along the axis of units."""
-    return np.asarray(nats + _POOLING * nats.mean(axis=axis, keepdims=True))
+def _pooled(nats: FloatArray, units: int, candidates: int) -> FloatArray:
+    """Nats of each unit plus what is typical of all of them.
+
+    Typical is the median of curves freed of their level: the few columns that nearly repeat each
+    other gain nats by the dozen, and would decide for all others if a mean were taken.
+    """
+    centered = nats - nats.mean(axis=candidates, keepdims=True)
+    return np.asarray(nats + _POOLING * np.median(centered, axis=units, keepdims=True))
 
 
 def _held_out(
@@ -122,4 +127,4 @@ def _held_out(
     else:
         nats = model(0.0).expected_surprises(test, shrinkages)
     by_fold = nats.numpy().reshape(*nats.shape[:2], n_folds, -1)
-    return np.asarray(by_fold.mean(axis=2))
+    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts.numpy()))

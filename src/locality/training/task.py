@@ -93,8 +93,10 @@ class ShardExamples:
         extent, n_samples = task.values.shape[1:-1], task.values.shape[-1]
         class_of_position, inside = sources.inside(task.domain, extent)
         classes = np.repeat(class_of_position, n_samples)
-        if task.is_series:
-            folds = np.repeat(task.fold_of_row, n_samples)
+        series = [a for a, axis in enumerate(task.domain.axes) if axis.is_series]
+        if series:
+            row = np.indices(extent)[series[0]].ravel()
+            folds = np.repeat(task.fold_of_row[row], n_samples)
         else:
             folds = np.tile(task.fold_of_row, len(class_of_position))
         moments = SecondMoments.of(z, np.where(classes == 0, folds, -1), task.n_folds)

@@ -111,28 +111,34 @@ class Trainer:
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
 
-        From 0 to 8, then 12, 16 and 24, until neighborhoods stop growing, become larger than 160
-        slots or than the number of examples supports (a quarter of it), or stick out of the
-        lattice at more than half of its positions along an axis.
+        From 0 to 8, then 12, 16 and 24, until neighborhoods stop growing or stick out of the
+        lattice at more than half of its positions along an axis. The neighborhood of a single
+        target, of a hub say, stops growing before it is larger than 160 slots or, beyond radius
+        1, than the number of examples supports (a quarter of it).
         """
-        if isinstance(self.radius, int):
-            if not self._has_interior(self.radius):
+        if self.radius != "auto":
+            radius = int(self.radius)
+            if not self._has_interior(radius):
                 raise OptionError(
-                    f"radius {self.radius} needs at least {2 * self.radius + 1} columns along a "
+                    f"radius {radius} needs at least {2 * radius + 1} columns along a "
                     "chain that share a law.",
                     remedy="Choose a smaller radius, or leave tied=False.",
                 )
-            return {self.radius: self.domain.stencils(self.radius)}
+            return {radius: self.domain.stencils(radius)}
         found = {0: self.domain.stencils(0)}
+        reach = np.zeros(len(self.domain.targets), dtype=np.int64)
         for radius in _RADII[1:]:
             if not self._has_interior(radius, share=0.5):
                 break
-            stencils = self.domain.stencils(radius)
+            most = _MAX_SLOTS if radius == 1 else min(_MAX_SLOTS, max(4, n_examples // 4))
+            wider = np.where(reach == max(found), radius, reach)  # those that have not stopped
+            stencils = self.domain.stencils(wider)
+            if (stencils.sizes > most).any():
+                wider = np.where(stencils.sizes > most, reach, wider)
+                stencils = self.domain.stencils(wider)
             if stencils.n_slots == found[max(found)].n_slots:
                 break
-            if stencils.sizes.max() > min(_MAX_SLOTS, max(4, n_examples // 4)):
-                break
-            found[radius] = stencils
+            found[radius], reach = stencils, wider
         return found
 
     def _has_interior(self, radius: int, share: float = 0.0) -> bool:
