@@ -2,6 +2,9 @@
 
 from locality.domain.axis import Axis as Axis
 from locality.domain.boundary import boundary_classes as boundary_classes
+from locality.domain.communities import communities as communities
+from locality.domain.dependence import Dependence as Dependence
+from locality.domain.dependence import learn_graph as learn_graph
 from locality.domain.discovery import LearnedGraph as LearnedGraph
 from locality.domain.discovery import learn_linear_graph as learn_linear_graph
 from locality.domain.domain import Domain as Domain

@@ -20,10 +20,17 @@ import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.graph import DependencyGraph
-from locality.domain.partial_correlation import PairTests, pair_tests, twins
+from locality.domain.links import Links, limit_degrees
+from locality.domain.partial_correlation import (
+    PairTests,
+    autocorrelation,
+    fisher_z,
+    pair_tests,
+    twins,
+)
 from locality.exceptions import DataError, OptionError
 
-__all__ = ["LearnedGraph", "learn_linear_graph"]
+__all__ = ["LearnedGraph", "learn_linear_graph", "linear_rounds"]
 
 _TWIN_CORRELATION = 0.99
 _MIN_ROWS = 8
@@ -58,29 +65,6 @@ class LearnedGraph:
     def weight(self) -> FloatArray:
         """Strength of every edge, |partial correlation| [n_edges]."""
         return np.abs(self.partial_correlation)
-
-
-@dataclass(frozen=True, eq=False)
-class _Links:
-    """Pairs i < j with their strongest lag; arrays [n_links]."""
-
-    i: IntArray
-    j: IntArray
-    lag: IntArray
-    correlation: FloatArray
-    p_value: FloatArray
-
-    def pick(self, which: IntArray | BoolArray) -> "_Links":
-        return _Links(
-            self.i[which], self.j[which], self.lag[which], self.correlation[which],
-            self.p_value[which],
-        )  # fmt: skip
-
-    def strongest(self) -> "_Links":
-        """Each pair once, sorted by (i, j)."""
-        order = np.lexsort((self.lag, -np.abs(self.correlation), self.j, self.i))
-        links = self.pick(order)
-        return links.pick(_first_of_runs(links.i, links.j))
 
 
 def learn_linear_graph(
@@ -138,8 +122,8 @@ def learn_linear_graph(
     center, scale = table.mean(axis=0), table.std(axis=0)
     active = np.flatnonzero(scale > 1e-10 * np.abs(table).max(axis=0))
     standard = np.ascontiguousarray(((table[:, active] - center[active]) / scale[active]).T)
-    links = _links(standard, lags, level, screen).strongest() if len(active) > 1 else _NO_LINKS
-    chosen = _limit_degrees(links.i, links.j, np.abs(links.correlation), len(active), n_neighbors)
+    links = _links(standard, lags, level, screen).strongest() if len(active) > 1 else Links.join([])
+    chosen = limit_degrees(links.i, links.j, np.abs(links.correlation), len(active), n_neighbors)
     links = links.pick(chosen)
     i, j = active[links.i], active[links.j]
     edges = np.column_stack([i, j, np.abs(links.correlation)])
@@ -184,70 +168,78 @@ def _require(
     return table
 
 
-def _links(values: FloatArray, lags: int, level: float, screen: int) -> _Links:
-    """Significant pairs, near copies tested once more through one of them."""
-    stands = twins(values, _TWIN_CORRELATION)
-    kept = np.flatnonzero(stands == np.arange(len(stands)))
-    if len(kept) == len(values):
-        return _significant(pair_tests(values, lags, screen), len(values), lags, level)
-    links = _significant(pair_tests(values, lags, screen), len(values), lags, level / 2)
-    if len(kept) < 2:
-        return links
-    again = _significant(pair_tests(values[kept], lags, screen), len(kept), lags, level / 2)
-    has_twin = np.bincount(stands, minlength=len(values)) > 1
-    i, j = kept[again.i], kept[again.j]
-    new = has_twin[i] | has_twin[j]
-    again = _Links(i, j, again.lag, again.correlation, again.p_value).pick(new)
-    return _Links(
-        *(
-            np.concatenate([getattr(links, name), getattr(again, name)])
-            for name in ("i", "j", "lag", "correlation", "p_value")
-        )
+def _links(values: FloatArray, lags: int, level: float, screen: int) -> Links:
+    """Significant pairs and lags."""
+    rounds, stands = linear_rounds(values, lags, screen)
+    sizes = (len(values), len(np.unique(stands)))
+    return Links.join(
+        _significant(links, size, lags, level / len(rounds))
+        for links, size in zip(rounds, sizes, strict=False)
     )
 
 
-def _significant(tests: PairTests, n_columns: int, lags: int, level: float) -> _Links:
-    """Pairs and lags that pass; a pair tested from both ends counts with its weaker test."""
-    low = np.minimum(tests.target, tests.source)
-    high = np.maximum(tests.target, tests.source)
-    lag = np.where(tests.source < tests.target, tests.lag, -tests.lag)
-    order = np.lexsort((-tests.p_value, lag, high, low))
-    links = _Links(low, high, lag, tests.correlation, tests.p_value).pick(order)
-    links = links.pick(_first_of_runs(links.i, links.j, links.lag))
+def linear_rounds(
+    values: FloatArray,
+    lags: int,
+    screen: int,
+    observed: BoolArray | None = None,
+    robust: bool = False,
+) -> tuple[list[Links], IntArray]:
+    """Linear tests of all pairs; near copies are tested once more through one of them.
+
+    Parameters
+    ----------
+    values : float array [n_columns, n_rows]
+        Columns of mean 0 and variance 1, one per row of the array; 0 where missing.
+    lags, screen : int
+        As in `learn_linear_graph`.
+    observed, robust
+        As in `locality.domain.partial_correlation.pair_tests`.
+
+    Returns
+    -------
+    rounds : list of Links
+        One round of tests, or two where there are near copies: all columns, then one for each
+        group of copies.
+    stands : int array [n_columns]
+        The column that stands for each: itself unless it is a near copy.
+    """
+    stands = twins(values, _TWIN_CORRELATION, observed)
+    kept = np.flatnonzero(stands == np.arange(len(stands)))
+    rounds = [_round(pair_tests(values, lags, screen, observed, robust))]
+    if 1 < len(kept) < len(values):
+        seen = None if observed is None else observed[kept]
+        again = _round(pair_tests(values[kept], lags, screen, seen, robust)).renumber(kept)
+        has_twin = np.bincount(stands, minlength=len(values)) > 1
+        rounds.append(again.pick(has_twin[again.i] | has_twin[again.j]))
+    if observed is not None and len(kept) < len(values):
+        # given a copy, gaps leave too little to tell by; the two themselves are copies in any case
+        copies = np.flatnonzero(stands != np.arange(len(stands)))
+        rounds[1:] = [Links.join([*rounds[1:], _copies(values, observed, copies, stands[copies])])]
+    return rounds, stands
+
+
+def _copies(values: FloatArray, observed: BoolArray, copy: IntArray, stand: IntArray) -> Links:
+    """Near copies linked to the columns that stand for them, by plain correlation."""
+    n_rows = (observed[copy] & observed[stand]).sum(axis=1)
+    r = np.clip(np.einsum("it,it->i", values[copy], values[stand]) / n_rows, -1.0, 1.0)
+    rho = autocorrelation(values[copy]) * autocorrelation(values[stand])
+    repeats = np.maximum(1 + 2 * rho.sum(axis=1), 1.0)
+    return Links.directed(copy, stand, np.zeros_like(copy), r, fisher_z(r, n_rows / repeats - 3))
+
+
+def _round(tests: PairTests) -> Links:
+    """Every pair and lag once; one tested from both ends counts with its weaker test."""
+    return Links.directed(
+        tests.target, tests.source, tests.lag, tests.correlation, tests.z
+    ).weakest()
+
+
+def _significant(links: Links, n_columns: int, lags: int, level: float) -> Links:
+    """Pairs and lags that pass the procedure of Benjamini and Hochberg."""
     n_tests = n_columns * (n_columns - 1) // 2 * (2 * lags + 1)
-    ranked = np.sort(links.p_value)
+    p_value = links.p_value
+    ranked = np.sort(p_value)
     passing = np.flatnonzero(ranked <= level * np.arange(1, len(ranked) + 1) / n_tests)
     limit = ranked[passing[-1]] if passing.size else -1.0
-    return links.pick(links.p_value <= limit)
-
-
-def _limit_degrees(
-    i: IntArray, j: IntArray, strength: FloatArray, n_nodes: int, n_neighbors: int
-) -> BoolArray:
-    """Which edges stay: the union of each node's strongest, degrees at most doubled."""
-    n_edges = len(i)
-    node, other = np.concatenate([i, j]), np.concatenate([j, i])
-    order = np.lexsort((other, -np.concatenate([strength, strength]), node))
-    rank = np.empty(2 * n_edges, dtype=np.int64)
-    rank[order] = np.arange(2 * n_edges) - np.searchsorted(node[order], node[order])
-    best = np.minimum(rank[:n_edges], rank[n_edges:])  # the edge's rank at its prouder end
-    wanted = np.flatnonzero(best < n_neighbors)
-    stays = np.zeros(n_edges, dtype=bool)
-    degree = np.zeros(n_nodes, dtype=np.int64)
-    for edge in wanted[np.lexsort((-strength[wanted], best[wanted] > 0))]:
-        if max(degree[i[edge]], degree[j[edge]]) < 2 * n_neighbors:
-            stays[edge] = True
-            degree[i[edge]] += 1
-            degree[j[edge]] += 1
-    return stays
-
-
-def _first_of_runs(*keys: IntArray) -> BoolArray:
-    """Whether each row of sorted keys differs from the one before."""
-    first = np.ones(len(keys[0]), dtype=bool)
-    first[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
-    return first
-
-
-_NONE = np.empty(0, dtype=np.int64)
-_NO_LINKS = _Links(_NONE, _NONE, _NONE, np.empty(0), np.empty(0))
+    return links.pick(p_value <= limit)
