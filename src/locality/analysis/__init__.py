@@ -1,0 +1,1 @@
+"""Does locality hold in these data, how far, at what price? Reports before and after a fit."""

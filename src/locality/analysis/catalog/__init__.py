@@ -1,0 +1,25 @@
+"""The catalog: every text of a report in English and Japanese, by key.
+
+One file per kind of text: the sentences a check says (`sentences`), the fixed text of the page
+(`page`), of its tables (`tables`), of its pictures (`pictures`), and the glossary (`glossary`).
+Placeholders carry their format (``{nats:.2f}``) and are the same in both languages.
+"""
+
+from typing import Final
+
+from locality.analysis.catalog.glossary import GLOSSARY, TERMS
+from locality.analysis.catalog.page import PAGE
+from locality.analysis.catalog.pictures import PICTURES
+from locality.analysis.catalog.sentences import SENTENCES
+from locality.analysis.catalog.tables import TABLES
+
+__all__ = ["CATALOG", "TERMS"]
+
+CATALOG: Final[dict[str, tuple[str, str]]] = {
+    **SENTENCES,
+    **PAGE,
+    **TABLES,
+    **PICTURES,
+    **GLOSSARY,
+}
+"""English and Japanese of every key."""

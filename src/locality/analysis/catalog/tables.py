@@ -1,0 +1,65 @@
+"""Fixed text of the tables: headings, units, and names of what has a few values."""
+
+from typing import Final
+
+__all__ = ["TABLES"]
+
+TABLES: Final[dict[str, tuple[str, str]]] = {
+    # headings
+    "head.a": ("column", "列"),
+    "head.b": ("other column", "相手の列"),
+    "head.weight": ("strength", "強さ"),
+    "head.kind": ("kind", "種類"),
+    "head.lag": ("lag", "遅れ"),
+    "head.confidence": ("confidence", "確信度"),
+    "head.source": ("source", "出所"),
+    "head.group": ("group", "群"),
+    "head.size": ("columns", "列数"),
+    "head.members": ("members", "含まれる列"),
+    "head.name": ("column", "列"),
+    "head.answer": ("verdict", "判定"),
+    "head.neighbors": ("neighbors", "近傍の数"),
+    "head.radius": ("radius", "半径"),
+    "head.bands": ("radius, coarse to fine", "半径(粗→細)"),
+    "head.independent": ("nats alone", "単独のナット"),
+    "head.local": ("nats with neighborhood", "近傍ありのナット"),
+    "head.beyond": ("nats beyond", "外側に残るナット"),
+    "head.p": ("p-value", "p 値"),
+    "head.partner": ("tied to", "外側の相手"),
+    "head.band": ("noise band", "ノイズ帯"),
+    "head.mean": ("mean radius", "平均半径"),
+    "head.largest": ("largest radius", "最大半径"),
+    "head.saved": ("nats saved", "減ったナット"),
+    "head.lost": ("nats a global model would add", "大域モデルでさらに減るナット"),
+    "head.quality": ("share of what can be learned", "学習可能な依存の割合"),
+    "head.with": ("rows with locality", "局所性ありの行数"),
+    "head.without": ("rows without", "局所性なしの行数"),
+    "head.stage": ("stage", "段階"),
+    "head.workers": ("workers", "並列数"),
+    "head.seconds": ("time, predicted", "時間(予測)"),
+    "head.actual": ("time, measured", "時間(実測)"),
+    "head.memory": ("memory", "メモリ"),
+    "head.disk": ("disk", "ディスク"),
+    # what has a few values
+    "kind.linear": ("linear", "線形"),
+    "kind.nonlinear": ("nonlinear", "非線形"),
+    "kind.lagged": ("lagged", "遅れあり"),
+    "source.data": ("found in the data", "データから発見"),
+    "source.given": ("given, not supported by the data", "指定あり、データの裏付けなし"),
+    "source.both": ("given and found", "指定あり、データでも確認"),
+    "lag.none": ("at once", "同時"),
+    "lag.leads": ("{name} leads by {rows:,}", "{name} が {rows:,} 行先行"),
+    "rows.never": ("beyond reach", "到達できない"),
+    "stage.closed form": ("closed form", "閉形式"),
+    "stage.networks": ("networks", "ニューラルネット"),
+    "stage.graph": ("graph", "グラフ"),
+    "stage.radius": ("radius", "半径の選択"),
+    "stage.one sample of 1,000 rows": ("one sample of 1,000 rows", "1,000 行の生成"),
+    "stage.score of 1,000 rows": ("score of 1,000 rows", "1,000 行の評価"),
+    # units
+    "unit.seconds": ("{value:.3g} s", "{value:.3g} 秒"),
+    "unit.minutes": ("{value:.3g} min", "{value:.3g} 分"),
+    "unit.hours": ("{value:.3g} h", "{value:.3g} 時間"),
+    "unit.days": ("{value:.3g} days", "{value:.3g} 日"),
+}
+"""English and Japanese of every key."""

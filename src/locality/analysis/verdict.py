@@ -1,0 +1,149 @@
+"""The verdict: local, partly local or not local, with its reasons.
+
+Four facts decide, each with a threshold that is stated where it is used:
+
+* **Share lost.** Of all nats that the best model knows about dependence, the share that the local
+  model gives up against the best global one (a shrunk Gaussian of everything, a few factors), if
+  the difference is sure (two standard errors over blocks of rows).
+* **Factors.** A few global factors that alone know as much as all neighborhoods: what looks like
+  many weak neighbors is one hidden cause.
+* **Crowd.** The share of all columns that a neighborhood must hold to know nine tenths of what is
+  to be known. A neighborhood of everybody is none.
+* **Far ties.** Columns that still know something of each other beyond their neighborhoods.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from locality._typing import FloatArray
+from locality.analysis.findings import Answer, Statement, Verdict
+
+__all__ = ["Evidence", "counts_as_far", "decide", "difference_error"]
+
+_LOST = 0.25  # share of dependence lost above which locality does not hold
+_LOST_PARTLY = 0.04
+_CROWD = 0.5
+_CROWD_COLUMNS = 15  # in smaller tables everybody may be a neighbor of everybody
+_FACTORS = 0.97  # of what neighborhoods save, saved by factors alone
+_FAR_NATS = 0.015  # of a far tie that counts
+_NO_DEPENDENCE = 0.01  # nats per column
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the verdict is drawn from; nats are held out, row by row.
+
+    Parameters
+    ----------
+    independent, local : float arrays [n_rows]
+    rivals : dict of float array [n_rows]
+        By name; the global Gaussian and the factor models, those with factors named "k factors".
+    n_columns : int
+    neighbors : float
+        Mean number of columns in the smallest neighborhoods that know nine tenths.
+    far : int
+        Columns with a sure tie beyond their neighborhood.
+    far_pair : tuple of str
+        The strongest such pair.
+    level : float
+    """
+
+    independent: FloatArray
+    local: FloatArray
+    rivals: dict[str, FloatArray]
+    n_columns: int
+    neighbors: float
+    far: int
+    far_pair: tuple[str, str]
+    level: float
+
+
+def decide(evidence: Evidence) -> Verdict:
+    """Draw the verdict."""
+    d = evidence.n_columns
+    independent, local = evidence.independent.mean(), evidence.local.mean()
+    name = min(evidence.rivals, key=lambda key: evidence.rivals[key].mean(), default="")
+    rival = evidence.rivals[name] if name else evidence.local
+    gap = evidence.local - rival
+    error = difference_error(gap)
+    known = max(float(independent - min(local, rival.mean())), 0.0)
+    lost = float(gap.mean()) if gap.mean() > 2.0 * error else 0.0
+    share = min(lost / known, 1.0) if known > 0 else 0.0
+    crowd = evidence.neighbors / max(d - 1, 1)
+    answer: Answer = "local"
+    reasons: list[Statement] = []
+    if known < _NO_DEPENDENCE * d:
+        reasons.append(Statement("reason_independent", {"nats": known / d}))
+    else:
+        answer, reasons = _dependent(evidence, name, share, known, crowd)
+    numbers: dict[str, str | int | float] = {
+        "columns": d,
+        "neighbors": evidence.neighbors,
+        "share": 100.0 * share,
+        "saved": known,
+    }
+    key = answer.replace(" ", "_")
+    summary = (Statement(f"summary_{key}", numbers), Statement(f"advice_{key}", numbers))
+    return Verdict(
+        answer=answer,
+        summary=summary,
+        reasons=tuple(reasons),
+        independent=float(independent),
+        local=float(local),
+        best_global=float(rival.mean()),
+        local_error=error,
+        share_lost=share,
+        neighbors=evidence.neighbors,
+    )
+
+
+def _dependent(
+    evidence: Evidence, name: str, share: float, known: float, crowd: float
+) -> tuple[Answer, list[Statement]]:
+    """The answer where there is dependence."""
+    d, reasons = evidence.n_columns, []
+    answer: Answer = "local"
+    saved = evidence.independent.mean() - evidence.local.mean()
+    few = {k: v for k, v in evidence.rivals.items() if k.endswith("factors")}
+    best = min(few, key=lambda key: few[key].mean(), default="")
+    if best and evidence.independent.mean() - few[best].mean() >= _FACTORS * saved:
+        answer = "not local"
+        reasons.append(Statement("reason_factors", {"factors": int(best.split()[0])}))
+    if share > _LOST:
+        answer = "not local"
+    if crowd > _CROWD and d >= _CROWD_COLUMNS:
+        answer = "not local"
+        numbers: dict[str, str | int | float] = {"neighbors": evidence.neighbors, "columns": d}
+        reasons.append(Statement("reason_crowd", numbers))
+    else:
+        reasons.append(Statement("reason_neighbors", {"neighbors": evidence.neighbors}))
+    if share > 0.0:
+        if share > _LOST_PARTLY and answer == "local":
+            answer = "partly local"
+        kind = "reason_lost_factors" if name.endswith("factors") else "reason_lost"
+        reasons.append(Statement(kind, {"share": 100.0 * share, "nats": share * known}))
+    else:
+        reasons.append(Statement("reason_nothing_lost"))
+    if evidence.far:
+        if answer == "local":
+            answer = "partly local"
+        a, b = evidence.far_pair
+        reasons.append(Statement("reason_far", {"count": evidence.far, "a": a, "b": b}))
+    else:
+        reasons.append(Statement("reason_nothing_far", {"level": evidence.level}))
+    return answer, reasons
+
+
+def difference_error(difference: FloatArray, n_blocks: int = 20) -> float:
+    """Standard error of a mean over rows that may follow each other, from blocks of rows."""
+    n_blocks = min(n_blocks, len(difference))
+    if n_blocks < 2:
+        return float("inf")
+    means = [block.mean() for block in np.array_split(difference, n_blocks)]
+    return float(np.std(means, ddof=1) / n_blocks**0.5)
+
+
+def counts_as_far(p_value: FloatArray, nats: FloatArray, level: float) -> np.ndarray:
+    """Which far ties are sure and large enough to matter [n_columns]."""
+    return (p_value < level) & (nats > _FAR_NATS)
