@@ -15,6 +15,7 @@ its tests (Bonferroni) and for the number of columns (Holm). What it is worth is
 nats, with r the correlation of e and φ.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,18 +55,25 @@ class FarDependence:
 
 
 def far_dependence(
-    now: FloatArray, near: list[FloatArray], outside: BoolArray, folds: IntArray
+    now: FloatArray,
+    near: Callable[[int], FloatArray],
+    outside: BoolArray,
+    folds: IntArray,
+    tick: Callable[[], None] = lambda: None,
 ) -> FarDependence:
     """Test every column against all columns outside its neighborhood.
 
     Parameters
     ----------
     now : float array [n_rows, n_columns]
-    near : list of float arrays [n_rows, n_neighbors]
-        What each column sees: its neighbors now and, for a series, the past of the neighborhood.
+    near : callable
+        What a column sees [n_rows, n_neighbors]: its neighbors now and, for a series, the past of
+        the neighborhood; the nearest first.
     outside : bool array [n_columns, n_columns]
         Which columns k lie outside the neighborhood of column j.
     folds : int array [n_rows]
+    tick : callable
+        Called after every column.
     """
     n, d = now.shape
     features = hermite(now)  # [n_rows, n_columns, orders]
@@ -74,11 +82,13 @@ def far_dependence(
     p_value, nats, partner = np.ones(d), np.zeros(d), np.full(d, -1)
     splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
     for j in range(d):
+        tick()
         if not outside[j].any():
             continue
+        seen = near(j)
         left = features[:, j] - features[:, j].mean(axis=0)
-        if near[j].shape[1]:
-            inputs = _inputs(near[j], features[:, j, 0])
+        if seen.shape[1]:
+            inputs = _inputs(seen, features[:, j, 0])
             left = left - cross_val_predict(Ridge(_RIDGE), inputs, left, cv=splits)
         left = (left - left.mean(axis=0)) / np.maximum(left.std(axis=0), 1e-12)
         shape = _ORDERS, d, _ORDERS

@@ -16,9 +16,11 @@ import numpy as np
 from sklearn.isotonic import isotonic_regression
 
 from locality._typing import FloatArray, IntArray
-from locality.analysis.trials import CurvePoint
+from locality.analysis.trials import Fitted
 
 __all__ = ["ErrorCurves", "LimitCurve"]
+
+_SMALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class ErrorCurves:
     spread: FloatArray
 
     @classmethod
-    def of(cls, points: list[CurvePoint]) -> "ErrorCurves":
+    def of(cls, points: list[Fitted]) -> "ErrorCurves":
         """From fits to parts of the rows; radii that small parts cannot support are left out."""
         n_radii = min(len(point.radii) for point in points)
         whole = max(points, key=lambda point: point.n_rows)
@@ -99,9 +101,16 @@ class ErrorCurves:
         return np.asarray(self.limit - self.limit.min())
 
     def best_radius(self, n_rows: float | None = None) -> int:
-        """Radius that minimizes the sum at this number of rows (default: those there are)."""
+        """Smallest radius that gives up less than a hundredth of what neighborhoods save.
+
+        Parameters
+        ----------
+        n_rows : float, optional
+            To learn from; those there are by default.
+        """
         total = self.limit + self.slope / (n_rows or self.n_rows)
-        return int(self.radii[int(total.argmin())])
+        excess = total - total.min()
+        return int(self.radii[int((excess <= _SMALL * excess[0]).argmax())])
 
     @property
     def decay_length(self) -> float | None:

@@ -1,37 +1,85 @@
 """Trials: the local model fitted to parts of the rows and judged on the others.
 
-Everything a check says about nats comes from here: held-out nats row by row (five contiguous parts,
-each judged by a model of the rest), and held-out nats of every radius for several numbers of rows,
-from which the learning curve and the two errors follow. The models are linear: what networks would
-add lies on top and does not change where dependence reaches.
+Everything a check says about nats comes from here: held-out nats row by row (contiguous parts, each
+judged by a model of the rest), and held-out nats of every radius for several numbers of rows, from
+which the learning curve and the two errors follow. The models are linear: what networks would add
+lies on top and does not change where dependence reaches.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.domain import DependencyGraph
-from locality.estimator import LocalizedDiffusion
+from locality.domain import Domain
+from locality.estimator.layout import to_state
+from locality.inference.nats import Nats
+from locality.local.field import ScoreField
+from locality.noise.levels import NoiseLevels
+from locality.training.executors import Executor, Inline
+from locality.training.trainer import Trainer
 
-__all__ = ["CurvePoint", "HeldOut", "Trials", "contiguous_folds"]
+__all__ = ["Fitted", "HeldOut", "Trials", "contiguous_folds"]
 
-N_FOLDS = 5
-_MIN_ROWS = 40  # of a part that a model is fitted to
+MIN_ROWS = 40  # of a part that a model is fitted to
 _MAX_PARTS = 3
+_STRETCHES = (5, 2)  # per part: rows in no order, a series
+_LARGE = 120  # columns from which neighborhoods and the number of trials are kept smaller
+_SLOTS = (160, 64)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A local model of some rows, and what it makes of others.
+
+    Parameters
+    ----------
+    n_rows : int
+        Learned from.
+    radii : int array [n_radii]
+    curve : float array [n_columns, n_radii, n_bands]
+        Cross-validated nats with one radius.
+    independent : float array [n_columns]
+        The same without neighbors or past.
+    held_out : float array [n_columns]
+        The same with the chosen radii.
+    band_radius : int array [n_columns, n_bands]
+        Chosen radii.
+    seconds : float
+        Of the fit.
+    bands : float array [n_judged, n_bands]
+        Nats of the rows judged, summed over columns.
+    columns : float array [n_columns, n_bands]
+        The same, mean over rows.
+    """
+
+    n_rows: int
+    radii: IntArray
+    curve: FloatArray
+    independent: FloatArray
+    held_out: FloatArray
+    band_radius: IntArray
+    seconds: float
+    bands: FloatArray
+    columns: FloatArray
+
+    @property
+    def by_radius(self) -> FloatArray:
+        """Nats of a row with one radius for all [n_radii]."""
+        return np.asarray(self.curve.sum(axis=(0, 2)))
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Nats of every row, held out once; standardized units.
+    """Nats of every row, held out once.
 
     Parameters
     ----------
     bands : float array [n_rows, n_bands]
         Summed over columns.
-    columns : float array [n_columns]
-        Mean of each column, summed over bands.
+    columns : float array [n_columns, n_bands]
+        Mean over rows.
     """
 
     bands: FloatArray
@@ -44,28 +92,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True, eq=False)
-class CurvePoint:
-    """Held-out nats of a row for models of some rows.
+class _Task:
+    """Rows to learn from, rows to judge with their past before them, and how much of that."""
 
-    Parameters
-    ----------
-    rows : slice
-        What was learned from and judged on, by folds.
-    n_rows : int
-    own_radii : float
-        With a radius per column and noise band.
-    radii : int array [n_radii]
-    by_radius : float array [n_radii]
-        With one radius for all.
-    mean_radius : float
-    """
-
-    rows: slice
-    n_rows: int
-    own_radii: float
-    radii: IntArray
-    by_radius: FloatArray
-    mean_radius: float
+    domain: Domain
+    rows: FloatArray
+    judged: FloatArray
+    n_past: int
+    max_slots: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,70 +109,114 @@ class Trials:
     Parameters
     ----------
     z : float array [n_rows, n_columns]
-        Standardized and complete; in order of time if there are lags.
-    graph : DependencyGraph
+        Standardized and complete; in order of time if the domain has a time axis.
+    domain : Domain
     lags : int
-    tick : callable
-        Called after every fit.
+    executor : Executor
+        Runs fits side by side; no effect on the result.
     """
 
     z: FloatArray
-    graph: DependencyGraph
+    domain: Domain
     lags: int
-    tick: Callable[[], None] = lambda: None
+    executor: Executor = field(default_factory=Inline)
 
-    def fit(self, rows: FloatArray) -> LocalizedDiffusion:
-        """The local linear model of some rows."""
-        model = LocalizedDiffusion(
-            graph=self.graph, lags=self.lags, score="linear", random_state=0
-        ).fit(rows)
-        self.tick()
-        return model
+    @property
+    def n_folds(self) -> int:
+        """Parts of the rows that are judged in turn; fewer in large tables, to save time."""
+        return 5 if self.z.shape[1] <= _LARGE else 3
 
-    def held_out(self) -> HeldOut:
-        """Judge every row by a model of the other parts; the first ``lags`` rows are left out."""
-        folds = contiguous_folds(len(self.z))
-        found = []
-        for fold in range(N_FOLDS):
-            inside = np.flatnonzero(folds == fold)
-            model = self.fit(self.z[folds != fold])
-            start = max(0, inside[0] - self.lags)
-            bands = model.surprise(self.z[start : inside[-1] + 1], by_band=True)
-            skip = inside[0] - start
-            found.append(np.stack([np.asarray(band)[skip:] for band in bands.values()], axis=-1))
-        whole = np.concatenate(found)[self.lags :]  # [n_rows, n_columns, n_bands]
-        return HeldOut(whole.sum(axis=1), whole.sum(axis=2).mean(axis=0))
+    @property
+    def folds(self) -> IntArray:
+        """Part of every row that has a past [n_rows - lags]."""
+        return contiguous_folds(len(self.z), self.n_folds)[self.lags :]
 
-    def curve(self, fractions: tuple[int, ...] = (1, 2, 4)) -> list[CurvePoint]:
-        """Models of all rows, of halves, of quarters: at most three parts each.
+    @property
+    def parts(self) -> list[IntArray]:
+        """Rows of the fits of a learning curve: all, halves, quarters, at most three of each.
+
+        Each part is made of stretches from all over the table, so that slow drifts are in all of
+        them; of few and long ones for a series, in which every seam costs its past.
+        """
+        n, most = len(self.z), _MAX_PARTS if self.z.shape[1] <= _LARGE else 1
+        stretches = _STRETCHES[self.lags > 0]
+        found = [np.arange(n)]
+        for fraction in (2, 4):
+            if n // fraction < MIN_ROWS:
+                break
+            stretch = np.arange(n) * (fraction * stretches) // n
+            parts = [np.flatnonzero(stretch % fraction == k) for k in range(min(fraction, most))]
+            found += [part[: min(map(len, parts))] for part in parts]
+        return found
+
+    @property
+    def n_fits(self) -> int:
+        """How many models are fitted in all."""
+        return self.n_folds + len(self.parts)
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> tuple[HeldOut, list[Fitted]]:
+        """All trials.
 
         Parameters
         ----------
-        fractions : tuple of int
-            Into how many parts the rows are cut.
+        tick : callable
+            Called after every fit.
+
+        Returns
+        -------
+        held_out : HeldOut
+            Of all rows but the first ``lags``.
+        fitted : list of Fitted
+            One for each of ``parts``, the first to all rows.
         """
-        points = []
-        for fraction in fractions:
-            size = len(self.z) // fraction
-            if size < _MIN_ROWS:
-                break
-            for part in range(min(fraction, _MAX_PARTS)):
-                rows = slice(part * size, (part + 1) * size)
-                model = self.fit(self.z[rows]).model_
-                units = float(model.standardizer.log_scale.sum())
-                points.append(
-                    CurvePoint(
-                        rows,
-                        size,
-                        float(model.gather("held_out").sum()) + units,
-                        model.shards[0].radii,
-                        model.gather("linear_curve").sum(axis=(0, 2)) + units,
-                        float(model.gather("radius").mean()),
-                    )
-                )
-        return points
+        slots = _SLOTS[self.z.shape[1] > _LARGE]
+        none = self.z[:0]
+        tasks = [_Task(self.domain, self.z[rows], none, 0, slots) for rows in self.parts]
+        fold = contiguous_folds(len(self.z), self.n_folds)
+        for f in range(self.n_folds):
+            inside = np.flatnonzero(fold == f)
+            n_past = self.lags if f == 0 else min(self.lags, int(inside[0]))
+            start = 0 if f == 0 else inside[0] - n_past
+            judged = self.z[start : inside[-1] + 1]
+            tasks.append(_Task(self.domain, self.z[fold != f], judged, n_past, slots))
+        fitted = []
+        for result in self.executor.map(_fit, tasks):
+            fitted.append(result)
+            tick()
+        curve, judged_by = fitted[: len(self.parts)], fitted[len(self.parts) :]
+        share = np.array([len(part.bands) for part in judged_by], dtype=np.float64)
+        columns = np.average([part.columns for part in judged_by], axis=0, weights=share)
+        return HeldOut(np.concatenate([part.bands for part in judged_by]), columns), curve
 
 
-def contiguous_folds(n_rows: int) -> IntArray:
-    """Five parts of consecutive rows [n_rows]."""
-    return np.arange(n_rows) * N_FOLDS // n_rows
+def _fit(task: _Task) -> Fitted:
+    """Fit, and judge if there is something to be judged."""
+    center = task.rows.mean(axis=0)
+    state = to_state(task.rows - center, task.domain, False)
+    trained = Trainer(task.domain, max_slots=task.max_slots).train(state)
+    d = task.domain.n_nodes
+    first = trained.shards[0]
+    curve = np.empty((d, *first.linear_curve.shape[1:]))
+    held_out, independent = np.empty(d), np.empty(d)
+    band_radius = np.empty((d, first.radius.shape[1]), dtype=np.int64)
+    for shard in trained.shards:
+        curve[shard.target] = shard.linear_curve
+        independent[shard.target] = shard.held_out_independent
+        held_out[shard.target] = shard.held_out
+        band_radius[shard.target] = shard.radius
+    bands, columns = np.empty((0, first.radius.shape[1])), np.empty((d, first.radius.shape[1]))
+    if len(task.judged):
+        field = ScoreField(task.domain, trained.shards)
+        levels = NoiseLevels.for_scales(field.conditional_scale, field.largest_variance)
+        judged = to_state(task.judged - center, task.domain, False)
+        nats = Nats(levels, by_band=True).surprise(field, judged).bands[:, :, task.n_past :]
+        bands, columns = nats.sum(axis=1).T, nats.mean(axis=2).T
+    return Fitted(
+        len(task.rows), first.radii, curve, independent, held_out, band_radius,
+        sum(trained.seconds.values()), bands, columns,
+    )  # fmt: skip
+
+
+def contiguous_folds(n_rows: int, n_folds: int = 5) -> IntArray:
+    """Parts of consecutive rows [n_rows]."""
+    return np.arange(n_rows) * n_folds // n_rows

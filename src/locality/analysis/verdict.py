@@ -17,9 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from locality._typing import FloatArray
-from locality.analysis.findings import Answer, Statement, Verdict
+from locality.analysis.findings import Answer, BandFinding, Statement, Verdict
+from locality.analysis.trials import Fitted
+from locality.noise.levels import band_labels
 
-__all__ = ["Evidence", "counts_as_far", "decide", "difference_error"]
+__all__ = [
+    "Evidence",
+    "answer_of",
+    "bands_found",
+    "counts_as_far",
+    "decide",
+    "difference_error",
+]
 
 _LOST = 0.25  # share of dependence lost above which locality does not hold
 _LOST_PARTLY = 0.04
@@ -27,6 +36,7 @@ _CROWD = 0.5
 _CROWD_COLUMNS = 15  # in smaller tables everybody may be a neighbor of everybody
 _FACTORS = 0.97  # of what neighborhoods save, saved by factors alone
 _FAR_NATS = 0.015  # of a far tie that counts
+_FAR_LEVEL = 0.2  # times the level: one false tie would already change the answer
 _NO_DEPENDENCE = 0.01  # nats per column
 
 
@@ -135,6 +145,38 @@ def _dependent(
     return answer, reasons
 
 
+def answer_of(needed: int, n_columns: int, far: bool) -> Answer:
+    """The answer for one column: how many others it needs, and whether one beyond matters."""
+    if n_columns >= _CROWD_COLUMNS and needed > _CROWD * (n_columns - 1):
+        return "not local"
+    return "partly local" if far else "local"
+
+
+def bands_found(
+    rivals: dict[str, FloatArray], local: FloatArray, fitted: Fitted
+) -> tuple[BandFinding, ...]:
+    """The answer for every noise band, from nats [n_rows, n_bands]."""
+    alone = rivals["independent"].mean(axis=0)
+    others = [bands for name, bands in rivals.items() if name != "independent"]
+    found = []
+    for b, label in enumerate(band_labels()):
+        best = min(others, key=lambda bands: bands[:, b].mean()) if others else local
+        gap = local[:, b] - best[:, b]
+        lost = float(gap.mean()) if gap.mean() > 2.0 * difference_error(gap) else 0.0
+        saved = float(alone[b] - local[:, b].mean())
+        share = lost / max(saved + lost, _NO_DEPENDENCE)
+        answer: Answer = "local"
+        if lost > _NO_DEPENDENCE * fitted.curve.shape[0] / 5:
+            answer = (
+                "not local" if share > _LOST else "partly local" if share > _LOST_PARTLY else answer
+            )
+        radius = fitted.band_radius[:, b]
+        found.append(
+            BandFinding(label, float(radius.mean()), int(radius.max()), saved, lost, answer)
+        )
+    return tuple(found)
+
+
 def difference_error(difference: FloatArray, n_blocks: int = 20) -> float:
     """Standard error of a mean over rows that may follow each other, from blocks of rows."""
     n_blocks = min(n_blocks, len(difference))
@@ -146,4 +188,4 @@ def difference_error(difference: FloatArray, n_blocks: int = 20) -> float:
 
 def counts_as_far(p_value: FloatArray, nats: FloatArray, level: float) -> np.ndarray:
     """Which far ties are sure and large enough to matter [n_columns]."""
-    return (p_value < level) & (nats > _FAR_NATS)
+    return (p_value < _FAR_LEVEL * level) & (nats > _FAR_NATS)

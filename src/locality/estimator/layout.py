@@ -18,7 +18,7 @@ from locality._typing import FloatArray
 from locality.domain import Axis, DependencyGraph, Domain, learn_linear_graph, read_edge_list
 from locality.exceptions import GraphError, OptionError
 
-__all__ = ["build_domain", "from_state", "limits", "to_state"]
+__all__ = ["build_domain", "from_state", "given_graph", "limits", "to_state"]
 
 _LIMIT = 1.5  # samples stay within this many times the range seen
 
@@ -80,7 +80,7 @@ def build_domain(
         edges = np.column_stack([free[i], free[j], weight])
         whole = DependencyGraph.from_edges(edges, len(names))
     else:
-        whole = _given_graph(graph, list(names), list(all_names))
+        whole = given_graph(graph, list(names), list(all_names))
     return Domain(whole, tuple(names), axes, context)
 
 
@@ -125,7 +125,7 @@ def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Dom
     return Domain(DependencyGraph.empty(1), ("value",), (axis,))
 
 
-def _given_graph(graph: Any, names: list[str], all_names: list[str]) -> DependencyGraph:
+def given_graph(graph: Any, names: list[str], all_names: list[str]) -> DependencyGraph:
     """A graph over the modeled columns from whatever the user gave."""
     n = len(names)
     if isinstance(graph, DependencyGraph):

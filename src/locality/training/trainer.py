@@ -60,6 +60,8 @@ class Trainer:
         Of the networks; closed forms are always fitted in this process.
     shard_size : int
         Components of a shard.
+    max_slots : int
+        Of the largest neighborhood.
     """
 
     domain: Domain
@@ -68,6 +70,7 @@ class Trainer:
     seed: int = 0
     executor: Executor = field(default_factory=Inline)
     shard_size: int = _SHARD_SIZE
+    max_slots: int = _MAX_SLOTS
 
     def train(
         self, values: FloatArray, progress: Callable[[str, int, int], None] = lambda *_: None
@@ -113,7 +116,7 @@ class Trainer:
 
         From 0 to 8, then 12, 16 and 24, until neighborhoods stop growing or stick out of the
         lattice at more than half of its positions along an axis. The neighborhood of a single
-        target, of a hub say, stops growing before it is larger than 160 slots or, beyond radius
+        target, of a hub say, stops growing before it is larger than ``max_slots`` or, beyond radius
         1, than the number of examples supports (a quarter of it).
         """
         if self.radius != "auto":
@@ -130,7 +133,7 @@ class Trainer:
         for radius in _RADII[1:]:
             if not self._has_interior(radius, share=0.5):
                 break
-            most = _MAX_SLOTS if radius == 1 else min(_MAX_SLOTS, max(4, n_examples // 4))
+            most = self.max_slots if radius == 1 else min(self.max_slots, max(4, n_examples // 4))
             wider = np.where(reach == max(found), radius, reach)  # those that have not stopped
             stencils = self.domain.stencils(wider)
             if (stencils.sizes > most).any():

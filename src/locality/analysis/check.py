@@ -1,0 +1,265 @@
+"""The check: does locality hold in a table, and what follows from the answer.
+
+A table becomes normal scores (`subject`), its dependences are found and compared with what the user
+knows (`dependences`), local linear models are fitted to parts of the rows and judged on others
+(`trials`), what lies beyond their neighborhoods is tested (`beyond`), rivals are fitted (`rivals`),
+the two errors are separated (`errors`), and a verdict is drawn (`verdict`).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from locality._typing import FloatArray, IntArray
+from locality.analysis.advice import next_steps, remarks
+from locality.analysis.beyond import FarDependence, far_dependence
+from locality.analysis.dependences import Dependences
+from locality.analysis.errors import ErrorCurves
+from locality.analysis.findings import (
+    ComponentFinding,
+    FactorFinding,
+    GroupFinding,
+    RadiusFinding,
+)
+from locality.analysis.learning import LearningCurves
+from locality.analysis.memory import choose_lags, search_depth
+from locality.analysis.report import LocalityReport
+from locality.analysis.rivals import Rival, factors, independent, lagged, shrunk
+from locality.analysis.subject import Subject
+from locality.analysis.surroundings import Surroundings
+from locality.analysis.trials import Fitted, HeldOut, Trials, contiguous_folds
+from locality.analysis.verdict import Evidence, answer_of, bands_found, counts_as_far, decide
+from locality.data.table import Table
+from locality.domain import Axis, Domain
+from locality.exceptions import OptionError
+from locality.training.executors import executor, one_thread
+
+__all__ = ["check"]
+
+Progress = Callable[[str, int, int], None]
+_FACTORS = (1, 2, 4, 8)
+_MOST_TESTED_ROWS = 4_000
+
+
+def check(
+    X: Any,
+    *,
+    graph: Any = None,
+    merge: bool = False,
+    lags: int | str = "auto",
+    level: float = 0.05,
+    columns: Iterable[str] | None = None,
+    drop: Iterable[str] = (),
+    time: str | None = None,
+    title: str = "table",
+    n_jobs: int = 1,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> LocalityReport:
+    """Does locality hold in a table?
+
+    Parameters
+    ----------
+    X : pandas, polars or pyarrow frame, or array [n_rows, n_columns]
+        Numbers; missing values are allowed. Rows in order of time if they have one.
+    graph : path, networkx graph, scipy matrix, DependencyGraph, "chain" or "ring", optional
+        What you know of who depends on whom. It is compared with the data, and the verdict is
+        about locality in this graph. By default the graph is learned.
+    merge : bool, default False
+        Judge the given graph and the dependences found in the data together.
+    lags : int or "auto", default "auto"
+        Rows of the past that each row may depend on; 0 for rows in no order.
+    level : float, default 0.05
+        Accepted share of false edges, and error level of the tests.
+    columns, drop : iterables of str, optional
+        Columns to check, and to leave out.
+    time : str, optional
+        Column with the time of each row, which is left out.
+    title : str
+        Name of the table in the report.
+    n_jobs : int, default 1
+        Worker processes; no effect on the result.
+    random_state : int, default 0
+        Of the draws that fill gaps.
+    progress : callable, optional
+        Called with (stage, done, total).
+
+    Returns
+    -------
+    LocalityReport
+
+    Raises
+    ------
+    DataError
+        The table has fewer than 40 rows, or fewer than two columns that vary.
+    GraphError
+        The graph does not fit the columns.
+    OptionError
+        A parameter is out of range.
+
+    Notes
+    -----
+    The graph is learned from all rows, held-out ones included, at the stated level of false edges:
+    with few rows its nats are slightly optimistic.
+
+    Examples
+    --------
+    >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+    >>> rows = OrnsteinUhlenbeckChain(12, correlation=0.7).sample(400, random_state=0)
+    >>> report = check(rows, graph="chain", lags=0)
+    >>> report.verdict.answer
+    'local'
+    """
+    _require(lags, level)
+    tell = progress or _quiet
+    with one_thread():
+        table = Table.from_frame(X, columns=columns, drop=drop, time=time)
+        subject = Subject.of(table, random_state)
+        tell("graph", 0, 1)
+        z = subject.complete
+        n_lags = choose_lags(z) if lags == "auto" else int(lags)
+        depth = search_depth(len(z), z.shape[1], n_lags) if lags == "auto" else n_lags
+        ties = Dependences.of(
+            subject.scores, subject.names, table.names, graph=graph, lags=depth, level=level
+        )
+        tell("graph", 1, 1)
+        axes = (Axis("time", window=(n_lags, 0)),) if n_lags else ()
+        domain = Domain(ties.graph("merged" if merge else "given"), subject.names, axes)
+        trials = Trials(z, domain, n_lags, executor(n_jobs))
+        done = 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            tell("trials", done, trials.n_fits)
+
+        held_out, fitted = trials.run(tick)
+        present = lagged(z, n_lags)
+        tell("rivals", 0, 1)
+        rivals = _rivals(present, z.shape[1], trials.folds)
+        surroundings = Surroundings.of(fitted[0], domain)
+        far = _beyond(z, surroundings, n_lags, tell)
+        learning = LearningCurves.of(z, n_lags, trials, fitted)
+        tell("rivals", 1, 1)
+    curves = ErrorCurves.of(fitted)
+    sure = counts_as_far(far.p_value, far.nats, level)
+    strongest = int(np.argmax(np.where(sure, far.nats, -1.0)))
+    verdict = decide(
+        Evidence(
+            independent=rivals["independent"].nats,
+            local=held_out.nats,
+            rivals={name: r.nats for name, r in rivals.items() if name != "independent"},
+            n_columns=z.shape[1],
+            neighbors=float(surroundings.needed.mean()),
+            far=int(sure.sum()),
+            far_pair=(subject.names[strongest], subject.names[int(far.partner[strongest])]),
+            level=level,
+        )
+    )
+    groups = ties.groups()
+    return LocalityReport(
+        title=title,
+        n_rows=table.n_rows,
+        n_columns=len(subject.names),
+        lags=n_lags,
+        level=level,
+        verdict=verdict,
+        edges=ties.edges,
+        groups=groups,
+        radii=_radii(curves),
+        radius=curves.best_radius(),
+        components=_components(fitted[0], held_out, surroundings, far, groups, level),
+        bands=bands_found(
+            {name: rival.bands for name, rival in rivals.items()}, held_out.bands, fitted[0]
+        ),
+        learning=learning.points,
+        rows_needed=learning.rows_needed(),
+        factors=tuple(
+            FactorFinding(int(name.split()[0]), float(rival.nats.mean()))
+            for name, rival in rivals.items()
+            if name.endswith("factors")
+        ),
+        costs=(),
+        next_steps=next_steps(verdict, ties, n_lags, merge),
+        notes=(*subject.notes, *remarks(ties, curves, n_lags, len(z))),
+    )
+
+
+def _rivals(rows: FloatArray, d: int, folds: IntArray) -> dict[str, Rival]:
+    """By name."""
+    found = [independent(rows, d, folds), shrunk(rows, d, folds)]
+    found += [factors(rows, d, folds, k) for k in _FACTORS if 3 * k <= d]
+    return {rival.name: rival for rival in found}
+
+
+def _beyond(z: FloatArray, sees: Surroundings, lags: int, tell: Progress) -> FarDependence:
+    """Test what lies beyond the neighborhoods, on at most 4,000 rows."""
+    step = -(-(len(z) - lags) // _MOST_TESTED_ROWS)
+    rows = np.arange(lags, len(z), step)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        tell("beyond", done, z.shape[1])
+
+    folds = contiguous_folds(len(rows))
+    return far_dependence(z[rows], sees.views(z, lags, rows), sees.outside(), folds, tick)
+
+
+def _radii(curves: ErrorCurves) -> tuple[RadiusFinding, ...]:
+    numbers = np.stack(
+        [
+            curves.limit + curves.statistical,
+            curves.spread,
+            curves.localization,
+            curves.statistical,
+        ],
+        axis=1,
+    )
+    return tuple(
+        RadiusFinding(radius, *row)
+        for radius, row in zip(curves.radii.tolist(), numbers.tolist(), strict=True)
+    )
+
+
+def _components(
+    fitted: Fitted,
+    held_out: HeldOut,
+    sees: Surroundings,
+    far: FarDependence,
+    groups: tuple[GroupFinding, ...],
+    level: float,
+) -> tuple[ComponentFinding, ...]:
+    names = sees.domain.names
+    group_of = {member: group.name for group in groups for member in group.members}
+    sure = counts_as_far(far.p_value, far.nats, level)
+    local = held_out.columns.sum(axis=1)
+    return tuple(
+        ComponentFinding(
+            name=name,
+            group=group_of.get(name, ""),
+            answer=answer_of(int(sees.needed[j]), len(names), bool(sure[j])),
+            n_neighbors=float(sees.needed[j]),
+            radius=int(sees.reach[j]),
+            band_radii=tuple(fitted.band_radius[j].tolist()),
+            independent=float(fitted.independent[j]),
+            local=float(local[j]),
+            beyond=float(far.nats[j]) if sure[j] else 0.0,
+            p_value=float(far.p_value[j]),
+            partner=names[int(far.partner[j])] if sure[j] else "",
+        )
+        for j, name in enumerate(names)
+    )
+
+
+def _require(lags: int | str, level: float) -> None:
+    if lags != "auto" and (isinstance(lags, bool | str) or lags < 0):
+        raise OptionError(f'lags must be "auto" or a whole number of rows ≥ 0, found {lags!r}.')
+    if not 0 < level < 1:
+        raise OptionError(f"level must be a share between 0 and 1, found {level}.")
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """No progress is shown."""

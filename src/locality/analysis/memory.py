@@ -1,0 +1,77 @@
+"""Memory: how many rows of the past a table needs, and how far back to look for delays.
+
+Rows in no order need none: if hardly any column is correlated with itself one row ago, there is no
+series. Otherwise local models of some columns that belong together are fitted with more and more
+lags, and the smallest number that is within a hundredth of a nat per column of the best is taken.
+"""
+
+import numpy as np
+
+from locality._typing import FloatArray
+from locality.analysis.piece import related_columns
+from locality.domain import Axis, Domain, learn_linear_graph
+from locality.estimator.layout import to_state
+from locality.training.trainer import Trainer
+
+__all__ = ["choose_lags", "search_depth"]
+
+_CANDIDATES = (1, 2, 3, 5)
+_COLUMNS = 24
+_ROWS = 4_000
+_GOOD_ENOUGH = 0.01  # nats per column
+_SERIAL = 4.0  # standard errors of a correlation with the row before
+_SHARE = 0.1  # of columns that must repeat themselves
+_DEPTH = 20  # rows
+_ROWS_PER_LAG = 25
+_TESTS = 5_000  # columns × lags searched for delays
+
+
+def choose_lags(z: FloatArray) -> int:
+    """Rows of the past that a model of the table should be given.
+
+    Parameters
+    ----------
+    z : float array [n_rows, n_columns]
+        Standardized and complete, in the order of the table.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.standard_normal((500, 5))
+    >>> choose_lags(z)
+    0
+    >>> choose_lags(z.cumsum(axis=0)[:, :2] * 0.1) > 0
+    True
+    """
+    n = len(z)
+    own = np.abs((z[1:] * z[:-1]).mean(axis=0))
+    if (own > _SERIAL / np.sqrt(n)).mean() < _SHARE:
+        return 0
+    columns = np.sort(related_columns(z, min(_COLUMNS, z.shape[1])))
+    part = z[:_ROWS, columns]
+    part = part - part.mean(axis=0)
+    names = tuple(f"x{j}" for j in range(len(columns)))
+    candidates = [lags for lags in _CANDIDATES if n >= _ROWS_PER_LAG * (lags + 1)]
+    nats = []
+    for lags in candidates:
+        graph = learn_linear_graph(part, lags, min(8, max(1, len(columns) - 1)), 0.9).graph
+        domain = Domain(graph, names, (Axis("time", window=(lags, 0)),))
+        trained = Trainer(domain, max_slots=64).train(to_state(part, domain, False))
+        nats.append(sum(float(shard.held_out.sum()) for shard in trained.shards))
+    if not nats:
+        return 0
+    enough = np.array(nats) <= min(nats) + _GOOD_ENOUGH * len(columns)
+    return candidates[int(enough.argmax())]
+
+
+def search_depth(n_rows: int, n_columns: int, lags: int) -> int:
+    """Rows back that are searched for delays: 20, less where rows are few or columns many.
+
+    Examples
+    --------
+    >>> search_depth(2000, 50, 2), search_depth(2000, 50, 0), search_depth(200, 50, 1)
+    (20, 0, 8)
+    """
+    if not lags:
+        return 0
+    return max(lags, min(_DEPTH, n_rows // _ROWS_PER_LAG, _TESTS // n_columns))
