@@ -65,10 +65,22 @@ class Piece:
     graph_seconds: float
 
     @property
+    def n_examples(self) -> int:
+        """Rows of the piece."""
+        return int(self.state.shape[self._row_axis])
+
+    @property
     def row_share(self) -> float:
         """Rows of the piece by rows of the table."""
-        series = any(axis.is_series for axis in self.domain.axes)
-        return float((self.state.shape[1] if series else self.state.shape[-1]) / self.n_rows)
+        return self.n_examples / self.n_rows
+
+    def rows(self, n: int) -> FloatArray:
+        """The state of the first n rows."""
+        return self.state[:, :n] if self._row_axis == 1 else self.state[..., :n]
+
+    @property
+    def _row_axis(self) -> int:
+        return 1 if any(axis.is_series for axis in self.domain.axes) else -1
 
     @classmethod
     def of(cls, table: Table, parameters: Mapping[str, Any]) -> "Piece":

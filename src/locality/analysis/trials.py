@@ -20,7 +20,7 @@ from locality.noise.levels import NoiseLevels
 from locality.training.executors import Executor, Inline
 from locality.training.trainer import Trainer
 
-__all__ = ["Fitted", "HeldOut", "Trials", "contiguous_folds"]
+__all__ = ["Fitted", "HeldOut", "Trials", "contiguous_folds", "fit_once"]
 
 MIN_ROWS = 40  # of a part that a model is fitted to
 _MAX_PARTS = 3
@@ -215,6 +215,11 @@ def _fit(task: _Task) -> Fitted:
         len(task.rows), first.radii, curve, independent, held_out, band_radius,
         sum(trained.seconds.values()), bands, columns,
     )  # fmt: skip
+
+
+def fit_once(rows: FloatArray, domain: Domain, max_slots: int = _SLOTS[1]) -> Fitted:
+    """The local model of some rows [n_rows, n_columns], cross-validated on them."""
+    return _fit(_Task(domain, rows, rows[:0], 0, max_slots))
 
 
 def contiguous_folds(n_rows: int, n_folds: int = 5) -> IntArray:

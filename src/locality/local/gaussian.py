@@ -179,19 +179,22 @@ class LocalGaussian:
         near = gap.abs() <= _NEAR * torch.maximum(values[:, :, None], values[:, None, :])
         apart = (r / gap.masked_fill(near, torch.inf)).sum(2)
         together = r.masked_fill(~near, 0.0).sum(2)
-        shape = len(shrinkages), len(BAND_EDGES) - 1, self.n_units
-        result = torch.empty(shape, dtype=torch.float64)
-        for number, gamma in enumerate(shrinkages):
-            moved = ((1.0 - gamma) * values + gamma).clamp_min(_FLOOR)
-            reached = []
-            for edge in BAND_EDGES:
-                snr = edge**-2.0 if edge else torch.inf
-                log_term, inverse = _antiderivative(moved, snr)
-                logs = moved.log() if np.isinf(snr) else torch.log1p(moved * snr)
-                slope = 1.0 / moved if np.isinf(snr) else snr * inverse
-                quadratic = 2.0 * apart * logs / (1.0 - gamma) + together * slope
-                reached.append(0.5 * (u**2 * (log_term + inverse) + quadratic).sum(-1))
-            result[number] = torch.stack(reached).diff(dim=0)
+        gamma = torch.tensor(shrinkages, dtype=torch.float64)[:, None, None]
+        moved = ((1.0 - gamma) * values + gamma).clamp_min_(_FLOOR)  # [n_shrinkages, n_units, n]
+        power = u**2
+        of_log = power + 2.0 * apart / (1.0 - gamma)
+        reached = []
+        for edge in BAND_EDGES:
+            if edge == 0.0:
+                total = (of_log * moved.log()).sum(-1) + (together / moved).sum(-1)
+            else:
+                snr = edge**-2.0
+                scaled = moved * snr
+                total = (of_log * torch.log1p(scaled)).sum(-1)
+                total += (scaled.add_(1.0).reciprocal_() * (power + snr * together)).sum(-1)
+                total -= float(np.log1p(snr)) * power.sum(-1)
+            reached.append(0.5 * total)
+        result = torch.stack(reached, dim=1).diff(dim=1)
         result[:, 0] += 0.5 * (_LOG_2PI + 1.0)
         return result
 

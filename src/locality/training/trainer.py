@@ -4,7 +4,7 @@ The graph is cut into shards; each is a task of its own. With ``radius="auto"`` 
 first measured (the linear curve over all radii), then fitted at the radii their curves choose.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -73,9 +73,12 @@ class Trainer:
     max_slots: int = _MAX_SLOTS
 
     def train(
-        self, values: FloatArray, progress: Callable[[str, int, int], None] = lambda *_: None
+        self,
+        values: FloatArray,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        only: Sequence[int] | None = None,
     ) -> Trained:
-        """Train all shards.
+        """Train all shards, or some.
 
         Parameters
         ----------
@@ -83,10 +86,12 @@ class Trainer:
             Standardized and complete.
         progress : callable
             Called with (stage, shards done, shards in all).
+        only : sequence of int, optional
+            Numbers of the shards to train; they do not depend on the others.
         """
         seconds = {}
         start = perf_counter()
-        tasks = self._tasks(values)
+        tasks = self.tasks(values, only)
         seconds["neighborhoods"] = perf_counter() - start
         if self.options is None:
             start = perf_counter()
@@ -154,7 +159,8 @@ class Trainer:
             for axis in self.domain.axes
         )
 
-    def _tasks(self, values: FloatArray) -> list[ShardTask]:
+    def tasks(self, values: FloatArray, only: Sequence[int] | None = None) -> list[ShardTask]:
+        """The work, one task per shard; parameters as in ``train``."""
         series = any(axis.is_series for axis in self.domain.axes)
         n_rows = values.shape[1] if series else values.shape[-1]
         n_examples = int(np.prod(values.shape[1:], dtype=np.int64))
@@ -166,6 +172,8 @@ class Trainer:
         folds = fold_of_row(n_rows)
         tasks = []
         for number, nodes in enumerate(cut.shards):
+            if only is not None and number not in only:
+                continue
             mine = {radius: s.select(nodes) for radius, s in stencils.items()}
             halo = np.unique(mine[max(mine)].node)
             tasks.append(

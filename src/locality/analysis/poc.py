@@ -1,0 +1,282 @@
+"""Proof of concept: the smallest group of columns, and the smallest radius, that are good enough.
+
+Before a whole plant is modeled, a few sensors should show that it works. A group grows from one
+column by its strongest ties. A group is worth looking at alone if little is lost by leaving the
+rest of the table out: its **quality** is the share, of all that the model of the whole table knows
+about the dependence of these columns, that a model of the group alone knows (held-out nats). The
+first group that reaches the target is then modeled for real on the first four fifths of the rows
+and judged on the rest: margins, pairs and a classifier, each as a share of what the training rows
+themselves reach (`fidelity`). If straight lines fall short, networks are tried.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from locality._typing import FloatArray, IntArray
+from locality.analysis.dependences import Dependences
+from locality.analysis.fidelity import Fidelity, fidelity
+from locality.analysis.memory import choose_lags
+from locality.analysis.subject import Subject
+from locality.analysis.trials import Fitted, fit_once
+from locality.data.table import Table
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.estimator import LocalizedDiffusion
+from locality.exceptions import DataError, OptionError
+from locality.training.executors import one_thread
+
+__all__ = ["GroupTrial", "ProofOfConcept", "poc"]
+
+Progress = Callable[[str, int, int], None]
+_SMALLEST = 5
+_GROWTH = 1.5
+_KEPT_BACK = 0.2  # of the rows
+_STRETCH = 50  # rows drawn at a time from a series
+
+
+@dataclass(frozen=True)
+class GroupTrial:
+    """A group modeled alone.
+
+    Parameters
+    ----------
+    n_columns : int
+    radius : int
+        The smallest with which the target is met; the best if it is not.
+    quality : float
+        With that radius.
+    """
+
+    n_columns: int
+    radius: int
+    quality: float
+
+
+@dataclass(frozen=True, eq=False)
+class ProofOfConcept:
+    """What was found.
+
+    Parameters
+    ----------
+    met : bool
+        Whether nats, margins, pairs and classifier reach the target.
+    target : float
+    columns : tuple of str
+        The group, in the order in which it grew.
+    radius : int
+    quality : float
+    score : {"linear", "neural"}
+        Of the model.
+    shares : dict of float
+        Margins, pairs on edges, other pairs, classifier: drawn rows as a share of training rows.
+    drawn, training : Fidelity
+    trials : tuple of GroupTrial
+    lags : int
+    graph : DependencyGraph
+        Of the group.
+    model : LocalizedDiffusion
+        Of the group, learned from the first four fifths of the rows.
+    synthetic : frame
+        As many rows as were kept back.
+    """
+
+    met: bool
+    target: float
+    columns: tuple[str, ...]
+    radius: int
+    quality: float
+    score: str
+    shares: dict[str, float]
+    drawn: Fidelity
+    training: Fidelity
+    trials: tuple[GroupTrial, ...]
+    lags: int
+    graph: DependencyGraph
+    model: LocalizedDiffusion
+    synthetic: Any
+
+    @property
+    def short(self) -> tuple[str, ...]:
+        """What falls short of the target."""
+        found = [name for name, share in self.shares.items() if share < self.target]
+        return ("nats", *found) if self.quality < self.target else tuple(found)
+
+
+def poc(
+    X: Any,
+    *,
+    quality: float = 0.95,
+    start: str | None = None,
+    graph: Any = None,
+    lags: int | str = "auto",
+    score: Literal["auto", "linear", "neural"] = "auto",
+    columns: Iterable[str] | None = None,
+    drop: Iterable[str] = (),
+    time: str | None = None,
+    n_jobs: int = 1,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> ProofOfConcept:
+    """Find the smallest group of columns with which locality can be shown to work.
+
+    Parameters
+    ----------
+    X : frame or array [n_rows, n_columns]
+        Complete numbers.
+    quality : float, default 0.95
+        Share of what can be reached, in nats, margins, pairs and against a classifier.
+    start : str, optional
+        Column to grow from; by default the one with the strongest ties.
+    graph, lags, columns, drop, time, n_jobs, random_state, progress
+        As in ``check``.
+    score : {"auto", "linear", "neural"}, default "auto"
+        Networks if straight lines fall short; only one of them otherwise.
+
+    Returns
+    -------
+    ProofOfConcept
+
+    Raises
+    ------
+    DataError
+        Values are missing, or there are too few rows or columns.
+    OptionError
+        A parameter is out of range.
+
+    Examples
+    --------
+    >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+    >>> rows = OrnsteinUhlenbeckChain(20, correlation=0.7).sample(800, random_state=0)
+    >>> found = poc(rows, quality=0.9, lags=0)
+    >>> found.met, len(found.columns) < 20
+    (True, True)
+    """
+    tell = progress or (lambda stage, done, total: None)
+    if not 0 < quality < 1:
+        raise OptionError(f"quality must be a share between 0 and 1, found {quality}.")
+    if score not in ("auto", "linear", "neural"):
+        raise OptionError(f'score must be "auto", "linear" or "neural", found {score!r}.')
+    table = Table.from_frame(X, columns=columns, drop=drop, time=time)
+    table.require_complete()
+    with one_thread():
+        subject = Subject.of(table, random_state)
+        if start is not None and start not in subject.names:
+            known = "it was set aside" if start in table.names else "there is no such column"
+            raise DataError(f"A group cannot grow from {start!r}: {known}.")
+        tell("graph", 0, 1)
+        z = subject.complete
+        n_lags = choose_lags(z) if lags == "auto" else int(lags)
+        ties = Dependences.of(subject.scores, subject.names, table.names, graph=graph, lags=n_lags)
+        whole = ties.graph("merged")
+        order = _growth(whole, start and subject.names.index(start))
+        tell("graph", 1, 1)
+        reference = _fit(z, np.arange(z.shape[1]), whole, n_lags)
+        sizes = _sizes(len(order))
+        trials = []
+        for done, size in enumerate(sizes, 1):
+            trials.append(_trial(z, order[:size], whole, n_lags, reference, quality))
+            tell("groups", done, len(sizes))
+            if trials[-1].quality >= quality:
+                break
+    best = max(trials, key=lambda trial: (min(trial.quality, quality), -trial.n_columns))
+    members = order[: best.n_columns]
+    names = tuple(subject.names[j] for j in members)
+    part = DependencyGraph.from_scipy(whole.to_scipy().tocsr()[members][:, members])
+    for kind in ("linear", "neural") if score == "auto" else (score,):
+        tell("model", 0, 1)
+        model = LocalizedDiffusion(
+            graph=part, lags=n_lags, score=kind, n_jobs=n_jobs, random_state=random_state
+        )
+        found = _judged(table, names, model, part, best, quality, tuple(trials))
+        tell("model", 1, 1)
+        if found.met or set(found.short) == {"nats"}:
+            break
+    return found
+
+
+def _growth(graph: DependencyGraph, start: int | None) -> IntArray:
+    """Columns in the order in which a group grows: always the strongest tie to the group."""
+    matrix = graph.to_scipy().tocsr()
+    if start is None:
+        start = int(np.argmax(np.asarray(matrix.sum(axis=1)).ravel()))
+    order, tie = [start], matrix[[start]].toarray().ravel()
+    inside = np.zeros(graph.n_nodes, dtype=bool)
+    inside[start] = True
+    while True:
+        tie[inside] = 0.0
+        new = int(np.argmax(tie))
+        if tie[new] <= 0.0:
+            return np.array(order)
+        order.append(new)
+        inside[new] = True
+        tie = tie + matrix[[new]].toarray().ravel()
+
+
+def _sizes(n: int) -> list[int]:
+    """5, 8, 12, 18, … up to all that hang together."""
+    sizes, size = [], float(min(_SMALLEST, n))
+    while round(size) < n:
+        sizes.append(round(size))
+        size *= _GROWTH
+    return [*sizes, n]
+
+
+def _fit(z: FloatArray, members: IntArray, graph: DependencyGraph, lags: int) -> Fitted:
+    part = DependencyGraph.from_scipy(graph.to_scipy().tocsr()[members][:, members])
+    axes = (Axis("time", window=(lags, 0)),) if lags else ()
+    return fit_once(z[:, members], Domain(part, tuple(f"x{j}" for j in members), axes))
+
+
+def _trial(
+    z: FloatArray,
+    members: IntArray,
+    graph: DependencyGraph,
+    lags: int,
+    reference: Fitted,
+    target: float,
+) -> GroupTrial:
+    fitted = _fit(z, members, graph, lags)
+    alone = float(reference.independent[members].sum())
+    known = max(alone - float(reference.held_out[members].sum()), 1e-9)
+    quality = (alone - fitted.by_radius) / known
+    enough = np.flatnonzero(quality >= target)
+    place = int(enough[0]) if len(enough) else int(quality.argmax())
+    return GroupTrial(len(members), int(fitted.radii[place]), float(quality[place]))
+
+
+def _judged(
+    table: Table,
+    names: tuple[str, ...],
+    model: LocalizedDiffusion,
+    graph: DependencyGraph,
+    trial: GroupTrial,
+    target: float,
+    trials: tuple[GroupTrial, ...],
+) -> ProofOfConcept:
+    """Fit the group to the first rows, draw, and compare with the last."""
+    place = [table.names.index(name) for name in names]
+    values = table.values[:, place]
+    cut = round((1.0 - _KEPT_BACK) * len(values))
+    kinds = tuple(table.kinds[j] for j in place)
+    frame = Table(values, table.observed[:, place], names, kinds, flavor="pandas").frame
+    model.fit(frame(values[:cut], names, kinds=kinds, keep_rows=False))
+    n = len(values) - cut
+    n_series = max(1, n // _STRETCH) if model.lags else 1
+    synthetic = model.sample(-(-n // n_series) * n_series, n_series=n_series)[:n]
+    rows = np.asarray(synthetic, dtype=np.float64)
+    drawn = fidelity(rows, values[cut:], graph)
+    training = fidelity(values[:cut], values[cut:], graph)
+    shares = {
+        "margins": min(1.0, drawn.margins / training.margins),
+        "pairs on edges": min(1.0, drawn.edges / training.edges),
+        "other pairs": min(1.0, drawn.others / training.others),
+        "classifier": 1.0 - 2.0 * max(0.0, drawn.auc - max(training.auc, 0.5)),
+    }
+    shares = {name: share for name, share in shares.items() if np.isfinite(share)}
+    met = trial.quality >= target and all(share >= target for share in shares.values())
+    return ProofOfConcept(
+        met, target, names, trial.radius, trial.quality, model.score, shares, drawn, training,
+        trials, model.lags, graph, model, synthetic,
+    )  # fmt: skip
