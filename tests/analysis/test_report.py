@@ -183,7 +183,7 @@ def test_the_folder_holds_the_data(make_report: Make, tmp_path: Path) -> None:
     assert set(os.listdir(folder)) == FILES
     assert os.listdir(tmp_path) == ["report"]
     frame = pd.read_csv(folder / "graph.csv", keep_default_na=False)
-    assert list(frame) == ["a", "b", "weight", "kind", "lag", "confidence", "source"]
+    assert list(frame) == ["from", "to", "weight", "kind", "lag", "confidence", "source"]
     edges = [EdgeFinding(*row) for row in frame.itertuples(index=False)]
     assert edges == list(report.edges)  # to the last bit
     for name, part in (
@@ -211,7 +211,7 @@ def test_the_folder_holds_the_data(make_report: Make, tmp_path: Path) -> None:
 def test_empty_tables_keep_their_heads(bare_report: LocalityReport, tmp_path: Path) -> None:
     folder = bare_report.save(tmp_path / "report")
     assert set(os.listdir(folder)) == FILES
-    assert (folder / "graph.csv").read_text() == "a,b,weight,kind,lag,confidence,source\n"
+    assert (folder / "graph.csv").read_text() == "from,to,weight,kind,lag,confidence,source\n"
     assert (folder / "groups.csv").read_text() == "group,member\n"
     assert LocalityReport.from_dict(json.loads((folder / "report.json").read_bytes())).edges == ()
 

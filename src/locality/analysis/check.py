@@ -6,7 +6,7 @@ knows (`dependences`), local linear models are fitted to parts of the rows and j
 the two errors are separated (`errors`), and a verdict is drawn (`verdict`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,14 @@ from locality.analysis.findings import (
 )
 from locality.analysis.learning import LearningCurves
 from locality.analysis.memory import choose_lags, search_depth
+from locality.analysis.plan import plan
 from locality.analysis.report import LocalityReport
 from locality.analysis.rivals import Rival, factors, independent, lagged, shrunk
 from locality.analysis.subject import Subject
 from locality.analysis.surroundings import Surroundings
 from locality.analysis.trials import Fitted, HeldOut, Trials, contiguous_folds
 from locality.analysis.verdict import Evidence, answer_of, bands_found, counts_as_far, decide
+from locality.data.names import require_known
 from locality.data.table import Table
 from locality.domain import Axis, Domain
 from locality.exceptions import OptionError
@@ -51,6 +53,8 @@ def check(
     level: float = 0.05,
     columns: Iterable[str] | None = None,
     drop: Iterable[str] = (),
+    given: Sequence[str] = (),
+    cycles: Sequence[str] = (),
     time: str | None = None,
     title: str = "table",
     n_jobs: int = 1,
@@ -74,6 +78,12 @@ def check(
         Accepted share of false edges, and error level of the tests.
     columns, drop : iterables of str, optional
         Columns to check, and to leave out.
+    given : sequence of str
+        Columns that are known to drive the others (load, recipe, weather): what they explain is
+        taken out first.
+    cycles : sequence of str
+        Lengths of cycles that all columns share, such as "1d" and "7d"; needs ``time``. A numeric
+        time has cycles in its own unit.
     time : str, optional
         Column with the time of each row, which is left out.
     title : str
@@ -114,8 +124,10 @@ def check(
     _require(lags, level)
     tell = progress or _quiet
     with one_thread():
-        table = Table.from_frame(X, columns=columns, drop=drop, time=time)
-        subject = Subject.of(table, random_state)
+        wanted = None if columns is None else dict.fromkeys([*columns, *given])
+        table = Table.from_frame(X, columns=wanted, drop=drop, time=time)
+        require_known(table.names, given, "given")
+        subject = Subject.of(table, random_state, given, cycles)
         tell("graph", 0, 1)
         z = subject.complete
         n_lags = choose_lags(z) if lags == "auto" else int(lags)
@@ -142,6 +154,7 @@ def check(
         far = _beyond(z, surroundings, n_lags, tell)
         learning = LearningCurves.of(z, n_lags, trials, fitted)
         tell("rivals", 1, 1)
+        costs = plan(z, workers=(1, 2), graph=domain.graph, lags=n_lags).costs
     curves = ErrorCurves.of(fitted)
     sure = counts_as_far(far.p_value, far.nats, level)
     strongest = int(np.argmax(np.where(sure, far.nats, -1.0)))
@@ -180,7 +193,7 @@ def check(
             for name, rival in rivals.items()
             if name.endswith("factors")
         ),
-        costs=(),
+        costs=costs,
         next_steps=next_steps(verdict, ties, n_lags, merge),
         notes=(*subject.notes, *remarks(ties, curves, n_lags, len(z))),
     )

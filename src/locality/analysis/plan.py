@@ -16,6 +16,7 @@ import numpy as np
 
 from locality.analysis.findings import CostFinding
 from locality.analysis.piece import Piece
+from locality.analysis.record import to_plain
 from locality.data.table import Table
 from locality.estimator import LocalizedDiffusion
 from locality.estimator.options import check_options
@@ -58,11 +59,17 @@ class Plan:
     n_edges: int
     costs: tuple[CostFinding, ...]
 
-    def total(self, workers: int, stages: Sequence[str]) -> float:
-        """Seconds of some stages with a number of workers."""
-        return sum(
-            cost.seconds for cost in self.costs if cost.workers == workers and cost.stage in stages
-        )
+    def range(self, workers: int) -> tuple[float, float]:
+        """Seconds in all with a number of workers, at least and at most."""
+        seconds = {cost.stage: cost.seconds for cost in self.costs if cost.workers == workers}
+        low, high = (seconds.pop(stage, 0.0) for stage in _NETWORKS)
+        rest = sum(seconds.values())
+        return rest + low, rest + high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain dictionaries and lists."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
 
 def plan(

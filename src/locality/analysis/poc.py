@@ -10,14 +10,14 @@ themselves reach (`fidelity`). If straight lines fall short, networks are tried.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
+from locality.analysis.concept import GroupTrial, ProofOfConcept
 from locality.analysis.dependences import Dependences
-from locality.analysis.fidelity import Fidelity, fidelity
+from locality.analysis.fidelity import fidelity
 from locality.analysis.memory import choose_lags
 from locality.analysis.subject import Subject
 from locality.analysis.trials import Fitted, fit_once
@@ -27,81 +27,14 @@ from locality.estimator import LocalizedDiffusion
 from locality.exceptions import DataError, OptionError
 from locality.training.executors import one_thread
 
-__all__ = ["GroupTrial", "ProofOfConcept", "poc"]
+__all__ = ["poc"]
 
 Progress = Callable[[str, int, int], None]
 _SMALLEST = 5
 _GROWTH = 1.5
 _KEPT_BACK = 0.2  # of the rows
 _STRETCH = 50  # rows drawn at a time from a series
-
-
-@dataclass(frozen=True)
-class GroupTrial:
-    """A group modeled alone.
-
-    Parameters
-    ----------
-    n_columns : int
-    radius : int
-        The smallest with which the target is met; the best if it is not.
-    quality : float
-        With that radius.
-    """
-
-    n_columns: int
-    radius: int
-    quality: float
-
-
-@dataclass(frozen=True, eq=False)
-class ProofOfConcept:
-    """What was found.
-
-    Parameters
-    ----------
-    met : bool
-        Whether nats, margins, pairs and classifier reach the target.
-    target : float
-    columns : tuple of str
-        The group, in the order in which it grew.
-    radius : int
-    quality : float
-    score : {"linear", "neural"}
-        Of the model.
-    shares : dict of float
-        Margins, pairs on edges, other pairs, classifier: drawn rows as a share of training rows.
-    drawn, training : Fidelity
-    trials : tuple of GroupTrial
-    lags : int
-    graph : DependencyGraph
-        Of the group.
-    model : LocalizedDiffusion
-        Of the group, learned from the first four fifths of the rows.
-    synthetic : frame
-        As many rows as were kept back.
-    """
-
-    met: bool
-    target: float
-    columns: tuple[str, ...]
-    radius: int
-    quality: float
-    score: str
-    shares: dict[str, float]
-    drawn: Fidelity
-    training: Fidelity
-    trials: tuple[GroupTrial, ...]
-    lags: int
-    graph: DependencyGraph
-    model: LocalizedDiffusion
-    synthetic: Any
-
-    @property
-    def short(self) -> tuple[str, ...]:
-        """What falls short of the target."""
-        found = [name for name, share in self.shares.items() if share < self.target]
-        return ("nats", *found) if self.quality < self.target else tuple(found)
+_LEAST_DRAWN = 1_000
 
 
 def poc(
@@ -170,7 +103,8 @@ def poc(
         n_lags = choose_lags(z) if lags == "auto" else int(lags)
         ties = Dependences.of(subject.scores, subject.names, table.names, graph=graph, lags=n_lags)
         whole = ties.graph("merged")
-        order = _growth(whole, start and subject.names.index(start))
+        first = None if start is None else subject.names.index(start)
+        order = _growth(whole, first)
         tell("graph", 1, 1)
         reference = _fit(z, np.arange(z.shape[1]), whole, n_lags)
         sizes = _sizes(len(order))
@@ -262,10 +196,11 @@ def _judged(
     kinds = tuple(table.kinds[j] for j in place)
     frame = Table(values, table.observed[:, place], names, kinds, flavor="pandas").frame
     model.fit(frame(values[:cut], names, kinds=kinds, keep_rows=False))
-    n = len(values) - cut
-    n_series = max(1, n // _STRETCH) if model.lags else 1
-    synthetic = model.sample(-(-n // n_series) * n_series, n_series=n_series)[:n]
+    n_series = max(1, max(cut, _LEAST_DRAWN) // _STRETCH) if model.lags else 1
+    n = n_series * _STRETCH if model.lags else max(cut, _LEAST_DRAWN)
+    synthetic = model.sample(n, n_series=n_series)
     rows = np.asarray(synthetic, dtype=np.float64)
+    kept_back = frame(values[cut:], names, kinds=kinds, keep_rows=False)
     drawn = fidelity(rows, values[cut:], graph)
     training = fidelity(values[:cut], values[cut:], graph)
     shares = {
@@ -278,5 +213,5 @@ def _judged(
     met = trial.quality >= target and all(share >= target for share in shares.values())
     return ProofOfConcept(
         met, target, names, trial.radius, trial.quality, model.score, shares, drawn, training,
-        trials, model.lags, graph, model, synthetic,
+        trials, model.lags, graph, model, synthetic, kept_back,
     )  # fmt: skip

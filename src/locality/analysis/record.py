@@ -121,9 +121,12 @@ def from_plain(kind: Any, value: Any) -> Any:
 def tables(report: "LocalityReport") -> dict[str, pd.DataFrame]:
     """What the pictures of a report show, one table per file.
 
-    Tuples within a cell are joined by spaces; whole numbers that may be missing stay whole.
+    ``graph.csv`` is an edge list that ``fit --graph`` takes; edges that the data do not support
+    have weight 0 there, which is no edge. Tuples within a cell are joined by spaces; whole numbers
+    that may be missing stay whole.
     """
     found = {name: _table(kind, getattr(report, part)) for name, (part, kind) in _PARTS.items()}
+    found["graph.csv"] = found["graph.csv"].rename(columns={"a": "from", "b": "to"})
     members = [(group.name, member) for group in report.groups for member in group.members]
     return {**found, "groups.csv": pd.DataFrame(members, columns=["group", "member"])}
 

@@ -189,8 +189,9 @@ class LocalityReport:
     ) -> Path:
         """Write the page, its numbers and the graph to a folder, completely or not at all.
 
-        The folder holds ``report.html``, ``report.json``, ``graph.csv`` (a, b, weight, kind, lag,
-        confidence, source) and one CSV file per picture or table of the page.
+        The folder holds ``report.html``, ``report.json``, ``graph.csv`` (from, to, weight, kind,
+        lag, confidence, source; an edge list for ``fit``) and one CSV file per picture or table of
+        the page.
 
         Parameters
         ----------

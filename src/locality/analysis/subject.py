@@ -13,7 +13,7 @@ observed.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from locality._typing import BoolArray, FloatArray, IntArray
+from locality.analysis.context import Context
 from locality.analysis.findings import Statement
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
@@ -59,12 +60,22 @@ class Subject:
     notes: tuple[Statement, ...]
 
     @classmethod
-    def of(cls, table: Table, seed: int = 0) -> "Subject":
+    def of(
+        cls,
+        table: Table,
+        seed: int = 0,
+        given: Sequence[str] = (),
+        cycles: Sequence[str] = (),
+    ) -> "Subject":
         """Prepare a table.
 
         Parameters
         ----------
         table : Table
+        given : sequence of str
+            Columns that are known to drive the others; their part is taken out.
+        cycles : sequence of str
+            Lengths of cycles of the clock, likewise.
         seed : int
             Of the draws that fill gaps.
 
@@ -80,8 +91,11 @@ class Subject:
             )
         aside: dict[str, list[str]] = {}
         missing = (~table.observed).mean(axis=0)
-        kept = np.flatnonzero(missing <= _MOST_MISSING)
-        aside["note_missing_column"] = _names(table.names, np.flatnonzero(missing > _MOST_MISSING))
+        context = Context.of(table, given, cycles)
+        free = ~np.isin(table.names, list(given))
+        kept = np.flatnonzero(free & (missing <= _MOST_MISSING))
+        gone = np.flatnonzero(free & (missing > _MOST_MISSING))
+        aside["note_missing_column"] = _names(table.names, gone)
         if not len(kept):
             raise DataError(
                 f"Every column misses more than {_MOST_MISSING:.0%} of its values.",
@@ -100,7 +114,15 @@ class Subject:
                 f" {_why(aside)}",
                 remedy="Pass columns that vary and are observed.",
             )
-        notes = [
+        told: list[Statement] = []
+        if context is not None:
+            before = np.nanmean(scores**2)
+            left = context.removed(scores)
+            share = 100.0 * (1.0 - float(np.nanmean(left**2) / before))
+            known = ", ".join([*given, *cycles])
+            told.append(Statement("note_context", {"names": known, "share": share}))
+            scores = _scores(left)
+        notes = told + [
             Statement(key, {"count": len(names), "names": ", ".join(names[:_LISTED])})
             for key, names in aside.items()
             if names

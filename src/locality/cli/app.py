@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 
 from locality import __version__
+from locality.cli.check import check
 from locality.cli.demo import demo
 from locality.cli.failures import Commands
 from locality.cli.fit import fit
 from locality.cli.info import info
+from locality.cli.plan import plan
+from locality.cli.poc import poc
 from locality.cli.sample import sample
 from locality.cli.score import score
 
@@ -27,6 +30,9 @@ surprising every value is given its neighbors.
 
 A typical session:
 
+  locality check plant.parquet -o report/                  # does locality hold here?
+  locality plan plant.parquet --lags 2                     # what will a fit cost?
+  locality poc plant.parquet --quality 0.95 -o poc/        # prove it on few columns
   locality fit plant.parquet -o plant.locality --lags 2    # learn
   locality info plant.locality                             # what was learned?
   locality score plant.locality new.csv -o surprise.csv    # what is unusual?
@@ -78,5 +84,5 @@ def options(
     """Take the options that come before the command."""
 
 
-for command in (fit, info, sample, score, demo):
+for command in (check, plan, poc, fit, info, sample, score, demo):
     app.command(help=_flowing(command.__doc__ or ""))(command)

@@ -9,6 +9,7 @@ import typer
 
 __all__ = [
     "AsJson",
+    "Language",
     "ModelArgument",
     "OutputTable",
     "Overwrite",
@@ -16,7 +17,9 @@ __all__ = [
     "Seed",
     "Series",
     "Solver",
+    "auto_or_number",
     "parse_radius",
+    "share",
     "whole_number",
 ]
 
@@ -42,6 +45,13 @@ class Solver(StrEnum):
     dpm = "dpm"
     heun = "heun"
     churn = "churn"
+
+
+class Language(StrEnum):
+    """Of a report."""
+
+    en = "en"
+    ja = "ja"
 
 
 def whole_number(low: int, high: int | None = None) -> Callable[[object], int]:
@@ -96,22 +106,52 @@ AsJson: TypeAlias = Annotated[
 ]
 
 
-def parse_radius(value: object) -> int | str:
-    """A radius as typed: "auto" or a whole number.
+def auto_or_number(of: str) -> Callable[[object], int | str]:
+    """A parser of "auto" or a whole number.
+
+    Parameters
+    ----------
+    of : str
+        What is counted, for the message.
+
+    Examples
+    --------
+    >>> parse = auto_or_number("steps")
+    >>> parse("auto"), parse("3")
+    ('auto', 3)
+    """
+
+    def parse(value: object) -> int | str:
+        text = str(value)
+        if text == "auto":
+            return text
+        if text.isascii() and text.isdigit():
+            return int(text)
+        raise typer.BadParameter(f"found {text!r}, expected auto or a whole number of {of} ≥ 0.")
+
+    return parse
+
+
+def share(value: object) -> float:
+    """A share as typed, between 0 and 1.
 
     Raises
     ------
     typer.BadParameter
-        It is neither.
+        It is none.
 
     Examples
     --------
-    >>> parse_radius("auto"), parse_radius("3")
-    ('auto', 3)
+    >>> share("0.95")
+    0.95
     """
-    text = str(value)
-    if text == "auto":
-        return text
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise typer.BadParameter(f"found {text!r}, expected auto or a whole number of steps ≥ 0.")
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1:
+        raise typer.BadParameter(f"found {str(value)!r}, expected a number between 0 and 1.")
+    return number
+
+
+parse_radius = auto_or_number("steps")

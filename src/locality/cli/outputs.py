@@ -6,11 +6,18 @@ overwritten unasked, that the folder exists and takes files, and that the file t
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from locality.exceptions import DataError, LocalityError, OutputExists
 
-__all__ = ["fresh_folder", "require_free_file", "require_free_folder"]
+__all__ = [
+    "fresh_folder",
+    "require_free_concept",
+    "require_free_file",
+    "require_free_folder",
+    "require_free_report",
+]
 
 _OVERWRITE = "Choose another name, or replace it with --overwrite."
 
@@ -62,8 +69,26 @@ def require_free_folder(path: Path, overwrite: bool) -> None:
     """
     from locality.artifact.store import require_free
 
+    _require_free(lambda path, overwrite: require_free(path, overwrite=overwrite), path, overwrite)
+
+
+def require_free_report(path: Path, overwrite: bool) -> None:
+    """Refuse a folder that a report could not be written to; as `require_free_folder`."""
+    from locality.analysis.record import require_free
+
+    _require_free(require_free, path, overwrite)
+
+
+def require_free_concept(path: Path, overwrite: bool) -> None:
+    """Refuse a folder that a proof of concept could not be written to; likewise."""
+    from locality.analysis.concept import require_free
+
+    _require_free(require_free, path, overwrite)
+
+
+def _require_free(rule: Callable[[Path, bool], None], path: Path, overwrite: bool) -> None:
     try:
-        require_free(path, overwrite=overwrite)
+        rule(path, overwrite)
     except OutputExists as error:
         remedy = _OVERWRITE if "overwrite" in error.remedy else error.remedy
         raise OutputExists(error.message, remedy=remedy) from error

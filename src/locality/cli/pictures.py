@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,10 @@ from locality._typing import FloatArray
 from locality.artifact.summary import ModelSummary
 from locality.data.atomic import replacing
 
-__all__ = ["FaultRun", "draw_fault", "draw_radius", "draw_samples"]
+if TYPE_CHECKING:
+    from locality.analysis.concept import ProofOfConcept
+
+__all__ = ["FaultRun", "draw_concept", "draw_fault", "draw_radius", "draw_samples"]
 
 _REAL, _DRAWN, _MARK, _PALE = "#1f4e79", "#e07b28", "#b3202c", "#c9d6e3"
 _N_HEAT = 12
@@ -149,6 +152,47 @@ def draw_samples(
             axes.set_title(f"{_meaning(variables, name)}, {word}", fontsize=10)
             axes.set_xlabel("hours")
         left.set_ylabel(_unit(variables, name))
+    _write(figure, path)
+
+
+def draw_concept(path: Path, found: "ProofOfConcept") -> None:
+    """A proof of concept: share of nats over the size of the group, margins and pairs.
+
+    Parameters
+    ----------
+    path : Path
+    found : ProofOfConcept
+    """
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    grid = figure.add_gridspec(2, 4)
+    figure.suptitle("A group of columns modeled alone", fontsize=15)
+    axes = figure.add_subplot(grid[0, :2])
+    sizes = [trial.n_columns for trial in found.trials]
+    axes.plot(sizes, [100 * trial.quality for trial in found.trials], "o-", color=_REAL)
+    axes.axhline(100 * found.target, color=_MARK, linestyle="--", label="target")
+    axes.set_xlabel("columns in the group")
+    axes.set_ylabel("share of nats known, %")
+    axes.set_title("What the group knows without the rest of the table", fontsize=10)
+    axes.legend(frameon=False)
+    real, drawn = found.kept_back, found.synthetic
+    upper = np.triu_indices(len(found.columns), 1)
+    x, y = (np.corrcoef(np.asarray(f, dtype=float), rowvar=False)[upper] for f in (real, drawn))
+    axes = figure.add_subplot(grid[0, 2:])
+    axes.plot([-1, 1], [-1, 1], color="0.6", linewidth=0.8)
+    axes.plot(x, y, ".", color=_DRAWN)
+    axes.set_xlabel("correlation in rows kept back")
+    axes.set_ylabel("in drawn rows")
+    axes.set_title(f"All {len(x):,} pairs", fontsize=10)
+    for place, name in enumerate(found.columns[:4]):
+        axes = figure.add_subplot(grid[1, place])
+        both = np.concatenate([real[name], drawn[name]])
+        low, high = np.quantile(both, [0.001, 0.999])
+        bins = np.linspace(low, high, 25).tolist()
+        axes.hist(real[name], bins, density=True, color=_PALE, label="kept back")
+        axes.hist(drawn[name], bins, density=True, histtype="step", color=_DRAWN, label="drawn")
+        axes.set_title(textwrap.shorten(name, 40), fontsize=9)
+        axes.set_yticks([])
+        axes.legend(frameon=False, fontsize=8)
     _write(figure, path)
 
 

@@ -63,8 +63,9 @@ def read_fitting_rows(
     drop: Sequence[str],
     given: Sequence[str],
     time: str | None,
+    complete: bool = True,
 ) -> tuple[Any, list[str]]:
-    """Read a table to be fitted.
+    """Read a table to be fitted, or looked into.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def read_fitting_rows(
     columns, drop, given : sequences of str
         As typed; no ``columns`` means all.
     time : str, optional
+    complete : bool, default True
+        Refuse missing values.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def read_fitting_rows(
     chosen = list(choose_names(available, wanted, dropped, aside=time))
     leading = [time] if time in available else []
     frame = frame[leading + chosen]
-    _require_numbers(path, frame, time)
+    _require_numbers(path, frame, time, complete)
     return frame, context
 
 
@@ -155,11 +158,13 @@ def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = Non
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 
 
-def _require_numbers(path: Path, frame: Any, time: str | None) -> None:
+def _require_numbers(path: Path, frame: Any, time: str | None, complete: bool = True) -> None:
     """Name the file that holds what cannot be used."""
     from locality.data.table import Table
 
     try:
-        Table.from_frame(frame, time=time, min_rows=0).require_complete()
+        table = Table.from_frame(frame, time=time, min_rows=0)
+        if complete:
+            table.require_complete()
     except DataError as error:
         raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error

@@ -27,6 +27,12 @@ _STAGES = {
     "closed form": "Fitting closed forms",
     "sampling": "Drawing rows",
     "scoring": "Scoring rows",
+    "graph": "Looking for dependences",
+    "trials": "Fitting parts of the rows",
+    "rivals": "Fitting global models",
+    "beyond": "Testing beyond neighborhoods",
+    "groups": "Growing a group",
+    "model": "Modeling the group",
 }
 
 _NEXT = {"radius": "Fitting components"}  # what runs when a stage is done, until it reports

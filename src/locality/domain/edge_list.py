@@ -4,9 +4,12 @@ Columns ``from`` and ``to`` hold sensor names exactly as in the data table. A th
 how close the pair is:
 
 * ``weight``: used as it is;
-* any name that starts with ``dist`` or ``cost``: a distance, turned into 1 / (1 + d / median)
+* any name with ``dist`` or ``cost`` in it: a distance, turned into 1 / (1 + d / median)
   (`locality.domain.distances`), selected by ``k_nearest`` and ``threshold``;
 * none: all edges weigh 1.
+
+Beside one of these, further columns are ignored. A table with columns ``group`` and ``member``
+instead joins all members of a group (the sensors of a station, say).
 
 Names are text here: ``7`` in the file is the sensor called "7", never the seventh one.
 """
@@ -15,6 +18,7 @@ import csv
 import difflib
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +50,7 @@ def read_edge_list(
     ----------
     path : str or Path
         A ``.csv`` or ``.parquet`` file with columns ``from``, ``to`` and at most one of
-        ``weight``, ``dist…``, ``cost…``.
+        ``weight``, ``…dist…``, ``…cost…``; or with columns ``group`` and ``member``.
     names : sequence of str
         Sensor names; node j is ``names[j]``. Sensors without an edge are isolated.
     k_nearest : int, optional
@@ -106,13 +110,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         table = _read_csv(path) if suffix == ".csv" else pa.parquet.read_table(path)
         columns = {str(name).strip().lower(): table[k] for k, name in enumerate(table.column_names)}
-        for end in {"from", "to"} & columns.keys():
+        for end in {"from", "to", "group", "member"} & columns.keys():
             columns[end] = pc.cast(columns[end], pa.string())
     except (pa.ArrowException, OSError, UnicodeDecodeError, StopIteration) as error:
         raise DataError(
             f"{path} cannot be read as an edge list: {str(error) or 'the file is empty'}.",
             remedy="Expected a table with columns from, to and at most one of weight, distance.",
         ) from error
+    if {"group", "member"} <= columns.keys():
+        return _within_groups(path, columns["group"].to_pylist(), columns["member"].to_pylist())
     missing = [name for name in ("from", "to") if name not in columns]
     if missing:
         raise DataError(
@@ -127,6 +133,18 @@ def _read(path: Path) -> dict[str, Any]:
     return columns
 
 
+def _within_groups(path: Path, group: list[str | None], member: list[str | None]) -> dict[str, Any]:
+    """All pairs of members of each group, as columns from and to."""
+    members: dict[str, list[str]] = {}
+    for row, (name, one) in enumerate(zip(group, member, strict=True), 1):
+        if not name or not one:
+            raise GraphError(f"{path}, row {row}: the group or the member is empty.")
+        members.setdefault(name, []).append(one)
+    pairs = [pair for all_ in members.values() for pair in combinations(dict.fromkeys(all_), 2)]
+    start, end = ([pair[k] for pair in pairs] for k in (0, 1))
+    return {"from": pa.array(start, pa.string()), "to": pa.array(end, pa.string())}
+
+
 def _read_csv(path: Path) -> Any:
     """The file with every cell as text, so that names such as 007 stay what they are."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -138,11 +156,11 @@ def _read_csv(path: Path) -> Any:
 def _measure(path: Path, table: dict[str, Any]) -> tuple[str, FloatArray]:
     """Whether the third column is a weight or a distance, and its numbers."""
     others = [name for name in table if name not in ("from", "to")]
-    known = [name for name in others if name == "weight" or name.startswith(("dist", "cost"))]
-    if len(others) > 1 or len(known) < len(others):
+    known = [name for name in others if name == "weight" or "dist" in name or "cost" in name]
+    if len(known) > 1 or len(known) < min(len(others), 1):
         raise DataError(
             f"{path} has columns {', '.join(repr(name) for name in others)} beside from and to; "
-            "expected at most one, named weight, dist… or cost….",
+            "expected one of them to be named weight, …dist… or …cost…, or none at all.",
             remedy="Rename or remove the other columns.",
         )
     if not known:

@@ -141,7 +141,37 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Prove it on a few columns first: locality poc TABLE --quality 0.95 -o poc/",
         "まず少数の列で試します: locality poc TABLE --quality 0.95 -o poc/",
     ),
+    # after a proof of concept
+    "poc_try": (
+        "Use the model of the group: locality score {model} NEW_ROWS -o surprise.parquet",
+        "群のモデルを使います: locality score {model} NEW_ROWS -o surprise.parquet",
+    ),
+    "poc_grow": (
+        "Model the whole table the same way: locality fit TABLE -o MODEL --lags {lags}",
+        "表全体を同じ方法でモデル化します: locality fit TABLE -o MODEL --lags {lags}",
+    ),
+    "poc_alone": (
+        "No group knows enough of its columns without the rest: model the whole table, or lower "
+        "--quality.",
+        "残りなしで十分に分かる群はありません。表全体をモデル化するか、--quality を下げます。",
+    ),
+    "poc_rows": (
+        "Drawn rows fall short in: {names}. More rows help if few were available; columns that "
+        "hold their value, have few values or bounds are drawn as plain real numbers.",
+        "生成した行が及ばない点: {names}。行が少なければ増やすことが有効です。値を保持する列、値の"
+        "種類が少ない列、範囲が限られた列は単なる実数として生成されます。",
+    ),
+    "poc_other": (
+        "Try another column to start from: --start COLUMN",
+        "別の列から始めます: --start COLUMN",
+    ),
     # notes
+    "note_context": (
+        "What is known ({names}) explains {share:.0f} % of the variance of the columns and was "
+        "taken out first: everything here is about what remains.",
+        "既知のもの({names})が各列の分散の {share:.0f} % を説明し、あらかじめ除きました。以下は"
+        "すべて残りについての結果です。",
+    ),
     "note_constant": (
         "{count:,} column(s) are constant and were left out: {names}.",
         "一定値の {count:,} 列を除きました: {names}。",

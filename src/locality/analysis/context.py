@@ -1,0 +1,131 @@
+"""Context: what is known to drive all columns, taken out before locality is judged.
+
+A shared daily cycle, a load or a recipe makes everything depend on everything. If it is measured,
+or follows from the clock, dependence given it may still be local. Every column is regressed on
+smooth functions of the context (splines, periodic ones for cycles, with products of every two up
+to three), and what is left goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import SplineTransformer
+
+from locality._typing import FloatArray
+from locality.data.table import Table
+from locality.exceptions import DataError, OptionError
+
+__all__ = ["Context"]
+
+_KNOTS = 9
+_MOST_WITH_PRODUCTS = 3
+_RIDGE = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Features of what is known.
+
+    Parameters
+    ----------
+    features : float array [n_rows, n_features]
+    """
+
+    features: FloatArray
+
+    @classmethod
+    def of(cls, table: Table, given: Sequence[str], cycles: Sequence[str]) -> "Context | None":
+        """From columns of the table and its clock; None if there is nothing.
+
+        Parameters
+        ----------
+        table : Table
+            With its time if there are cycles.
+        given : sequence of str
+            Columns.
+        cycles : sequence of str
+            Lengths such as "1d" or "7d", or numbers in the unit of a numeric time.
+
+        Raises
+        ------
+        DataError
+            A given column has gaps, or cycles are asked for without time.
+        OptionError
+            A cycle is no length of time.
+        """
+        parts = []
+        for name in given:
+            values = table.values[:, table.names.index(name)]
+            if np.isnan(values).any():
+                row = int(np.isnan(values).argmax()) + 1
+                raise DataError(
+                    f"The given column {name!r} misses values, the first in row {row}.",
+                    remedy="Fill them, or leave the column out.",
+                )
+            if np.ptp(values) > 0:
+                spline = SplineTransformer(_KNOTS, knots="quantile", extrapolation="linear")
+                parts.append(_distinct(spline, values))
+        for cycle in cycles:
+            spline = SplineTransformer(
+                _KNOTS + 4, knots=np.linspace(0, 1, _KNOTS + 4)[:, None], extrapolation="periodic"
+            )
+            parts.append(spline.fit_transform(_phase(table, cycle)[:, None]))
+        if not parts:
+            return None
+        products: list[FloatArray] = []
+        if len(parts) <= _MOST_WITH_PRODUCTS:
+            products = [
+                (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+                for k, a in enumerate(parts)
+                for b in parts[k + 1 :]
+            ]
+        return cls(np.hstack([*parts, *products]))
+
+    def removed(self, scores: FloatArray) -> FloatArray:
+        """What the context leaves of every column [n_rows, n_columns]; gaps stay gaps."""
+        left = np.full_like(scores, np.nan)
+        for j in range(scores.shape[1]):
+            seen = ~np.isnan(scores[:, j])
+            model = Ridge(_RIDGE).fit(self.features[seen], scores[seen, j])
+            left[seen, j] = scores[seen, j] - model.predict(self.features[seen])
+        return left
+
+
+def _distinct(spline: SplineTransformer, values: FloatArray) -> FloatArray:
+    """Splines, or indicators where a column has few values (a recipe, a mode)."""
+    levels = np.unique(values)
+    if len(levels) <= _KNOTS:
+        return np.asarray(values[:, None] == levels, dtype=np.float64)
+    return np.asarray(spline.fit_transform(values[:, None]))
+
+
+def _phase(table: Table, cycle: str) -> FloatArray:
+    """Where in the cycle each row is, in [0, 1)."""
+    if table.time is None:
+        raise DataError(
+            f"A cycle of {cycle} needs the time of each row.",
+            remedy="Name the column with it (time=..., --time).",
+        )
+    if np.issubdtype(table.time.dtype, np.datetime64):
+        try:
+            length = pd.Timedelta(cycle)
+        except ValueError as error:
+            raise OptionError(
+                f"cycle is {cycle!r}, expected a length of time such as 1d, 12h or 7d."
+            ) from error
+        if not length > pd.Timedelta(0):
+            raise OptionError(f"cycle is {cycle!r}, expected a positive length of time.")
+        since = (table.time - np.datetime64("1970-01-05")) / np.timedelta64(1, "ns")
+        return np.asarray((since / length.value) % 1.0)
+    try:
+        number = float(cycle)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise OptionError(
+            f"cycle is {cycle!r}, expected a positive number in the unit of the time column."
+        )
+    return np.asarray((table.time / number) % 1.0)

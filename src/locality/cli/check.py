@@ -1,0 +1,191 @@
+"""``locality check``: does locality hold in a table? A verdict, a report and a graph."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from locality.cli.options import AsJson, Language, Overwrite, auto_or_number, share, whole_number
+from locality.cli.outputs import require_free_report
+from locality.cli.tables import read_fitting_rows
+from locality.cli.terminal import Report, print_json, progress_bar
+from locality.exceptions import OptionError
+
+if TYPE_CHECKING:
+    from locality.analysis.report import LocalityReport
+
+__all__ = ["check"]
+
+_GROUPS = 8  # shown
+_EDGES = 8
+
+
+def check(
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="TABLE", help="Numeric columns, gaps allowed; one row per case."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created."),
+    ],
+    graph: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|chain|ring",
+            help="What you know: pairs (from, to, weight or distance) or groups (group, member). "
+            "It is compared with the data, and judged.",
+        ),
+    ] = None,
+    merge: Annotated[
+        bool,
+        typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
+    ] = False,
+    lags: Annotated[
+        Any,
+        typer.Option(
+            parser=auto_or_number("rows"),
+            metavar="auto|L",
+            help="Rows of the past that each row depends on; 0: no order.",
+        ),
+    ] = "auto",
+    level: Annotated[
+        float,
+        typer.Option(parser=share, metavar="P", help="Accepted share of false edges."),
+    ] = 0.05,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Columns to check; all by default. May be repeated."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="Columns known to drive the others (load, recipe): taken out first.",
+        ),
+    ] = None,
+    cycle: Annotated[
+        list[str] | None,
+        typer.Option(metavar="1d,7d", help="Cycles of the clock to take out first; needs --time."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
+    ] = None,
+    language: Annotated[
+        Language, typer.Option(help="Of the page, at first; it can switch.")
+    ] = Language.en,
+    workers: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1), metavar="N", help="Processes; no effect on the result."
+        ),
+    ] = 2,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether locality holds before you trust a local model.
+
+    Finds who depends on whom (in straight lines, in curves, or late), fits local and global models
+    to parts of the rows, tests what lies beyond the neighborhoods, and says: local, partly local or
+    not local. The folder has report.html, graph.csv for locality fit --graph, and every figure as
+    CSV and JSON.
+
+    [bold]Example:[/bold] locality check plant.parquet -o report/
+    """
+    require_free_report(output, overwrite)
+    _require_graph(graph)
+
+    frame, context = read_fitting_rows(
+        table,
+        columns=columns or (),
+        drop=drop or (),
+        given=given or (),
+        time=time,
+        complete=False,
+    )
+    from locality.analysis.check import check as run
+
+    with progress_bar(f"Reading {table.name}") as progress:
+        report = run(
+            frame,
+            graph=graph,
+            merge=merge,
+            lags=lags,
+            level=level,
+            given=context,
+            cycles=[part for text in cycle or () for part in text.replace(" ", "").split(",")],
+            time=time,
+            title=table.name,
+            n_jobs=workers,
+            progress=progress,
+        )
+        report.save(output, overwrite=overwrite, language=language.value)
+    if as_json:
+        print_json({"table": str(table), "path": str(output)} | report.to_dict())
+        return
+    _tell(Report(), report, output)
+
+
+def _require_graph(graph: str | None) -> None:
+    if graph is not None and graph not in ("chain", "ring") and not Path(graph).is_file():
+        raise OptionError(
+            f"--graph is {graph!r}: neither chain nor ring nor a file.",
+            remedy="A file lists pairs in columns from and to, or groups in columns group, member.",
+        )
+
+
+def _tell(page: Report, report: "LocalityReport", output: Path) -> None:
+    """The report in sentences and short tables."""
+    from locality.analysis.words import say
+
+    verdict = report.verdict
+    page.heading(f"Locality of {report.title}: {verdict.answer}")
+    for statement in (*verdict.summary, *verdict.reasons):
+        page.line(f"· {say(statement)}")
+    if report.edges:
+        page.heading("Strongest dependences")
+        page.table(
+            ["column", "other column", "kind", "lag", "strength"],
+            [
+                [edge.a, edge.b, edge.kind, str(edge.lag), f"{edge.weight:.2f}"]
+                for edge in report.edges[:_EDGES]
+            ],
+            words=3,
+        )
+        page.line(f"{len(report.edges):,} in all, in {output / 'graph.csv'}.")
+    groups = [group for group in report.groups if len(group.members) > 1]
+    if groups:
+        page.heading("Groups")
+        page.table(
+            ["group", "members", "columns"],
+            [
+                [group.name, ", ".join(group.members[:6]) + ", …" * (len(group.members) > 6),
+                 str(len(group.members))]
+                for group in groups[:_GROUPS]
+            ],
+            words=2,
+        )  # fmt: skip
+    if report.rows_needed:
+        page.heading("Rows needed for a share of what can be learned")
+        page.table(
+            ["share", "with locality", "without"],
+            [
+                [f"{need.quality:.0%}", _rows(need.with_locality), _rows(need.without_locality)]
+                for need in report.rows_needed
+            ],
+        )
+    if report.notes:
+        page.heading("Notes")
+        for statement in report.notes:
+            page.line(f"· {say(statement)}")
+    page.heading("Next")
+    for number, statement in enumerate(report.next_steps, 1):
+        page.line(f"{number}. {say(statement)}")
+    page.line(f"\nThe report is in {output / 'report.html'}.")
+
+
+def _rows(count: int | None) -> str:
+    return "beyond reach" if count is None else f"{count:,}"

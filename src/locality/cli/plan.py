@@ -1,0 +1,109 @@
+"""``locality plan``: what a fit will cost, before it starts."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from locality.cli.options import AsJson, Score, parse_radius, whole_number
+from locality.cli.tables import read_fitting_rows
+from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+
+__all__ = ["plan"]
+
+
+def plan(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="Complete numeric columns, one row per case.")
+    ],
+    graph: Annotated[str, typer.Option(metavar="NAME|FILE", help="As for locality fit.")] = "learn",
+    lags: Annotated[
+        int, typer.Option(parser=whole_number(0), metavar="N", help="As for locality fit.")
+    ] = 0,
+    radius: Annotated[
+        Any, typer.Option(parser=parse_radius, metavar="auto|R", help="As for locality fit.")
+    ] = "auto",
+    score: Annotated[Score, typer.Option(help="As for locality fit.")] = Score.neural,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Columns to model.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Conditions: known, not modeled.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(parser=whole_number(1), metavar="N", help="Processes to plan for.")
+    ] = 2,
+    steps: Annotated[
+        int, typer.Option(parser=whole_number(20), metavar="N", help="As for locality fit.")
+    ] = 3000,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="Fitted to this table: puts its actual times beside the plan."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict time, memory and disk of a fit from a few seconds of work on a piece of it.
+
+    How many networks go on after their trial is not known before; the plan says what they cost at
+    least and at most.
+
+    [bold]Example:[/bold] locality plan plant.parquet --lags 2 --workers 4
+    """
+    frame, context = read_fitting_rows(
+        table, columns=columns or (), drop=drop or (), given=given or (), time=time
+    )
+    from locality.analysis.plan import plan as predict
+    from locality.estimator import LocalizedDiffusion
+
+    fitted = None if model is None else LocalizedDiffusion.load(model)
+    with progress_bar(f"Working on a piece of {table.name}"):
+        made = predict(
+            frame,
+            workers=[workers],
+            model=fitted,
+            time=time,
+            graph=graph,
+            lags=lags,
+            radius=radius,
+            score=score.value,
+            given=context,
+            n_steps=steps,
+            n_jobs=workers,
+        )
+    if as_json:
+        print_json({"table": str(table)} | made.to_dict())
+        return
+    page = Report()
+    page.heading(f"A fit of {table.name} with {workers} worker{'s' * (workers > 1)}")
+    page.table(
+        ["stage", "predicted", "actual"],
+        [
+            [
+                cost.stage,
+                seconds_text(cost.seconds),
+                "" if cost.actual_seconds is None else seconds_text(cost.actual_seconds),
+            ]
+            for cost in made.costs
+        ],
+    )
+    low, high = made.range(workers)
+    told = seconds_text(low)
+    if high > 1.05 * low:
+        told += f" if no network gains, at most {seconds_text(high)} if all do"
+    page.facts(
+        [
+            ("time in all", told),
+            ("memory", f"{made.costs[0].memory_bytes / 1e9:.1f} GB"),
+            ("disk", f"{made.costs[0].disk_bytes / 1e6:.1f} MB"),
+            ("shards", f"{made.n_shards:,} of at most 32 columns"),
+            ("edges", f"{made.n_edges:,}"),
+        ]
+    )
