@@ -151,6 +151,7 @@ def check(
         tell("rivals", 0, 1)
         rivals = _rivals(present, z.shape[1], trials.folds)
         surroundings = Surroundings.of(fitted[0], domain)
+        needed = surroundings.needed(z, n_lags)
         far = _beyond(z, surroundings, n_lags, tell)
         learning = LearningCurves.of(z, n_lags, trials, fitted)
         tell("rivals", 1, 1)
@@ -164,7 +165,7 @@ def check(
             local=held_out.nats,
             rivals={name: r.nats for name, r in rivals.items() if name != "independent"},
             n_columns=z.shape[1],
-            neighbors=float(surroundings.needed.mean()),
+            neighbors=float(needed.mean()),
             far=int(sure.sum()),
             far_pair=(subject.names[strongest], subject.names[int(far.partner[strongest])]),
             level=level,
@@ -182,7 +183,7 @@ def check(
         groups=groups,
         radii=_radii(curves),
         radius=curves.best_radius(),
-        components=_components(fitted[0], held_out, surroundings, far, groups, level),
+        components=_components(fitted[0], held_out, surroundings, needed, far, groups, level),
         bands=bands_found(
             {name: rival.bands for name, rival in rivals.items()}, held_out.bands, fitted[0]
         ),
@@ -218,7 +219,8 @@ def _beyond(z: FloatArray, sees: Surroundings, lags: int, tell: Progress) -> Far
         tell("beyond", done, z.shape[1])
 
     folds = contiguous_folds(len(rows))
-    return far_dependence(z[rows], sees.views(z, lags, rows), sees.outside(), folds, tick)
+    view = sees.views(z, lags, rows)
+    return far_dependence(z[rows], lambda j: view(j)[0], sees.outside(), folds, tick)
 
 
 def _radii(curves: ErrorCurves) -> tuple[RadiusFinding, ...]:
@@ -241,6 +243,7 @@ def _components(
     fitted: Fitted,
     held_out: HeldOut,
     sees: Surroundings,
+    needed: IntArray,
     far: FarDependence,
     groups: tuple[GroupFinding, ...],
     level: float,
@@ -253,8 +256,8 @@ def _components(
         ComponentFinding(
             name=name,
             group=group_of.get(name, ""),
-            answer=answer_of(int(sees.needed[j]), len(names), bool(sure[j])),
-            n_neighbors=float(sees.needed[j]),
+            answer=answer_of(int(needed[j]), len(names), bool(sure[j])),
+            n_neighbors=float(needed[j]),
             radius=int(sees.reach[j]),
             band_radii=tuple(fitted.band_radius[j].tolist()),
             independent=float(fitted.independent[j]),

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import dijkstra
 from locality._typing import FloatArray, IntArray
 from locality.analysis.findings import EdgeFinding, GroupFinding
 from locality.domain import DependencyGraph, communities, learn_graph
+from locality.domain.links import limit_degrees
 from locality.estimator.layout import given_graph
 from locality.exceptions import GraphError
 
@@ -32,7 +33,8 @@ class Dependences:
     ----------
     names : tuple of str [n_columns]
     found : DependencyGraph
-        In the data.
+        In the data: the strongest edges of each column, at most ``n_neighbors`` wanted by either
+        end. With many rows the weakest of ties are sure, and would make everybody a neighbor.
     given : DependencyGraph or None
         By the user.
     edges : tuple of EdgeFinding
@@ -61,6 +63,7 @@ class Dependences:
         graph: Any = None,
         lags: int = 0,
         level: float = 0.05,
+        n_neighbors: int = 8,
     ) -> "Dependences":
         """Find dependences, and compare them with a graph if there is one.
 
@@ -77,6 +80,8 @@ class Dependences:
             Rows back to look for delays.
         level : float
             Accepted share of false edges.
+        n_neighbors : int
+            Edges that each column keeps in ``found``; ``edges`` lists all.
 
         Raises
         ------
@@ -104,7 +109,12 @@ class Dependences:
             )  # fmt: skip
         unsupported = [(names[i], names[j]) for i, j in sorted(known)]
         edges += [EdgeFinding(a, b, 0.0, "linear", 0, 0.0, "given") for a, b in unsupported]
-        return cls(names, dependence.graph, given, tuple(edges), tuple(missed), tuple(unsupported))
+        pairs = np.column_stack([dependence.i, dependence.j, dependence.weight])
+        strongest = pairs[
+            limit_degrees(dependence.i, dependence.j, dependence.weight, len(names), n_neighbors)
+        ]
+        found = DependencyGraph.from_edges(strongest, len(names))
+        return cls(names, found, given, tuple(edges), tuple(missed), tuple(unsupported))
 
     def graph(self, which: Literal["found", "given", "merged"]) -> DependencyGraph:
         """One of the graphs; merged has the edges of both, each with weight 1."""

@@ -27,6 +27,7 @@ _MAX_PARTS = 3
 _STRETCHES = (5, 2)  # per part: rows in no order, a series
 _LARGE = 120  # columns from which neighborhoods and the number of trials are kept smaller
 _SLOTS = (160, 64)
+_FEWEST = 17  # columns that a neighborhood may have in any table
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,14 @@ class Trials:
     executor: Executor = field(default_factory=Inline)
 
     @property
+    def max_slots(self) -> int:
+        """Of a neighborhood: what sees more than half of the columns is not local."""
+        d: int = self.z.shape[1]
+        widest = int(self.domain.graph.degrees.max(initial=0))
+        most = (self.lags + 1) * max(_FEWEST, d // 2 + 1, widest + 1)
+        return min(_SLOTS[d > _LARGE], most)
+
+    @property
     def n_folds(self) -> int:
         """Parts of the rows that are judged in turn; fewer in large tables, to save time."""
         return 5 if self.z.shape[1] <= _LARGE else 3
@@ -169,7 +178,7 @@ class Trials:
         fitted : list of Fitted
             One for each of ``parts``, the first to all rows.
         """
-        slots = _SLOTS[self.z.shape[1] > _LARGE]
+        slots = self.max_slots
         none = self.z[:0]
         tasks = [_Task(self.domain, self.z[rows], none, 0, slots) for rows in self.parts]
         fold = contiguous_folds(len(self.z), self.n_folds)

@@ -7,8 +7,8 @@ Four facts decide, each with a threshold that is stated where it is used:
   the difference is sure (two standard errors over blocks of rows).
 * **Factors.** A few global factors that alone know as much as all neighborhoods: what looks like
   many weak neighbors is one hidden cause.
-* **Crowd.** The share of all columns that a neighborhood must hold to know nine tenths of what is
-  to be known. A neighborhood of everybody is none.
+* **Crowd.** The share of all columns that one needs to know nine tenths of what is to be known. A
+  neighborhood of everybody is none.
 * **Far ties.** Columns that still know something of each other beyond their neighborhoods.
 """
 
@@ -30,9 +30,9 @@ __all__ = [
     "difference_error",
 ]
 
-_LOST = 0.25  # share of dependence lost above which locality does not hold
+_LOST = 0.15  # share of dependence lost above which locality does not hold
 _LOST_PARTLY = 0.04
-_CROWD = 0.5
+_CROWD = 1 / 3
 _CROWD_COLUMNS = 15  # in smaller tables everybody may be a neighbor of everybody
 _FACTORS = 0.97  # of what neighborhoods save, saved by factors alone
 _FAR_NATS = 0.015  # of a far tie that counts
@@ -51,7 +51,7 @@ class Evidence:
         By name; the global Gaussian and the factor models, those with factors named "k factors".
     n_columns : int
     neighbors : float
-        Mean number of columns in the smallest neighborhoods that know nine tenths.
+        Mean number of other columns that know nine tenths of what neighborhoods know.
     far : int
         Columns with a sure tie beyond their neighborhood.
     far_pair : tuple of str
