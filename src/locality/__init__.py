@@ -14,6 +14,9 @@ from locality.exceptions import (
 
 if TYPE_CHECKING:
     from locality import datasets as datasets
+    from locality.analysis.check import check as check
+    from locality.analysis.plan import plan as plan
+    from locality.analysis.poc import poc as poc
     from locality.estimator import LocalizedDiffusion as LocalizedDiffusion
 
 __version__ = "0.1.0"
@@ -27,18 +30,27 @@ __all__ = [
     "NotFitted",
     "OptionError",
     "OutputExists",
+    "check",
     "datasets",
+    "plan",
+    "poc",
 ]
 
 
+_LAZY = {
+    "LocalizedDiffusion": "locality.estimator",
+    "check": "locality.analysis.check",
+    "plan": "locality.analysis.plan",
+    "poc": "locality.analysis.poc",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import the estimator when first used: ``import locality`` stays fast."""
-    if name == "LocalizedDiffusion":
-        from locality.estimator import LocalizedDiffusion
+    """Import what is public when first used: ``import locality`` stays fast."""
+    from importlib import import_module
 
-        return LocalizedDiffusion
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     if name == "datasets":
-        from importlib import import_module
-
         return import_module("locality.datasets")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

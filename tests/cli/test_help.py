@@ -11,7 +11,7 @@ import pytest
 
 import locality
 
-COMMANDS = ("fit", "info", "sample", "score", "demo")
+COMMANDS = ("check", "plan", "poc", "fit", "info", "sample", "score", "demo")
 
 
 def test_the_main_help_shows_a_session(cli: Callable[..., Any]) -> None:

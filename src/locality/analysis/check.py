@@ -18,6 +18,7 @@ from locality.analysis.dependences import Dependences
 from locality.analysis.errors import ErrorCurves
 from locality.analysis.findings import (
     ComponentFinding,
+    CostFinding,
     FactorFinding,
     GroupFinding,
     RadiusFinding,
@@ -57,6 +58,7 @@ def check(
     cycles: Sequence[str] = (),
     time: str | None = None,
     title: str = "table",
+    costs: bool = True,
     n_jobs: int = 1,
     random_state: int = 0,
     progress: Progress | None = None,
@@ -88,6 +90,8 @@ def check(
         Column with the time of each row, which is left out.
     title : str
         Name of the table in the report.
+    costs : bool, default True
+        Tell what a fit would cost, which takes a few seconds more.
     n_jobs : int, default 1
         Worker processes; no effect on the result.
     random_state : int, default 0
@@ -117,7 +121,7 @@ def check(
     --------
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> rows = OrnsteinUhlenbeckChain(12, correlation=0.7).sample(400, random_state=0)
-    >>> report = check(rows, graph="chain", lags=0)
+    >>> report = check(rows, graph="chain", lags=0, costs=False)
     >>> report.verdict.answer
     'local'
     """
@@ -155,7 +159,9 @@ def check(
         far = _beyond(z, surroundings, n_lags, tell)
         learning = LearningCurves.of(z, n_lags, trials, fitted)
         tell("rivals", 1, 1)
-        costs = plan(z, workers=(1, 2), graph=domain.graph, lags=n_lags).costs
+        spent: tuple[CostFinding, ...] = ()
+        if costs:
+            spent = plan(z, workers=(1, 2), graph=domain.graph, lags=n_lags).costs
     curves = ErrorCurves.of(fitted)
     sure = counts_as_far(far.p_value, far.nats, level)
     strongest = int(np.argmax(np.where(sure, far.nats, -1.0)))
@@ -194,7 +200,7 @@ def check(
             for name, rival in rivals.items()
             if name.endswith("factors")
         ),
-        costs=costs,
+        costs=spent,
         next_steps=next_steps(verdict, ties, n_lags, merge),
         notes=(*subject.notes, *remarks(ties, curves, n_lags, len(z))),
     )
@@ -251,7 +257,7 @@ def _components(
     names = sees.domain.names
     group_of = {member: group.name for group in groups for member in group.members}
     sure = counts_as_far(far.p_value, far.nats, level)
-    local = held_out.columns.sum(axis=1)
+    local, alone = held_out.columns.sum(axis=1), fitted.alone
     return tuple(
         ComponentFinding(
             name=name,
@@ -260,7 +266,7 @@ def _components(
             n_neighbors=float(needed[j]),
             radius=int(sees.reach[j]),
             band_radii=tuple(fitted.band_radius[j].tolist()),
-            independent=float(fitted.independent[j]),
+            independent=float(alone[j]),
             local=float(local[j]),
             beyond=float(far.nats[j]) if sure[j] else 0.0,
             p_value=float(far.p_value[j]),

@@ -6,6 +6,7 @@ smooth functions of the context (splines, periodic ones for cycles, with product
 to three), and what is left goes on.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,7 @@ def _phase(table: Table, cycle: str) -> FloatArray:
         )
     if np.issubdtype(table.time.dtype, np.datetime64):
         try:
-            length = pd.Timedelta(cycle)
+            length = pd.Timedelta(re.sub("[dw]$", lambda unit: unit[0].upper(), cycle.strip()))
         except ValueError as error:
             raise OptionError(
                 f"cycle is {cycle!r}, expected a length of time such as 1d, 12h or 7d."

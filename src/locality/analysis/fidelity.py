@@ -25,7 +25,8 @@ from locality.domain import DependencyGraph
 
 __all__ = ["Fidelity", "fidelity"]
 
-_TREES = 200
+_TREES = 100
+_MOST_ROWS = 1_000  # of each kind that the classifier sees
 _FOLDS = 5
 
 
@@ -95,7 +96,7 @@ def _rank_correlation(rows: FloatArray) -> FloatArray:
 
 
 def _auc(rows: FloatArray, kept_back: FloatArray, seed: int) -> tuple[float, float]:
-    n = min(len(rows), len(kept_back))
+    n = min(len(rows), len(kept_back), _MOST_ROWS)
     rng = np.random.default_rng(seed)
     parts = [part[np.sort(rng.permutation(len(part))[:n])] for part in (rows, kept_back)]
     label = np.repeat([0, 1], n)

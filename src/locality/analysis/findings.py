@@ -48,7 +48,8 @@ class Verdict:
     reasons : tuple of Statement
         Why, each with its number.
     independent, local, best_global : float
-        Nats of a row: every column alone, local closed form, best global alternative.
+        Nats of a row: every column alone (for a series, given its own past), local closed form,
+        best global alternative.
     local_error : float
         Standard error of the difference local − best_global.
     share_lost : float
@@ -139,7 +140,7 @@ class ComponentFinding:
     band_radii : tuple of int
         By noise band, from the coarsest to the finest.
     independent, local : float
-        Its nats alone and with its neighborhood.
+        Its nats alone (for a series, given its own past) and with its neighborhood.
     beyond : float
         Nats that the strongest tie beyond its neighborhood would still save; 0 if none is sure.
     p_value : float

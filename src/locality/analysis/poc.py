@@ -172,7 +172,7 @@ def _trial(
     target: float,
 ) -> GroupTrial:
     fitted = _fit(z, members, graph, lags)
-    alone = float(reference.independent[members].sum())
+    alone = float(reference.alone[members].sum())
     known = max(alone - float(reference.held_out[members].sum()), 1e-9)
     quality = (alone - fitted.by_radius) / known
     enough = np.flatnonzero(quality >= target)

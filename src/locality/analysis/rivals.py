@@ -57,13 +57,12 @@ def lagged(z: FloatArray, lags: int) -> FloatArray:
 
 
 def independent(rows: FloatArray, d: int, folds: IntArray) -> Rival:
-    """Every column alone, without its past."""
-    own = rows[:, :d]
+    """Every column alone; for a series, given its own past."""
 
     def fit(train: FloatArray, fold: int) -> FloatArray:
         return np.diag(np.maximum((train**2).mean(axis=0), 1e-9))
 
-    return Rival("independent", *_cross_validated(own, d, folds, fit))
+    return Rival("independent", *_given_own_past(rows, d, folds, fit))
 
 
 def shrunk(rows: FloatArray, d: int, folds: IntArray) -> Rival:
@@ -110,9 +109,16 @@ def factors(rows: FloatArray, d: int, folds: IntArray, n_factors: int) -> Rival:
     def fit(train: FloatArray, fold: int = 0) -> FloatArray:
         return _factor_covariance(train, n_factors)
 
+    return Rival(f"{n_factors} factors", *_given_own_past(rows, d, folds, fit))
+
+
+def _given_own_past(
+    rows: FloatArray, d: int, folds: IntArray, fit: _Fit
+) -> tuple[FloatArray, FloatArray]:
+    """Nats of what is new in every column given its own past, and by band."""
     n_lags = rows.shape[1] // d - 1
     if not n_lags:
-        return Rival(f"{n_factors} factors", *_cross_validated(rows, d, folds, fit))
+        return _cross_validated(rows, d, folds, fit)
     new = np.empty((len(rows), d))
     bands = np.empty((len(rows), len(BAND_EDGES) - 1))
     for fold in np.unique(folds):
@@ -123,8 +129,8 @@ def factors(rows: FloatArray, d: int, folds: IntArray, n_factors: int) -> Rival:
             past, now = own[:, 1:], own[:, 0]
             gram = past[~out].T @ past[~out] + 1e-6 * len(rows) * np.eye(n_lags)
             new[:, j] = now - past @ np.linalg.solve(gram, past[~out].T @ now[~out])
-        bands[out] = _gaussian_bands(fit(new[~out]), new[out], d)
-    return Rival(f"{n_factors} factors", bands.sum(axis=1), bands)
+        bands[out] = _gaussian_bands(fit(new[~out], int(fold)), new[out], d)
+    return bands.sum(axis=1), bands
 
 
 def _factor_covariance(train: FloatArray, n_factors: int) -> FloatArray:

@@ -27,7 +27,7 @@ _MAX_PARTS = 3
 _STRETCHES = (5, 2)  # per part: rows in no order, a series
 _LARGE = 120  # columns from which neighborhoods and the number of trials are kept smaller
 _SLOTS = (160, 64)
-_FEWEST = 17  # columns that a neighborhood may have in any table
+_FEWEST = 5  # columns that a neighborhood may have in any table
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,6 @@ class Fitted:
     radii : int array [n_radii]
     curve : float array [n_columns, n_radii, n_bands]
         Cross-validated nats with one radius.
-    independent : float array [n_columns]
-        The same without neighbors or past.
     held_out : float array [n_columns]
         The same with the chosen radii.
     band_radius : int array [n_columns, n_bands]
@@ -58,12 +56,16 @@ class Fitted:
     n_rows: int
     radii: IntArray
     curve: FloatArray
-    independent: FloatArray
     held_out: FloatArray
     band_radius: IntArray
     seconds: float
     bands: FloatArray
     columns: FloatArray
+
+    @property
+    def alone(self) -> FloatArray:
+        """Nats of each column without neighbors, but with its own past [n_columns]."""
+        return np.asarray(self.curve[:, 0].sum(axis=1))
 
     @property
     def by_radius(self) -> FloatArray:
@@ -206,11 +208,10 @@ def _fit(task: _Task) -> Fitted:
     d = task.domain.n_nodes
     first = trained.shards[0]
     curve = np.empty((d, *first.linear_curve.shape[1:]))
-    held_out, independent = np.empty(d), np.empty(d)
+    held_out = np.empty(d)
     band_radius = np.empty((d, first.radius.shape[1]), dtype=np.int64)
     for shard in trained.shards:
         curve[shard.target] = shard.linear_curve
-        independent[shard.target] = shard.held_out_independent
         held_out[shard.target] = shard.held_out
         band_radius[shard.target] = shard.radius
     bands, columns = np.empty((0, first.radius.shape[1])), np.empty((d, first.radius.shape[1]))
@@ -221,7 +222,7 @@ def _fit(task: _Task) -> Fitted:
         nats = Nats(levels, by_band=True).surprise(field, judged).bands[:, :, task.n_past :]
         bands, columns = nats.sum(axis=1).T, nats.mean(axis=2).T
     return Fitted(
-        len(task.rows), first.radii, curve, independent, held_out, band_radius,
+        len(task.rows), first.radii, curve, held_out, band_radius,
         sum(trained.seconds.values()), bands, columns,
     )  # fmt: skip
 
