@@ -27,7 +27,7 @@ from locality.analysis.learning import LearningCurves
 from locality.analysis.memory import choose_lags, search_depth
 from locality.analysis.plan import plan
 from locality.analysis.report import LocalityReport
-from locality.analysis.rivals import Rival, factors, independent, lagged, shrunk
+from locality.analysis.rivals import Rival, Setting, factors, independent, lagged, shrunk
 from locality.analysis.subject import Subject
 from locality.analysis.surroundings import Surroundings
 from locality.analysis.trials import Fitted, HeldOut, Trials, contiguous_folds
@@ -42,6 +42,7 @@ __all__ = ["check"]
 
 Progress = Callable[[str, int, int], None]
 _FACTORS = (1, 2, 4, 8)
+_WIDE = 300  # columns from which fewer numbers of factors are tried
 _MOST_TESTED_ROWS = 4_000
 
 
@@ -153,11 +154,11 @@ def check(
         held_out, fitted = trials.run(tick)
         present = lagged(z, n_lags)
         tell("rivals", 0, 1)
-        rivals = _rivals(present, z.shape[1], trials.folds)
+        rivals, setting = _rivals(present, z.shape[1], trials.folds)
         surroundings = Surroundings.of(fitted[0], domain)
         needed = surroundings.needed(z, n_lags)
         far = _beyond(z, surroundings, n_lags, tell)
-        learning = LearningCurves.of(z, n_lags, trials, fitted)
+        learning = LearningCurves.of(z, n_lags, trials, fitted, rivals, setting)
         tell("rivals", 1, 1)
         spent: tuple[CostFinding, ...] = ()
         if costs:
@@ -206,11 +207,13 @@ def check(
     )
 
 
-def _rivals(rows: FloatArray, d: int, folds: IntArray) -> dict[str, Rival]:
-    """By name."""
-    found = [independent(rows, d, folds), shrunk(rows, d, folds)]
-    found += [factors(rows, d, folds, k) for k in _FACTORS if 3 * k <= d]
-    return {rival.name: rival for rival in found}
+def _rivals(rows: FloatArray, d: int, folds: IntArray) -> tuple[dict[str, Rival], Setting]:
+    """By name, and how the global one is shrunk."""
+    whole, setting = shrunk(rows, d, folds)
+    found = [independent(rows, d, folds), whole]
+    numbers = _FACTORS if d <= _WIDE else _FACTORS[::2]
+    found += [factors(rows, d, folds, k) for k in numbers if 3 * k <= d]
+    return {rival.name: rival for rival in found}, setting
 
 
 def _beyond(z: FloatArray, sees: Surroundings, lags: int, tell: Progress) -> FarDependence:

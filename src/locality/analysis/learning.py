@@ -8,18 +8,21 @@ learned, so the curve says how many rows a quality q asks for: the smallest n at
 """
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 
 from locality._typing import FloatArray
 from locality.analysis.errors import LimitCurve
 from locality.analysis.findings import LearningPoint, RowsNeeded
-from locality.analysis.rivals import independent, lagged, shrunk
+from locality.analysis.rivals import Rival, Setting, independent, lagged, shrunk
 from locality.analysis.trials import Fitted, Trials, contiguous_folds
 from locality.analysis.verdict import difference_error
 
 __all__ = ["LearningCurves"]
 
+_MODELS: Final[tuple[Literal["independent", "global"], ...]] = ("independent", "global")
+_WIDE = 300  # columns from which smaller parts are shrunk like the whole
 _QUALITIES = (0.8, 0.9, 0.95, 0.99)
 _FEWEST_ROWS = 20
 _MOST_ROWS = 100  # times those there are; beyond, a prediction would be a guess
@@ -40,18 +43,29 @@ class LearningCurves:
     n_rows: int
 
     @classmethod
-    def of(cls, z: FloatArray, lags: int, trials: Trials, fitted: list[Fitted]) -> "LearningCurves":
-        """From the parts that local models were fitted to."""
+    def of(
+        cls,
+        z: FloatArray,
+        lags: int,
+        trials: Trials,
+        fitted: list[Fitted],
+        whole: dict[str, Rival],
+        setting: Setting,
+    ) -> "LearningCurves":
+        """From the parts that local models were fitted to, and the rivals on all rows."""
         d = z.shape[1]
-        points = []
+        points: list[LearningPoint] = []
         for rows, fit in zip(trials.parts, fitted, strict=True):
-            present = lagged(z[rows], lags)
-            folds = contiguous_folds(len(present), trials.n_folds)
-            for rival in (independent(present, d, folds), shrunk(present, d, folds)):
+            rivals = (whole["independent"], whole["global"])
+            if len(rows) < len(z):
+                present = lagged(z[rows], lags)
+                folds = contiguous_folds(len(present), trials.n_folds)
+                alone = independent(present, d, folds)
+                rivals = (alone, shrunk(present, d, folds, setting if d > _WIDE else None)[0])
+            for model, rival in zip(_MODELS, rivals, strict=False):
                 error = difference_error(rival.nats)
                 nats = float(rival.nats.mean())
-                name = "independent" if rival.name == "independent" else "global"
-                points.append(LearningPoint(fit.n_rows, name, nats, error, 0.0))  # type: ignore[arg-type]
+                points.append(LearningPoint(fit.n_rows, model, nats, error, 0.0))
             local = float(fit.held_out.sum())
             radius = float(fit.band_radius.mean())
             points.append(LearningPoint(fit.n_rows, "local", local, float("nan"), radius))
@@ -60,7 +74,7 @@ class LearningCurves:
     def rows_needed(self) -> tuple[RowsNeeded, ...]:
         """Rows that several qualities ask for; None where more than a hundredfold is."""
         curves = {}
-        for model in ("independent", "local", "global"):
+        for model in (*_MODELS, "local"):
             mine = [point for point in self.points if point.model == model]
             n = np.array([point.n_rows for point in mine], dtype=np.float64)
             curves[model] = LimitCurve.fit(n, np.array([point.nats for point in mine]))

@@ -26,6 +26,7 @@ __all__ = ["Rival", "factors", "independent", "lagged", "shrunk"]
 
 _Fit: TypeAlias = Callable[[FloatArray, int], FloatArray]  # covariance of rows without a fold
 
+Setting: TypeAlias = tuple[int, float]
 SHRINKAGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6)
 _WIDE = 300
 _TARGET_FACTORS = 8
@@ -65,32 +66,48 @@ def independent(rows: FloatArray, d: int, folds: IntArray) -> Rival:
     return Rival("independent", *_given_own_past(rows, d, folds, fit))
 
 
-def shrunk(rows: FloatArray, d: int, folds: IntArray) -> Rival:
+def shrunk(
+    rows: FloatArray, d: int, folds: IntArray, setting: Setting | None = None
+) -> tuple[Rival, Setting]:
     """One Gaussian of all columns, shrunk to independence or to a few factors, as nats say.
 
-    The best of eight strengths and two targets on the same folds (in wide tables, on the first of
-    them): the comparison leans to the rival's side. The second target keeps columns that are nearly
-    equal, which a shrunk covariance loses.
+    The best of several strengths and two targets on the same folds (in wide tables of fewer, on
+    the first fold): the comparison leans to the rival's side. The second target keeps columns that
+    are nearly equal, which a shrunk covariance loses.
+
+    Parameters
+    ----------
+    rows, d, folds
+    setting : (int, float), optional
+        Factors of the target and strength, if they are known.
+
+    Returns
+    -------
+    rival : Rival
+    setting : (int, float)
     """
-    n_variables = rows.shape[1]
-
-    def target(train: FloatArray, n_factors: int) -> FloatArray:
-        return _factor_covariance(train, n_factors) if n_factors else np.eye(n_variables)
-
+    wide = rows.shape[1] > _WIDE
     every = np.unique(folds)
-    trial = every if n_variables <= _WIDE else every[:1]
-    best, chosen = None, (0, SHRINKAGES[0])
-    for n_factors in (0, min(_TARGET_FACTORS, n_variables // 3)):
-        goals = {f: target(_centered(rows[folds != f]), n_factors) for f in trial.tolist()}
-        for gamma in SHRINKAGES:
-            found = _cross_validated(rows, d, folds, _mixture(gamma, goals), trial)
-            if best is None or np.nanmean(found[0]) < np.nanmean(best[0]):
-                best, chosen = found, (n_factors, gamma)
-    if len(trial) < len(every):
-        goals = {f: target(_centered(rows[folds != f]), chosen[0]) for f in every.tolist()}
-        best = _cross_validated(rows, d, folds, _mixture(chosen[1], goals), every)
-    assert best is not None
-    return Rival("global", *best)
+
+    def goals(n_factors: int, which: IntArray) -> dict[int, FloatArray]:
+        if not n_factors:
+            return dict.fromkeys(which.tolist(), np.eye(rows.shape[1]))
+        trains = {f: rows[folds != f] for f in which.tolist()}
+        return {f: _factor_covariance(t - t.mean(axis=0), n_factors) for f, t in trains.items()}
+
+    if setting is None:
+        trial = every[:1] if wide else every
+        best = np.inf
+        for n_factors in (0, min(_TARGET_FACTORS, rows.shape[1] // 3)):
+            targets = goals(n_factors, trial)
+            for gamma in SHRINKAGES[2::3] if wide else SHRINKAGES:
+                nats, _ = _cross_validated(rows, d, folds, _mixture(gamma, targets), trial)
+                if np.nanmean(nats) < best:
+                    best, setting = float(np.nanmean(nats)), (n_factors, gamma)
+    assert setting is not None
+    targets = goals(setting[0], every)
+    found = _cross_validated(rows, d, folds, _mixture(setting[1], targets))
+    return Rival("global", *found), setting
 
 
 def _mixture(gamma: float, goals: dict[int, FloatArray]) -> "_Fit":
@@ -140,10 +157,6 @@ def _factor_covariance(train: FloatArray, n_factors: int) -> FloatArray:
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough for a rival
         covariance: FloatArray = model.fit(_compressed(train)).get_covariance()
         return covariance
-
-
-def _centered(rows: FloatArray) -> FloatArray:
-    return np.asarray(rows - rows.mean(axis=0))
 
 
 def _compressed(rows: FloatArray) -> FloatArray:
