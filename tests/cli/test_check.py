@@ -73,6 +73,17 @@ def test_check_takes_groups_and_compares(cli: Cli, table: Path, tmp_path: Path) 
     assert "s3–s4" in result.out  # the link between both groups is missed
 
 
+def test_check_takes_distances(cli: Cli, table: Path, tmp_path: Path) -> None:
+    roads = tmp_path / "roads.csv"
+    pairs = [(i, j) for i in range(8) for j in range(i + 1, 8)]
+    lines = [f"s{i},s{j},{100 * (j - i)},x\n" for i, j in pairs]
+    roads.write_text("from,to,pipe_distance_m,direct\n" + "".join(lines))
+    out = tmp_path / "report"
+    result = cli("check", table, "-o", out, "--graph", roads, "--nearest", "1", *FAST)
+    assert result.code == 0, result.err
+    assert "Of the 7 edges of your graph the data support 7" in " ".join(result.out.split())
+
+
 def test_plan_tells_and_leaves_nothing(cli: Cli, table: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     result = cli("plan", table, "--graph", "chain")

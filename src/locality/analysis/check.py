@@ -51,6 +51,7 @@ def check(
     *,
     graph: Any = None,
     merge: bool = False,
+    k_nearest: int | None = None,
     lags: int | str = "auto",
     level: float = 0.05,
     columns: Iterable[str] | None = None,
@@ -75,6 +76,8 @@ def check(
         about locality in this graph. By default the graph is learned.
     merge : bool, default False
         Judge the given graph and the dependences found in the data together.
+    k_nearest : int, optional
+        If the graph is a file with distances: pairs where either is among the other's nearest.
     lags : int or "auto", default "auto"
         Rows of the past that each row may depend on; 0 for rows in no order.
     level : float, default 0.05
@@ -138,7 +141,13 @@ def check(
         n_lags = choose_lags(z) if lags == "auto" else int(lags)
         depth = search_depth(len(z), z.shape[1], n_lags) if lags == "auto" else n_lags
         ties = Dependences.of(
-            subject.scores, subject.names, table.names, graph=graph, lags=depth, level=level
+            subject.scores,
+            subject.names,
+            table.names,
+            graph=graph,
+            lags=depth,
+            level=level,
+            k_nearest=k_nearest,
         )
         tell("graph", 1, 1)
         axes = (Axis("time", window=(n_lags, 0)),) if n_lags else ()

@@ -64,6 +64,7 @@ class Dependences:
         lags: int = 0,
         level: float = 0.05,
         n_neighbors: int = 8,
+        k_nearest: int | None = None,
     ) -> "Dependences":
         """Find dependences, and compare them with a graph if there is one.
 
@@ -82,13 +83,15 @@ class Dependences:
             Accepted share of false edges.
         n_neighbors : int
             Edges that each column keeps in ``found``; ``edges`` lists all.
+        k_nearest : int, optional
+            Of a file with distances, pairs where either is among the other's nearest.
 
         Raises
         ------
         GraphError
             The graph does not fit the columns.
         """
-        given = None if graph is None else _given(graph, names, all_names)
+        given = None if graph is None else _given(graph, names, all_names, k_nearest)
         dependence = learn_graph(scores, lags, level)
         edges, known, missed = [], set(), []
         if given is not None:
@@ -131,12 +134,14 @@ class Dependences:
         return tuple(GroupFinding(name, members) for name, members in named)
 
 
-def _given(graph: Any, names: tuple[str, ...], all_names: tuple[str, ...]) -> DependencyGraph:
+def _given(
+    graph: Any, names: tuple[str, ...], all_names: tuple[str, ...], k_nearest: int | None
+) -> DependencyGraph:
     if isinstance(graph, str | PathLike) and str(graph) not in ("chain", "ring"):
         graph = Path(graph)
     if isinstance(graph, str) and graph == "ring" and len(names) < 3:
         raise GraphError("A ring needs at least 3 columns.")
-    return given_graph(graph, list(names), list(all_names))
+    return given_graph(graph, list(names), list(all_names), k_nearest)
 
 
 def _steps(graph: DependencyGraph, starts: IntArray) -> dict[int, FloatArray]:

@@ -37,6 +37,14 @@ def check(
             "It is compared with the data, and judged.",
         ),
     ] = None,
+    nearest: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="K",
+            help="Of a file with distances: pairs where either is among the other's K nearest.",
+        ),
+    ] = None,
     merge: Annotated[
         bool,
         typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
@@ -113,6 +121,7 @@ def check(
             frame,
             graph=graph,
             merge=merge,
+            k_nearest=nearest,
             lags=lags,
             level=level,
             given=context,

@@ -125,8 +125,24 @@ def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Dom
     return Domain(DependencyGraph.empty(1), ("value",), (axis,))
 
 
-def given_graph(graph: Any, names: list[str], all_names: list[str]) -> DependencyGraph:
-    """A graph over the modeled columns from whatever the user gave."""
+def given_graph(
+    graph: Any, names: list[str], all_names: list[str], k_nearest: int | None = None
+) -> DependencyGraph:
+    """A graph over the modeled columns from whatever the user gave.
+
+    Parameters
+    ----------
+    graph : path, name, DependencyGraph, networkx graph, array or scipy.sparse matrix
+    names, all_names : lists of str
+        Modeled columns, and those of the whole table.
+    k_nearest : int, optional
+        Of a file with distances, pairs where either is among the other's nearest.
+
+    Raises
+    ------
+    OptionError, GraphError, DataError
+        If it is no graph, or does not fit the columns.
+    """
     n = len(names)
     if isinstance(graph, DependencyGraph):
         whole = graph
@@ -138,7 +154,7 @@ def given_graph(graph: Any, names: list[str], all_names: list[str]) -> Dependenc
         }[graph]
         return maker(n)
     elif isinstance(graph, str | PathLike):
-        whole = read_edge_list(Path(graph), all_names)
+        whole = read_edge_list(Path(graph), all_names, k_nearest=k_nearest)
     elif isinstance(graph, nx.Graph):
         whole = DependencyGraph.from_networkx(graph, all_names)
     elif isinstance(graph, np.ndarray):
