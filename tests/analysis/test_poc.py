@@ -94,7 +94,9 @@ def test_what_falls_short_is_named() -> None:
         (lambda x: x, {"start": "oil"}, DataError, "'oil': there is no such column"),
         (lambda x: x.assign(s03=1.0), {"start": "s03"}, DataError, "set aside"),
         (lambda x: x.mask(x > 2), {}, DataError, "NaN"),
-        (lambda x: x[:20], {}, DataError, "20 rows"),
+        (lambda x: x[:40], {}, DataError, "40 rows.*at least 50"),
+        (lambda x: x, {"lags": 50}, OptionError, "at most 8"),
+        (lambda x: x, {"lags": 1.5}, OptionError, "lags"),
         (lambda x: x, {"score": "magic"}, OptionError, "score"),
     ],
 )

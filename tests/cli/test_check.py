@@ -141,7 +141,7 @@ def test_bad_options(
     ("change", "words"),
     [
         (lambda x: x[:0], ("0",)),
-        (lambda x: x[:20], ("20 rows", "40")),
+        (lambda x: x[:20], ("20 rows", "at least")),
         (lambda x: x * 0 + 1, ("none of the 8 columns varies",)),
         (lambda x: x.assign(s3="n/a"), ("column 's3', row 1", "n/a")),
         (lambda x: x.assign(s3=np.inf), ("column 's3', row 1: inf",)),

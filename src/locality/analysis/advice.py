@@ -10,7 +10,7 @@ _LISTED = 3
 
 
 def next_steps(
-    verdict: Verdict, ties: Dependences, lags: int, merged: bool
+    verdict: Verdict, ties: Dependences, lags: int, merged: bool, options: str
 ) -> tuple[Statement, ...]:
     """What to do with the answer, the most important first.
 
@@ -22,6 +22,8 @@ def next_steps(
         Rows of the past that were taken into account.
     merged : bool
         Whether a given graph was judged together with what was found.
+    options : str
+        Of the command line, that a fit needs as well.
     """
     steps = []
     missed = [pair for pair in ties.missed if pair[2] > 1]
@@ -33,7 +35,7 @@ def next_steps(
     else:
         if verdict.answer == "partly local" and not (missed and not merged):
             steps.append(Statement("next_partly"))
-        steps.append(Statement("next_fit", {"lags": lags}))
+        steps.append(Statement("next_fit", {"lags": lags, "options": options}))
     curved = sum(edge.kind == "nonlinear" for edge in ties.edges)
     if curved:
         steps.append(Statement("next_neural", {"count": curved}))
@@ -69,10 +71,11 @@ def remarks(
             found.append(
                 Statement("note_missed", {"count": len(ties.missed), "names": _pairs(ties.missed)})
             )
-    radii = [curves.best_radius(n) for n in (n_rows / 2, n_rows, 2 * n_rows)]
-    found.append(
-        Statement("note_radius", {"radius": radii[1], "halved": radii[0], "doubled": radii[2]})
-    )
+    if curves.n_sizes > 1:
+        radii = [curves.best_radius(n) for n in (n_rows / 2, n_rows, 2 * n_rows)]
+        found.append(
+            Statement("note_radius", {"radius": radii[1], "halved": radii[0], "doubled": radii[2]})
+        )
     length = curves.decay_length
     if length is not None:
         found.append(Statement("note_decay", {"length": length}))

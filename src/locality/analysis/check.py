@@ -24,13 +24,13 @@ from locality.analysis.findings import (
     RadiusFinding,
 )
 from locality.analysis.learning import LearningCurves
-from locality.analysis.memory import choose_lags, search_depth
+from locality.analysis.memory import choose_lags, require_lags, search_depth
 from locality.analysis.plan import plan
 from locality.analysis.report import LocalityReport
 from locality.analysis.rivals import Rival, Setting, factors, independent, lagged, shrunk
 from locality.analysis.subject import Subject
 from locality.analysis.surroundings import Surroundings
-from locality.analysis.trials import Fitted, HeldOut, Trials, contiguous_folds
+from locality.analysis.trials import Fitted, Trials, contiguous_folds
 from locality.analysis.verdict import Evidence, answer_of, bands_found, counts_as_far, decide
 from locality.data.names import require_known
 from locality.data.table import Table
@@ -129,12 +129,16 @@ def check(
     >>> report.verdict.answer
     'local'
     """
-    _require(lags, level)
+    if not 0 < level < 1:
+        raise OptionError(f"level must be a share between 0 and 1, found {level}.")
+    if merge and graph is None:
+        raise OptionError("There is no graph to merge.", remedy="Pass a graph too (--graph).")
     tell = progress or _quiet
     with one_thread():
         wanted = None if columns is None else dict.fromkeys([*columns, *given])
         table = Table.from_frame(X, columns=wanted, drop=drop, time=time)
         require_known(table.names, given, "given")
+        require_lags(lags, table.n_rows)
         subject = Subject.of(table, random_state, given, cycles)
         tell("graph", 0, 1)
         z = subject.complete
@@ -167,7 +171,7 @@ def check(
         surroundings = Surroundings.of(fitted[0], domain)
         needed = surroundings.needed(z, n_lags)
         far = _beyond(z, surroundings, n_lags, tell)
-        learning = LearningCurves.of(z, n_lags, trials, fitted, rivals, setting)
+        learning = LearningCurves.of(z, trials, fitted, setting)
         tell("rivals", 1, 1)
         spent: tuple[CostFinding, ...] = ()
         if costs:
@@ -185,6 +189,7 @@ def check(
             far=int(sure.sum()),
             far_pair=(subject.names[strongest], subject.names[int(far.partner[strongest])]),
             level=level,
+            given=graph is not None,
         )
     )
     groups = ties.groups()
@@ -199,7 +204,7 @@ def check(
         groups=groups,
         radii=_radii(curves),
         radius=curves.best_radius(),
-        components=_components(fitted[0], held_out, surroundings, needed, far, groups, level),
+        components=_components(fitted[0], surroundings, needed, far, groups, level),
         bands=bands_found(
             {name: rival.bands for name, rival in rivals.items()}, held_out.bands, fitted[0]
         ),
@@ -211,8 +216,8 @@ def check(
             if name.endswith("factors")
         ),
         costs=spent,
-        next_steps=next_steps(verdict, ties, n_lags, merge),
-        notes=(*subject.notes, *remarks(ties, curves, n_lags, len(z))),
+        next_steps=next_steps(verdict, ties, n_lags, merge, _options(time, given)),
+        notes=(*subject.notes, *remarks(ties, curves, n_lags, len(z)), *learning.remarks()),
     )
 
 
@@ -259,7 +264,6 @@ def _radii(curves: ErrorCurves) -> tuple[RadiusFinding, ...]:
 
 def _components(
     fitted: Fitted,
-    held_out: HeldOut,
     sees: Surroundings,
     needed: IntArray,
     far: FarDependence,
@@ -269,7 +273,7 @@ def _components(
     names = sees.domain.names
     group_of = {member: group.name for group in groups for member in group.members}
     sure = counts_as_far(far.p_value, far.nats, level)
-    local, alone = held_out.columns.sum(axis=1), fitted.alone
+    alone = fitted.alone
     return tuple(
         ComponentFinding(
             name=name,
@@ -279,7 +283,7 @@ def _components(
             radius=int(sees.reach[j]),
             band_radii=tuple(fitted.band_radius[j].tolist()),
             independent=float(alone[j]),
-            local=float(local[j]),
+            local=float(fitted.held_out[j]),
             beyond=float(far.nats[j]) if sure[j] else 0.0,
             p_value=float(far.p_value[j]),
             partner=names[int(far.partner[j])] if sure[j] else "",
@@ -288,11 +292,10 @@ def _components(
     )
 
 
-def _require(lags: int | str, level: float) -> None:
-    if lags != "auto" and (isinstance(lags, bool | str) or lags < 0):
-        raise OptionError(f'lags must be "auto" or a whole number of rows ≥ 0, found {lags!r}.')
-    if not 0 < level < 1:
-        raise OptionError(f"level must be a share between 0 and 1, found {level}.")
+def _options(time: str | None, given: Sequence[str]) -> str:
+    """Options of the command line that a fit needs as well."""
+    told = f" --time {time}" if time else ""
+    return told + (f" --given {','.join(given)}" if given else "")
 
 
 def _quiet(stage: str, done: int, total: int) -> None:

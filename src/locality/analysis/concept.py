@@ -23,6 +23,7 @@ from locality.exceptions import OutputExists
 
 __all__ = ["GroupTrial", "ProofOfConcept", "require_free"]
 
+_APART: Final = 0.75  # area under the curve from which rows kept back are of another time
 _KIND: Final = "locality-proof-of-concept"
 _RECORD: Final = "poc.json"
 _MODEL: Final = "model.locality"
@@ -110,8 +111,12 @@ class ProofOfConcept:
 
     def next_steps(self, folder: str) -> tuple[Statement, ...]:
         """What to do with it."""
+        drift: tuple[Statement, ...] = ()
+        if self.training.auc > _APART:
+            drift = (Statement("poc_drift", {"auc": self.training.auc}),)
         if self.met:
             return (
+                *drift,
                 Statement("poc_try", {"model": f"{folder}/{_MODEL}"}),
                 Statement("poc_grow", {"lags": self.lags}),
             )
@@ -120,7 +125,7 @@ class ProofOfConcept:
             steps.append(Statement("poc_alone"))
         if set(self.short) - {"nats"}:
             steps.append(Statement("poc_rows", {"names": ", ".join(self.short)}))
-        return (*steps, Statement("poc_other"))
+        return (*steps, *drift, Statement("poc_other"))
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain dictionaries and lists."""

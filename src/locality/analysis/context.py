@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.preprocessing import SplineTransformer
 
 from locality._typing import FloatArray
@@ -24,6 +25,8 @@ __all__ = ["Context"]
 _KNOTS = 9
 _MOST_WITH_PRODUCTS = 3
 _RIDGE = 1.0
+_FOLDS = 10
+_ROWS_PER_FEATURE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ class Context:
         if not parts:
             return None
         products: list[FloatArray] = []
-        if len(parts) <= _MOST_WITH_PRODUCTS:
+        if len(parts) <= _MOST_WITH_PRODUCTS and _width(parts) <= table.n_rows / _ROWS_PER_FEATURE:
             products = [
                 (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
                 for k, a in enumerate(parts)
@@ -86,13 +89,24 @@ class Context:
         return cls(np.hstack([*parts, *products]))
 
     def removed(self, scores: FloatArray) -> FloatArray:
-        """What the context leaves of every column [n_rows, n_columns]; gaps stay gaps."""
+        """What the context leaves of every column [n_rows, n_columns]; gaps stay gaps.
+
+        Rows are predicted from the others, so that chance explains nothing away.
+        """
         left = np.full_like(scores, np.nan)
         for j in range(scores.shape[1]):
             seen = ~np.isnan(scores[:, j])
-            model = Ridge(_RIDGE).fit(self.features[seen], scores[seen, j])
-            left[seen, j] = scores[seen, j] - model.predict(self.features[seen])
+            told = cross_val_predict(
+                Ridge(_RIDGE), self.features[seen], scores[seen, j], cv=KFold(_FOLDS)
+            )
+            left[seen, j] = scores[seen, j] - told
         return left
+
+
+def _width(parts: list[FloatArray]) -> int:
+    """How many features all products of two parts make."""
+    sizes = [part.shape[1] for part in parts]
+    return sum(a * b for k, a in enumerate(sizes) for b in sizes[k + 1 :])
 
 
 def _distinct(spline: SplineTransformer, values: FloatArray) -> FloatArray:
@@ -112,6 +126,8 @@ def _phase(table: Table, cycle: str) -> FloatArray:
         )
     if np.issubdtype(table.time.dtype, np.datetime64):
         try:
+            if not re.search("[a-zA-Z]", cycle):
+                raise ValueError("a number without a unit")
             length = pd.Timedelta(re.sub("[dw]$", lambda unit: unit[0].upper(), cycle.strip()))
         except ValueError as error:
             raise OptionError(
@@ -119,6 +135,8 @@ def _phase(table: Table, cycle: str) -> FloatArray:
             ) from error
         if not length > pd.Timedelta(0):
             raise OptionError(f"cycle is {cycle!r}, expected a positive length of time.")
+        if table.time[-1] - table.time[0] < 2 * length.to_timedelta64():
+            raise OptionError(f"A cycle of {cycle} needs a record of at least twice that length.")
         since = (table.time - np.datetime64("1970-01-05")) / np.timedelta64(1, "ns")
         return np.asarray((since / length.value) % 1.0)
     try:
@@ -129,4 +147,6 @@ def _phase(table: Table, cycle: str) -> FloatArray:
         raise OptionError(
             f"cycle is {cycle!r}, expected a positive number in the unit of the time column."
         )
+    if table.time[-1] - table.time[0] < 2 * number:
+        raise OptionError(f"A cycle of {cycle} needs a record of at least twice that length.")
     return np.asarray((table.time / number) % 1.0)

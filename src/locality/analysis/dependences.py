@@ -120,12 +120,17 @@ class Dependences:
         return cls(names, found, given, tuple(edges), tuple(missed), tuple(unsupported))
 
     def graph(self, which: Literal["found", "given", "merged"]) -> DependencyGraph:
-        """One of the graphs; merged has the edges of both, each with weight 1."""
+        """One of the graphs; merged has the edges of both, those only given with the weight of
+        the weakest found.
+        """
         if which == "found" or self.given is None:
             return self.found
         if which == "given":
             return self.given
-        pairs = np.concatenate([np.column_stack(g.edges()[:2]) for g in (self.found, self.given)])
+        weakest = self.found.weights.min(initial=1.0)
+        i, j, _ = self.given.edges()
+        given = np.column_stack([i, j, np.full(len(i), weakest)])
+        pairs = np.concatenate([np.column_stack(self.found.edges()), given])
         return DependencyGraph.from_edges(pairs, len(self.names))
 
     def groups(self) -> tuple[GroupFinding, ...]:

@@ -64,7 +64,9 @@ class ErrorCurves:
     radii : int array [n_radii]
     limit, slope : float arrays [n_radii]
     spread : float array [n_radii]
-        Standard error of the difference to the best radius.
+        Standard error of the difference to the best radius, NaN if unknown.
+    n_sizes : int
+        Numbers of rows that were tried.
     """
 
     n_rows: int
@@ -72,6 +74,7 @@ class ErrorCurves:
     limit: FloatArray
     slope: FloatArray
     spread: FloatArray
+    n_sizes: int
 
     @classmethod
     def of(cls, points: list[Fitted]) -> "ErrorCurves":
@@ -87,8 +90,10 @@ class ErrorCurves:
         best = int((limit + slope / n.max()).argmin())
         excess = nats - nats[:, best : best + 1]
         halves = excess[n == np.sort(np.unique(n))[-2]] if len(np.unique(n)) > 1 else excess
-        spread = halves.std(axis=0, ddof=1) / np.sqrt(len(halves)) if len(halves) > 1 else limit * 0
-        return cls(whole.n_rows, whole.radii[:n_radii], limit, slope, spread)
+        spread = np.full(n_radii, np.nan)  # unknown from a single part
+        if len(halves) > 1:
+            spread = halves.std(axis=0, ddof=1) / np.sqrt(len(halves))
+        return cls(whole.n_rows, whole.radii[:n_radii], limit, slope, spread, len(np.unique(n)))
 
     @property
     def statistical(self) -> FloatArray:

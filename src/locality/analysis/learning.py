@@ -14,14 +14,17 @@ import numpy as np
 
 from locality._typing import FloatArray
 from locality.analysis.errors import LimitCurve
-from locality.analysis.findings import LearningPoint, RowsNeeded
-from locality.analysis.rivals import Rival, Setting, independent, lagged, shrunk
-from locality.analysis.trials import Fitted, Trials, contiguous_folds
+from locality.analysis.findings import LearningPoint, RowsNeeded, Statement
+from locality.analysis.rivals import Setting, independent, lagged, shrunk
+from locality.analysis.trials import Fitted, Trials
 from locality.analysis.verdict import difference_error
+from locality.training.trainer import fold_of_row
 
 __all__ = ["LearningCurves"]
 
 _MODELS: Final[tuple[Literal["independent", "global"], ...]] = ("independent", "global")
+_EVERY: Final = (*_MODELS, "local")
+_LITTLE = 0.5  # nats of a row below which there is hardly anything to learn
 _WIDE = 300  # columns from which smaller parts are shrunk like the whole
 _QUALITIES = (0.8, 0.9, 0.95, 0.99)
 _FEWEST_ROWS = 20
@@ -44,25 +47,26 @@ class LearningCurves:
 
     @classmethod
     def of(
-        cls,
-        z: FloatArray,
-        lags: int,
-        trials: Trials,
-        fitted: list[Fitted],
-        whole: dict[str, Rival],
-        setting: Setting,
+        cls, z: FloatArray, trials: Trials, fitted: list[Fitted], setting: Setting
     ) -> "LearningCurves":
-        """From the parts that local models were fitted to, and the rivals on all rows."""
-        d = z.shape[1]
+        """From the parts that local models were fitted to; rivals are judged on the same folds.
+
+        Parameters
+        ----------
+        z : float array [n_rows, n_columns]
+        trials : Trials
+        fitted : list of Fitted
+            One for each of its parts.
+        setting : (int, float)
+            How the global Gaussian of all rows is shrunk.
+        """
+        d, lags = z.shape[1], trials.lags
         points: list[LearningPoint] = []
         for rows, fit in zip(trials.parts, fitted, strict=True):
-            rivals = (whole["independent"], whole["global"])
-            if len(rows) < len(z):
-                present = lagged(z[rows], lags)
-                folds = contiguous_folds(len(present), trials.n_folds)
-                alone = independent(present, d, folds)
-                rivals = (alone, shrunk(present, d, folds, setting if d > _WIDE else None)[0])
-            for model, rival in zip(_MODELS, rivals, strict=False):
+            present = lagged(z[rows], lags)
+            folds = fold_of_row(len(rows))[lags:]
+            whole, _ = shrunk(present, d, folds, setting if d > _WIDE else None)
+            for model, rival in zip(_MODELS, (independent(present, d, folds), whole), strict=True):
                 error = difference_error(rival.nats)
                 nats = float(rival.nats.mean())
                 points.append(LearningPoint(fit.n_rows, model, nats, error, 0.0))
@@ -72,13 +76,19 @@ class LearningCurves:
         return cls(_averaged(points), len(z))
 
     def rows_needed(self) -> tuple[RowsNeeded, ...]:
-        """Rows that several qualities ask for; None where more than a hundredfold is."""
+        """Rows that several qualities ask for; None where more than a hundredfold is.
+
+        Nothing where fewer rows did as well: then rows differ more over time than with number.
+        """
         curves = {}
-        for model in (*_MODELS, "local"):
+        for model in _EVERY:
             mine = [point for point in self.points if point.model == model]
             n = np.array([point.n_rows for point in mine], dtype=np.float64)
             curves[model] = LimitCurve.fit(n, np.array([point.nats for point in mine]))
         alone = curves["independent"].limit
+        tested = sorted({point.n_rows for point in self.points})
+        if len(tested) < 2 or curves["local"].slope == 0.0:
+            return ()
         known = alone - min(curves["local"].limit, curves["global"].limit)
         if known <= 0:
             return ()
@@ -92,6 +102,14 @@ class LearningCurves:
             )
 
         return tuple(RowsNeeded(q, rows("local", q), rows("global", q)) for q in _QUALITIES)
+
+    def remarks(self) -> tuple[Statement, ...]:
+        """What to know about the curves."""
+        nats = {model: [p.nats for p in self.points if p.model == model] for model in _EVERY}
+        known = max(nats["independent"][0] - nats["local"][0], 0.0)
+        if len(nats["local"]) > 1 and known > _LITTLE and not self.rows_needed():
+            return (Statement("note_moves"),)
+        return ()
 
 
 def _averaged(points: list[LearningPoint]) -> tuple[LearningPoint, ...]:

@@ -1,8 +1,9 @@
 """Memory: how many rows of the past a table needs, and how far back to look for delays.
 
-Rows in no order need none: if hardly any column is correlated with itself one row ago, there is no
-series. Otherwise local models of some columns that belong together are fitted with more and more
-lags, and the smallest number that is within a hundredth of a nat per column of the best is taken.
+Rows in no order need none: if hardly any column is correlated with any column, itself included, up
+to three rows ago, there is no series. Otherwise local models of some columns that belong together
+are fitted with more and more lags, and the smallest number that is within a hundredth of a nat per
+column of the best is taken.
 """
 
 import numpy as np
@@ -11,18 +12,20 @@ from locality._typing import FloatArray
 from locality.analysis.piece import related_columns
 from locality.domain import Axis, Domain, learn_linear_graph
 from locality.estimator.layout import to_state
+from locality.exceptions import OptionError
 from locality.training.trainer import Trainer
 
-__all__ = ["choose_lags", "search_depth"]
+__all__ = ["choose_lags", "require_lags", "search_depth"]
 
 _CANDIDATES = (1, 2, 3, 5)
 _COLUMNS = 24
 _ROWS = 4_000
 _GOOD_ENOUGH = 0.01  # nats per column
-_SERIAL = 4.0  # standard errors of a correlation with the row before
+_SERIAL = 1.5  # standard errors beyond the largest of as many correlations by chance
+_NEAR_PAST = (1, 2, 3)  # rows
 _SHARE = 0.1  # of columns that must repeat themselves
 _DEPTH = 20  # rows
-_ROWS_PER_LAG = 25
+_ROWS_PER_LAG = 20
 _TESTS = 5_000  # columns × lags searched for delays
 
 
@@ -44,8 +47,7 @@ def choose_lags(z: FloatArray) -> int:
     True
     """
     n = len(z)
-    own = np.abs((z[1:] * z[:-1]).mean(axis=0))
-    if (own > _SERIAL / np.sqrt(n)).mean() < _SHARE:
+    if not _is_series(z):
         return 0
     columns = np.sort(related_columns(z, min(_COLUMNS, z.shape[1])))
     part = z[:_ROWS, columns]
@@ -64,13 +66,40 @@ def choose_lags(z: FloatArray) -> int:
     return candidates[int(enough.argmax())]
 
 
+def require_lags(lags: object, n_rows: int) -> None:
+    """Refuse lags that are neither "auto" nor a whole number of rows, or more than can be judged.
+
+    Raises
+    ------
+    OptionError
+    """
+    whole = isinstance(lags, int | np.integer) and not isinstance(lags, bool) and lags >= 0
+    if not (whole or (isinstance(lags, str) and lags == "auto")):
+        raise OptionError(f'lags must be "auto" or a whole number of rows ≥ 0, found {lags!r}.')
+    most = n_rows // _ROWS_PER_LAG
+    if lags != "auto" and lags > most:  # type: ignore[operator]
+        raise OptionError(
+            f"lags={lags} are too many for {n_rows} rows; at most {most} can be judged."
+        )
+
+
+def _is_series(z: FloatArray) -> bool:
+    """Whether a tenth of the columns follow some column of earlier rows."""
+    n, d = z.shape
+    cut = (np.sqrt(2 * np.log(2 * d * len(_NEAR_PAST))) + _SERIAL) / np.sqrt(n)
+    follows = np.zeros(d, dtype=bool)
+    for lag in _NEAR_PAST:
+        follows |= (np.abs(z[lag:].T @ z[:-lag]) / n > cut).any(axis=1)
+    return bool(follows.mean() >= _SHARE)
+
+
 def search_depth(n_rows: int, n_columns: int, lags: int) -> int:
     """Rows back that are searched for delays: 20, less where rows are few or columns many.
 
     Examples
     --------
     >>> search_depth(2000, 50, 2), search_depth(2000, 50, 0), search_depth(200, 50, 1)
-    (20, 0, 8)
+    (20, 0, 10)
     """
     if not lags:
         return 0

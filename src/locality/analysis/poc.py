@@ -18,8 +18,8 @@ from locality._typing import FloatArray, IntArray
 from locality.analysis.concept import GroupTrial, ProofOfConcept
 from locality.analysis.dependences import Dependences
 from locality.analysis.fidelity import fidelity
-from locality.analysis.memory import choose_lags
-from locality.analysis.subject import Subject
+from locality.analysis.memory import choose_lags, require_lags
+from locality.analysis.subject import MIN_ROWS, Subject
 from locality.analysis.trials import Fitted, fit_once
 from locality.data.table import Table
 from locality.domain import Axis, DependencyGraph, Domain
@@ -93,8 +93,16 @@ def poc(
         raise OptionError(f'score must be "auto", "linear" or "neural", found {score!r}.')
     table = Table.from_frame(X, columns=columns, drop=drop, time=time)
     table.require_complete()
+    cut = round((1.0 - _KEPT_BACK) * table.n_rows)
+    if cut < MIN_ROWS:
+        needed = round(MIN_ROWS / (1.0 - _KEPT_BACK))
+        raise DataError(
+            f"The table has {table.n_rows} rows; a proof of concept needs at least {needed}."
+        )
+    require_lags(lags, cut)
+    first = Table(table.values[:cut], table.observed[:cut], table.names, table.kinds)
     with one_thread():
-        subject = Subject.of(table, random_state)
+        subject = Subject.of(first, random_state)
         if start is not None and start not in subject.names:
             known = "it was set aside" if start in table.names else "there is no such column"
             raise DataError(f"A group cannot grow from {start!r}: {known}.")
@@ -103,8 +111,15 @@ def poc(
         n_lags = choose_lags(z) if lags == "auto" else int(lags)
         ties = Dependences.of(subject.scores, subject.names, table.names, graph=graph, lags=n_lags)
         whole = ties.graph("merged")
-        first = None if start is None else subject.names.index(start)
-        order = _growth(whole, first)
+        seed = None if start is None else subject.names.index(start)
+        order = _growth(whole, seed)
+        if len(order) < 2:
+            raise DataError(
+                f"No column was found to depend on {start!r}, so no group grows from it."
+                if start is not None
+                else "No column was found to depend on another, so there is no group to grow.",
+                remedy="Start from another column, or pass a graph.",
+            )
         tell("graph", 1, 1)
         reference = _fit(z, np.arange(z.shape[1]), whole, n_lags)
         sizes = _sizes(len(order))
@@ -207,7 +222,8 @@ def _judged(
         "margins": min(1.0, drawn.margins / training.margins),
         "pairs on edges": min(1.0, drawn.edges / training.edges),
         "other pairs": min(1.0, drawn.others / training.others),
-        "classifier": 1.0 - 2.0 * max(0.0, drawn.auc - max(training.auc, 0.5)),
+        "classifier": 1.0
+        - 2.0 * max(0.0, drawn.auc - 2.0 * drawn.auc_error - max(training.auc, 0.5)),
     }
     shares = {name: share for name, share in shares.items() if np.isfinite(share)}
     met = trial.quality >= target and all(share >= target for share in shares.values())

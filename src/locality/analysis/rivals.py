@@ -105,9 +105,13 @@ def shrunk(
                 if np.nanmean(nats) < best:
                     best, setting = float(np.nanmean(nats)), (n_factors, gamma)
     assert setting is not None
-    targets = goals(setting[0], every)
-    found = _cross_validated(rows, d, folds, _mixture(setting[1], targets))
-    return Rival("global", *found), setting
+    n_factors, gamma = setting
+
+    def fit(train: FloatArray, fold: int) -> FloatArray:
+        aim = _factor_covariance(train, n_factors) if n_factors else np.eye(train.shape[1])
+        return np.asarray((1.0 - gamma) * (train.T @ train / len(train)) + gamma * aim)
+
+    return Rival("global", *_cross_validated(rows, d, folds, fit)), setting
 
 
 def _mixture(gamma: float, goals: dict[int, FloatArray]) -> "_Fit":

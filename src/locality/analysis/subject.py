@@ -5,11 +5,11 @@ function. So every column is replaced by its normal scores Φ⁻¹(rank/n), and 
 nats is about dependence alone: a column by itself always has ½ log 2πe = 1.419 nats, and heavy
 tails or skewed columns do not drown the rest.
 
-Set aside are constant columns, exact copies, columns that stand still in a fifth of the rows or
-more at a stretch (a model of the other rows could not judge them), and columns of which half is
-missing. Remaining gaps are filled by draws from regressions on the columns most correlated
-(scikit-learn's ``IterativeImputer``); the graph never sees them, it is learned from what was
-observed.
+Set aside are constant columns, copies (also bent or reversed ones), columns that stand still in a
+fifth of the rows or more at a stretch (a model of the other rows could not judge them), and columns
+of which half is missing. Remaining gaps are filled by draws from regressions on the columns most
+correlated (scikit-learn's ``IterativeImputer``); the graph never sees them, it is learned from what
+was observed.
 """
 
 import warnings
@@ -36,6 +36,10 @@ _LEAST_SPREAD = 0.05  # of a part of the rows, that of all rows being 1
 _PARTS = 20
 _NEAREST = 8  # columns that a gap is filled from
 _LISTED = 5
+_EXPLAINED = 1e-3  # variance that context leaves of a column, below which it is nothing of its own
+_NEARLY = 0.995  # correlation of scores from which a column may be a copy
+_CHUNK = 500
+_FEW = 8  # values of a part that can tell whether a column moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,34 +100,45 @@ class Subject:
         kept = np.flatnonzero(free & (missing <= _MOST_MISSING))
         gone = np.flatnonzero(free & (missing > _MOST_MISSING))
         aside["note_missing_column"] = _names(table.names, gone)
+        if not free.any():
+            raise DataError("All columns are given, so none is left to be judged.")
         if not len(kept):
             raise DataError(
                 f"Every column misses more than {_MOST_MISSING:.0%} of its values.",
                 remedy="Pass columns that are observed.",
             )
         values = table.values[:, kept]
-        copies = _set_aside(table, kept, aside)
-        kept, values = kept[~copies], values[:, ~copies]
+        constant = _constant(table, kept, aside)
+        kept, values = kept[~constant], values[:, ~constant]
         scores = _scores(values)
+        copies = _copies(scores)
+        aside["note_copy"] = _names(table.names, kept[copies])
+        kept, scores = kept[~copies], scores[:, ~copies]
+        counts = (np.diff(scores, axis=0) > 0).all(axis=0)
+        aside["note_counter"] = _names(table.names, kept[counts])
+        kept, scores = kept[~counts], scores[:, ~counts]
         still = _stands_still(scores)
         aside["note_still"] = _names(table.names, kept[still])
         kept, scores = kept[~still], scores[:, ~still]
+        told: list[Statement] = []
+        if context is not None:
+            before = np.nanmean(scores**2)
+            left = context.removed(scores)
+            share = 100.0 * max(0.0, 1.0 - float(np.nanmean(left**2) / before))
+            explained = np.nanmean(left**2, axis=0) < _EXPLAINED
+            aside["note_explained"] = _names(table.names, kept[explained])
+            kept, left = kept[~explained], left[:, ~explained]
+            known = ", ".join([*given, *cycles])
+            told.append(Statement("note_context", {"names": known, "share": share}))
+            scores = _scores(left)
         if len(kept) < 2:
             raise DataError(
                 f"{len(kept)} of {table.n_columns} columns can be judged; a check needs at least 2."
                 f" {_why(aside)}",
                 remedy="Pass columns that vary and are observed.",
             )
-        told: list[Statement] = []
-        if context is not None:
-            before = np.nanmean(scores**2)
-            left = context.removed(scores)
-            share = 100.0 * (1.0 - float(np.nanmean(left**2) / before))
-            known = ", ".join([*given, *cycles])
-            told.append(Statement("note_context", {"names": known, "share": share}))
-            scores = _scores(left)
         notes = told + [
-            Statement(key, {"count": len(names), "names": ", ".join(names[:_LISTED])})
+            Statement(key, {"count": len(names), "names": _listed(names)})
             for key, names in aside.items()
             if names
         ]
@@ -136,20 +151,36 @@ class Subject:
         return cls(names, scores, _filled(scores, seed) if gaps.any() else scores, tuple(notes))
 
 
-def _set_aside(table: Table, kept: IntArray, aside: dict[str, list[str]]) -> BoolArray:
-    """Which of the kept columns are constant or copies; they are told apart on complete rows."""
+def _constant(table: Table, kept: IntArray, aside: dict[str, list[str]]) -> BoolArray:
+    """Which of the kept columns are constant where they are observed."""
     values = table.values[:, kept]
     if np.isnan(values).any():
         values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
     names = tuple(table.names[j] for j in kept)
     kinds = tuple(table.kinds[j] for j in kept)
     part = Table(values, np.ones(values.shape, dtype=bool), names, kinds)
-    standardizer = Standardizer.fit(part)
-    for reason, key in (("constant", "note_constant"), ("copy", "note_copy")):
-        aside[key] = [a.name for a in standardizer.set_aside if a.reason == reason]
-    gone = np.ones(len(kept), dtype=bool)
-    gone[standardizer.modeled] = False
-    return gone
+    found = [a.name for a in Standardizer.fit(part).set_aside if a.reason == "constant"]
+    aside["note_constant"] = found
+    return np.isin(names, found)
+
+
+def _copies(scores: FloatArray) -> BoolArray:
+    """Columns whose order is that of one before them, or its reverse, where both are observed."""
+    n, d = scores.shape
+    seen = (~np.isnan(scores)).astype(np.float64)
+    filled = np.nan_to_num(scores)
+    copy = np.zeros(d, dtype=bool)
+    for begin in range(0, d, _CHUNK):
+        span = slice(begin, begin + _CHUNK)
+        r = np.abs(filled[:, span].T @ filled) / np.maximum(seen[:, span].T @ seen, 1)
+        for k, i in zip(*np.nonzero(r > _NEARLY), strict=True):
+            j = begin + k
+            if i < j and not copy[i] and not copy[j]:
+                both = (seen[:, i] * seen[:, j]) > 0
+                a, b = (rankdata(scores[both, column]) for column in (i, j))
+                same = np.array_equal(a, b) or np.array_equal(a, both.sum() + 1 - b)
+                copy[j] = same and both.sum() >= n / 4
+    return copy
 
 
 def _scores(values: FloatArray) -> FloatArray:
@@ -172,7 +203,8 @@ def _stands_still(scores: FloatArray) -> BoolArray:
         warnings.simplefilter("ignore", RuntimeWarning)  # parts without any value
         for first in range(_PARTS - width + 1):
             part = scores[edges[first] : edges[first + width]]
-            still |= ~(np.nanstd(part, axis=0) > _LEAST_SPREAD)
+            enough = (~np.isnan(part)).sum(axis=0) >= _FEW
+            still |= enough & ~(np.nanstd(part, axis=0) > _LEAST_SPREAD)
     return still
 
 
@@ -191,6 +223,10 @@ def _filled(scores: FloatArray, seed: int) -> FloatArray:
         return np.asarray(imputer.fit_transform(scores))
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+
+
 def _names(names: tuple[str, ...], which: IntArray) -> list[str]:
     return [names[j] for j in which]
 
@@ -200,6 +236,8 @@ def _why(aside: Mapping[str, list[str]]) -> str:
         "note_missing_column": "mostly missing",
         "note_constant": "constant",
         "note_copy": "copies of another",
+        "note_explained": "explained by what is given",
+        "note_counter": "counting rows",
         "note_still": "standing still in a fifth of the rows",
     }
     told = [f"{len(names)} {reasons[key]}" for key, names in aside.items() if names]

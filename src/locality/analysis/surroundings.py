@@ -73,8 +73,8 @@ class Surroundings:
         Returns
         -------
         callable
-            Column to float array [n_chosen, n_seen] and whose values they are [n_seen]: its
-            neighbors, the nearest first, then its own past and that of its neighbors.
+            Column to float array [n_chosen, n_seen] and whose values they are [n_seen]: its own
+            past, its neighbors, the nearest first, and their past.
         """
         stencils = self.domain.stencils(self.reach)
         place = np.empty(len(self.reach), dtype=np.int64)
@@ -82,9 +82,10 @@ class Surroundings:
 
         def view(j: int) -> tuple[FloatArray, IntArray]:
             nodes = stencils.slots(int(place[j]))[0]
-            parts = [z[np.ix_(rows, nodes[1:])]]
-            parts += [z[np.ix_(rows - lag, nodes)] for lag in range(1, lags + 1)]
-            return np.hstack(parts), np.concatenate([nodes[1:], *[nodes] * lags])
+            past = range(1, lags + 1)
+            parts = [z[np.ix_(rows - lag, nodes[:1])] for lag in past]
+            parts += [z[np.ix_(rows - lag, nodes[1:])] for lag in (0, *past)]
+            return np.hstack(parts), np.concatenate([[j] * lags, *[nodes[1:]] * (lags + 1)])
 
         return view
 
@@ -100,18 +101,19 @@ def _needed(own: FloatArray, seen: FloatArray, whose: IntArray, column: int) -> 
             s = s - np.outer(s[:, past], s[past]) / s[past, past]
     known, count, members = [0.0], [0], set()
     left = np.flatnonzero(whose != column)
-    before = s[0, 0]
+    before, n = s[0, 0], len(own)
+    price = (1.0 + 2.0 * np.log(max(len(left), 1))) / n
     while len(left) and s[0, 0] > floor[0]:
         power = np.diag(s)[left]
         gain = np.where(power > floor[left], s[0, left] ** 2 / np.maximum(power, 1e-300), 0.0)
         best = int(gain.argmax())
         taken = left[best]
-        if -np.log1p(-min(gain[best] / s[0, 0], 1 - 1e-12)) <= 1.0 / len(own):
-            break  # costs more than it tells
+        if -np.log1p(-min(gain[best] / s[0, 0], 1 - 1e-12)) <= price:
+            break  # the best of as many by chance tells as much
         s = s - np.outer(s[:, taken], s[taken]) / s[taken, taken]
         left = np.delete(left, best)
         members.add(int(whose[taken]))
-        known.append(0.5 * float(np.log(before / max(s[0, 0], floor[0]))))
+        known.append(0.5 * float(np.log(before / max(s[0, 0], floor[0])) - len(known) / n))
         count.append(len(members))
     if known[-1] < _NOTHING:
         return 0

@@ -130,7 +130,7 @@ class Trials:
         d: int = self.z.shape[1]
         widest = int(self.domain.graph.degrees.max(initial=0))
         most = (self.lags + 1) * max(_FEWEST, d // 2 + 1, widest + 1)
-        return min(_SLOTS[d > _LARGE], most)
+        return min(max(_SLOTS[d > _LARGE], (self.lags + 1) * (widest + 1)), most)
 
     @property
     def n_folds(self) -> int:

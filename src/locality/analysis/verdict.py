@@ -5,8 +5,8 @@ Four facts decide, each with a threshold that is stated where it is used:
 * **Share lost.** Of all nats that the best model knows about dependence, the share that the local
   model gives up against the best global one (a shrunk Gaussian of everything, a few factors), if
   the difference is sure (two standard errors over blocks of rows).
-* **Factors.** A few global factors that alone know as much as all neighborhoods: what looks like
-  many weak neighbors is one hidden cause.
+* **Factors.** A few global factors that alone know as much as all neighborhoods, where these lose
+  something or leave something out: what looks like many weak neighbors is one hidden cause.
 * **Crowd.** The share of all columns that one needs to know nine tenths of what is to be known. A
   neighborhood of everybody is none.
 * **Far ties.** Columns that still know something of each other beyond their neighborhoods.
@@ -35,6 +35,8 @@ _LOST_PARTLY = 0.04
 _CROWD = 1 / 3
 _CROWD_COLUMNS = 15  # in smaller tables everybody may be a neighbor of everybody
 _FACTORS = 0.97  # of what neighborhoods save, saved by factors alone
+_PER_FACTOR = 8  # columns that each factor must have; smaller groups are neighborhoods
+_FEW_ROWS = 3  # per column, below which a graph cannot be learned well
 _FAR_NATS = 0.015  # of a far tie that counts
 _FAR_LEVEL = 0.2  # times the level: one false tie would already change the answer
 _NO_DEPENDENCE = 0.01  # nats per column
@@ -57,6 +59,8 @@ class Evidence:
     far_pair : tuple of str
         The strongest such pair.
     level : float
+    given : bool
+        Whether the graph was given; a learned one needs rows enough.
     """
 
     independent: FloatArray
@@ -67,6 +71,7 @@ class Evidence:
     far: int
     far_pair: tuple[str, str]
     level: float
+    given: bool
 
 
 def decide(evidence: Evidence) -> Verdict:
@@ -83,7 +88,8 @@ def decide(evidence: Evidence) -> Verdict:
     crowd = evidence.neighbors / max(d - 1, 1)
     answer: Answer = "local"
     reasons: list[Statement] = []
-    if known < _NO_DEPENDENCE * d:
+    if known < _NO_DEPENDENCE * d and not evidence.far:
+        share = 0.0  # of nothing
         reasons.append(Statement("reason_independent", {"nats": known / d}))
     else:
         answer, reasons = _dependent(evidence, name, share, known, crowd)
@@ -117,11 +123,22 @@ def _dependent(
     saved = evidence.independent.mean() - evidence.local.mean()
     few = {k: v for k, v in evidence.rivals.items() if k.endswith("factors")}
     best = min(few, key=lambda key: few[key].mean(), default="")
-    if best and evidence.independent.mean() - few[best].mean() >= _FACTORS * saved:
+    spread = share > _LOST_PARTLY or evidence.far > 0 or crowd > _CROWD
+    few_rows = len(evidence.local) < _FEW_ROWS * d and not evidence.given and not evidence.far
+    if (
+        best
+        and spread
+        and int(best.split()[0]) * _PER_FACTOR <= d
+        and evidence.independent.mean() - few[best].mean() >= _FACTORS * saved
+    ):
         answer = "not local"
         reasons.append(Statement("reason_factors", {"factors": int(best.split()[0])}))
-    if share > _LOST:
-        answer = "not local"
+    elif share > _LOST:
+        answer = "partly local" if few_rows else "not local"
+        if few_rows:
+            reasons.append(
+                Statement("reason_few_rows", {"rows": len(evidence.local), "columns": d})
+            )
     if crowd > _CROWD and d >= _CROWD_COLUMNS:
         answer = "not local"
         numbers: dict[str, str | int | float] = {"neighbors": evidence.neighbors, "columns": d}

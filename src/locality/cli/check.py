@@ -12,6 +12,7 @@ from locality.cli.terminal import Report, print_json, progress_bar
 from locality.exceptions import OptionError
 
 if TYPE_CHECKING:
+    from locality.analysis.findings import EdgeFinding
     from locality.analysis.report import LocalityReport
 
 __all__ = ["check"]
@@ -157,12 +158,12 @@ def _tell(page: Report, report: "LocalityReport", output: Path) -> None:
     if report.edges:
         page.heading("Strongest dependences")
         page.table(
-            ["column", "other column", "kind", "lag", "strength"],
+            ["column", "other column", "kind", "in time", "strength"],
             [
-                [edge.a, edge.b, edge.kind, str(edge.lag), f"{edge.weight:.2f}"]
+                [edge.a, edge.b, edge.kind, _lag(edge), f"{edge.weight:.2f}"]
                 for edge in report.edges[:_EDGES]
             ],
-            words=3,
+            words=4,
         )
         page.line(f"{len(report.edges):,} in all, in {output / 'graph.csv'}.")
     groups = [group for group in report.groups if len(group.members) > 1]
@@ -194,6 +195,14 @@ def _tell(page: Report, report: "LocalityReport", output: Path) -> None:
     for number, statement in enumerate(report.next_steps, 1):
         page.line(f"{number}. {say(statement)}")
     page.line(f"\nThe report is in {output / 'report.html'}.")
+
+
+def _lag(edge: "EdgeFinding") -> str:
+    """Who leads."""
+    if not edge.lag:
+        return "at once"
+    leader = edge.a if edge.lag > 0 else edge.b
+    return f"{leader} leads by {abs(edge.lag)}"
 
 
 def _rows(count: int | None) -> str:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["poc"]
 
+_LABELS = {
+    "margins": "margins agree (1: the same)",
+    "pairs on edges": "correlations on edges agree",
+    "other pairs": "correlations elsewhere agree",
+    "classifier": "classifier tells apart (AUC, 0.5: cannot)",
+}
+
 
 def poc(
     table: Annotated[
@@ -105,7 +112,10 @@ def _tell(page: Report, found: "ProofOfConcept", output: Path) -> None:
     page.line(f"Group: {', '.join(found.columns)}")
     page.table(
         ["drawn rows against rows kept back", "drawn", "training rows", "share"],
-        [[name, f"{a:.3f}", f"{b:.3f}", f"{s:.1%}"] for name, a, b, s in found.figures()],
+        [
+            [_LABELS.get(name, name), f"{a:.3f}", f"{b:.3f}", f"{s:.1%}"]
+            for name, a, b, s in found.figures()
+        ],
     )
     page.heading("Next")
     for number, statement in enumerate(found.next_steps(str(output)), 1):

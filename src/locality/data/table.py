@@ -229,7 +229,8 @@ def _refuse_faults(cells: Sequence[Cells]) -> None:
         remedy += "dates out (drop=..., --drop)."
     else:
         remedy = "Correct the cell, leave it empty if it is missing, or leave the column out "
-        remedy += "(drop=..., --drop)."
+        remedy += "(drop=..., --drop). The column with the time of each row is named by time=... "
+        remedy += "(--time)."
     raise DataError(f"{listing(faults, '; ')}.", remedy=remedy)
 
 

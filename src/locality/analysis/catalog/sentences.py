@@ -48,8 +48,9 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     # reasons
     "reason_independent": (
-        "The columns hardly depend on each other: neighbors are worth {nats:.3f} nats per column.",
-        "列どうしの依存はほとんどありません。近傍の価値は 1 列あたり {nats:.3f} ナットです。",
+        "In straight lines the columns hardly depend on each other: neighbors are worth {nats:.3f} "
+        "nats per column.",
+        "列どうしの直線的な依存はほぼありません。近傍の価値は 1 列あたり {nats:.3f} ナットです。",
     ),
     "reason_neighbors": (
         "A column needs {neighbors:.1f} others on average to know nine tenths of what its best "
@@ -68,20 +69,27 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{factors} 個の共通因子だけで、すべての近傍を合わせたのと同じだけのことが分かります。"
         "多くの弱い近傍に見えるものは、一つの隠れた原因です。",
     ),
+    "reason_few_rows": (
+        "With {rows:,} rows for {columns:,} columns a graph can hardly be learned: what seems lost "
+        "may be missing rows. Give a graph, or more rows.",
+        "{columns:,} 列に対し {rows:,} 行ではグラフの学習は困難で、失われて見えるものは行数の不足"
+        "かもしれません。グラフを与えるか、行を増やしてください。",
+    ),
     "reason_lost": (
-        "One Gaussian model of all columns at once knows {share:.1f} % more of the dependence "
-        "({nats:.2f} nats per row): a local model gives that up.",
-        "全列を一度に扱うガウスモデルの方が依存関係を {share:.1f} %(1 行あたり {nats:.2f} "
-        "ナット)多く知っており、局所モデルはこれを失います。",
+        "Of what is known about dependence, {share:.1f} % ({nats:.2f} nats per row) is known only "
+        "to one Gaussian model of all columns at once: a local model gives that up.",
+        "依存関係について分かることの {share:.1f} %(1 行あたり {nats:.2f} ナット)は、全列を一度に"
+        "扱うガウスモデルだけが知っており、局所モデルはこれを失います。",
     ),
     "reason_lost_factors": (
-        "A model with a few common factors knows {share:.1f} % more of the dependence "
-        "({nats:.2f} nats per row): a local model gives that up.",
-        "少数の共通因子を持つモデルの方が依存関係を {share:.1f} %(1 行あたり {nats:.2f} ナット)"
-        "多く知っており、局所モデルはこれを失います。",
+        "Of what is known about dependence, {share:.1f} % ({nats:.2f} nats per row) is known only "
+        "to a model with a few common factors: a local model gives that up.",
+        "依存関係について分かることの {share:.1f} %(1 行あたり {nats:.2f} ナット)は、少数の共通"
+        "因子を持つモデルだけが知っており、局所モデルはこれを失います。",
     ),
     "reason_nothing_lost": (
-        "No global model tried knows more on unseen rows: nothing sure is lost by staying local.",
+        "No global model tried surely knows more on unseen rows (beyond two standard errors): "
+        "nothing sure is lost by staying local.",
         "未使用の行で局所モデルより多くを知る大域モデルはなく、局所化で確かに失われるものは"
         "ありません。",
     ),
@@ -91,15 +99,16 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{count:,} 列は近傍の外にもなお依存しています。最も強いのは {a} の {b} への依存です。",
     ),
     "reason_nothing_far": (
-        "Beyond the neighborhoods no further dependence was found, nonlinear ones included (error "
-        "level {level:.3g}, corrected for all tests).",
-        "近傍の外には、非線形のものも含めて、それ以上の依存は見つかりませんでした(有意水準 "
-        "{level:.3g}、全検定について補正済み)。",
+        "Beyond the neighborhoods nothing further was found in the same row, nonlinear dependence "
+        "included (error level {level:.3g}, corrected for all tests).",
+        "近傍の外には、同じ行の中で、非線形のものも含めてそれ以上の依存は見つかりませんでした"
+        "(有意水準 {level:.3g}、全検定について補正済み)。",
     ),
     # what to do next
     "next_fit": (
-        "Fit a model: locality fit TABLE -o MODEL --graph graph.csv --lags {lags}",
-        "モデルを学習します: locality fit TABLE -o MODEL --graph graph.csv --lags {lags}",
+        "Fit a model: locality fit TABLE -o MODEL --graph REPORT/graph.csv --lags {lags}{options}",
+        "モデルを学習します: locality fit TABLE -o MODEL --graph REPORT/graph.csv --lags {lags}"
+        "{options}",
     ),
     "next_neural": (
         "{count:,} dependence(s) are not straight lines: networks (--score neural, the default) "
@@ -161,6 +170,12 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "生成した行が及ばない点: {names}。行が少なければ増やすことが有効です。値を保持する列、値の"
         "種類が少ない列、範囲が限られた列は単なる実数として生成されます。",
     ),
+    "poc_drift": (
+        "The rows kept back differ from those before (a classifier tells them apart with an area "
+        "under the curve of {auc:.2f}): the table moves, and a longer record would judge better.",
+        "取り分けた行はそれ以前の行と異なります(分類器の AUC {auc:.2f})。データが変動しており、"
+        "より長い記録で評価する方が確実です。",
+    ),
     "poc_other": (
         "Try another column to start from: --start COLUMN",
         "別の列から始めます: --start COLUMN",
@@ -184,6 +199,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{count:,} column(s) stand still in a fifth of the rows or more at a stretch and were left "
         "out: {names}.",
         "全行の 5 分の 1 以上にわたって続けて動かない {count:,} 列を除きました: {names}。",
+    ),
+    "note_explained": (
+        "{count:,} column(s) are explained entirely by what is known, and were left out: {names}.",
+        "既知のものだけで完全に説明される {count:,} 列を除きました: {names}。",
     ),
     "note_missing_column": (
         "{count:,} column(s) miss more than half of their values and were left out: {names}.",
@@ -210,6 +229,16 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "note_missed": (
         "{count:,} dependence(s) in the data join columns that your graph does not: {names}.",
         "データに現れる {count:,} 個の依存が、与えられたグラフにありません: {names}。",
+    ),
+    "note_moves": (
+        "With fewer rows unseen rows were known as well: the table changes over time more than it "
+        "repeats itself, so how many rows are needed cannot be told.",
+        "より少ない行でも未使用の行を同程度に予測できました。データの時間変動が大きく、必要な行数は"
+        "判断できません。",
+    ),
+    "note_counter": (
+        "{count:,} column(s) only count the rows and were left out: {names}.",
+        "行を数えるだけの {count:,} 列を除きました: {names}。",
     ),
     "note_radius": (
         "One radius for all columns would be {radius} with these rows, {halved} with half of them "
