@@ -49,8 +49,6 @@ class Fitted:
         Of the fit.
     bands : float array [n_judged, n_bands]
         Nats of the rows judged, summed over columns.
-    columns : float array [n_columns, n_bands]
-        The same, mean over rows.
     """
 
     n_rows: int
@@ -60,7 +58,6 @@ class Fitted:
     band_radius: IntArray
     seconds: float
     bands: FloatArray
-    columns: FloatArray
 
     @property
     def alone(self) -> FloatArray:
@@ -81,12 +78,9 @@ class HeldOut:
     ----------
     bands : float array [n_rows, n_bands]
         Summed over columns.
-    columns : float array [n_columns, n_bands]
-        Mean over rows.
     """
 
     bands: FloatArray
-    columns: FloatArray
 
     @property
     def nats(self) -> FloatArray:
@@ -195,9 +189,7 @@ class Trials:
             fitted.append(result)
             tick()
         curve, judged_by = fitted[: len(self.parts)], fitted[len(self.parts) :]
-        share = np.array([len(part.bands) for part in judged_by], dtype=np.float64)
-        columns = np.average([part.columns for part in judged_by], axis=0, weights=share)
-        return HeldOut(np.concatenate([part.bands for part in judged_by]), columns), curve
+        return HeldOut(np.concatenate([part.bands for part in judged_by])), curve
 
 
 def _fit(task: _Task) -> Fitted:
@@ -214,16 +206,16 @@ def _fit(task: _Task) -> Fitted:
         curve[shard.target] = shard.linear_curve
         held_out[shard.target] = shard.held_out
         band_radius[shard.target] = shard.radius
-    bands, columns = np.empty((0, first.radius.shape[1])), np.empty((d, first.radius.shape[1]))
+    bands = np.empty((0, first.radius.shape[1]))
     if len(task.judged):
         field = ScoreField(task.domain, trained.shards)
         levels = NoiseLevels.for_scales(field.conditional_scale, field.largest_variance)
         judged = to_state(task.judged - center, task.domain, False)
         nats = Nats(levels, by_band=True).surprise(field, judged).bands[:, :, task.n_past :]
-        bands, columns = nats.sum(axis=1).T, nats.mean(axis=2).T
+        bands = nats.sum(axis=1).T
     return Fitted(
         len(task.rows), first.radii, curve, held_out, band_radius,
-        sum(trained.seconds.values()), bands, columns,
+        sum(trained.seconds.values()), bands,
     )  # fmt: skip
 
 
