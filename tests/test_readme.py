@@ -23,6 +23,7 @@ def test_python(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(names["surprise"].columns) == 52  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", _blocks("bash"))
 def test_commands(block: str, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

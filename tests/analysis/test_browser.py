@@ -14,7 +14,10 @@ from locality.analysis.report import LocalityReport
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+]
 
 WIDTHS = {1280: "en", 390: "ja"}
 """Widths in pixels, and the language in which a page begins."""
