@@ -28,6 +28,15 @@ def test_a_shuffled_chain_is_cut_as_rarely_as_possible():
     assert (owner[i] != owner[j]).sum() == 5
 
 
+def test_shards_of_a_grid_are_round():
+    """A shard of 32 cells and its halo of two steps: 86 cells if round, 167 as diagonal strips."""
+    graph = DependencyGraph.grid((40, 40))
+    step = graph.to_scipy().astype(bool).toarray() | np.eye(1600, dtype=bool)
+    near = step @ step
+    sizes = [near[shard].any(axis=0).sum() for shard in partition(graph, 32).shards]
+    assert np.mean(sizes) < 86
+
+
 def test_given_order_may_leave_nodes_out():
     cut = partition(DependencyGraph.chain(5), 2, given_order=[4, 0, 2])
     assert [shard.tolist() for shard in cut.shards] == [[0, 4], [2]]

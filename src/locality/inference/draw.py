@@ -21,7 +21,7 @@ from locality.noise.streams import stream
 
 __all__ = ["Drawing", "draw", "draw_series"]
 
-_TILE_COMPONENTS = 1 << 24  # bounds the memory of a tile
+_TILE_COMPONENTS = 1 << 25  # bounds the memory of a tile
 _TILE_POSITIONS = 1 << 12  # of lattices and series: positions of one sample keep a core busy
 _SERIES_TILE = 16
 
@@ -137,6 +137,7 @@ def draw(
     domain = field.domain
     targets = domain.targets
     size = _tile_size(len(targets), extent)
+    into = np.searchsorted(targets, field.nodes)
     result = np.empty((len(targets), *extent, n_samples), dtype=np.float32)
     for tile, start in enumerate(range(0, n_samples, size)):
         stop = min(start + size, n_samples)
@@ -147,7 +148,8 @@ def draw(
         generator = stream("draw", seed, tile)
         noise = torch.randn(len(targets), bound.n_columns, generator=generator)
         drawn = walk(bound, noise, generator, tick).numpy()
-        result[..., start:stop] = drawn.reshape(len(targets), *extent, size)[..., : stop - start]
+        drawn = drawn.reshape(len(targets), *extent, size)[..., : stop - start]
+        result[into, ..., start:stop] = drawn
     return result
 
 
@@ -199,7 +201,7 @@ def draw_series(
             bound = field.bind(state[:, first : row + 1], here)
             generator = stream("series", seed, tile, row)
             noise = torch.randn(len(targets), _SERIES_TILE, generator=generator)
-            state[targets, row] = walk(bound, noise, generator).numpy()
+            state[field.nodes, row] = walk(bound, noise, generator).numpy()
             tick()
         result[..., start:stop] = state[targets][..., : stop - start]
     return result

@@ -24,6 +24,8 @@ from locality.local.field import BoundField
 
 __all__ = ["Churn", "DPMSolver", "Heun", "Sampler", "StochasticDPMSolver", "sampler"]
 
+_ROWS = 256  # of a state that are worked on together
+
 
 class Sampler(ABC):
     """Draws from a bound score field.
@@ -70,8 +72,10 @@ class Sampler(ABC):
         m + C y/σ², half of D(0) + D(y) adds m, and C to the variance, up to order C²/σ⁴.
         """
         sigma = float(self.sigmas[0])
-        y = noise * sigma
-        return y + 0.5 * (field.denoise(torch.zeros_like(y), sigma) + field.denoise(y, sigma))
+        y = torch.from_numpy(np.zeros(noise.shape, noise.numpy().dtype))  # in large pages
+        mean = field.denoise(y, sigma)
+        torch.mul(noise, sigma, out=y)  # in place: large states are slow to allocate
+        return y.add_(mean.add_(field.denoise(y, sigma)), alpha=0.5)
 
     def descend(
         self,
@@ -80,7 +84,10 @@ class Sampler(ABC):
         generator: torch.Generator,
         tick: Callable[[], None] = lambda: None,
     ) -> torch.Tensor:
-        """Walk a state y at the highest level down to the last; arguments as for a call."""
+        """Walk a state y at the highest level down to the last; arguments as for a call.
+
+        The state is overwritten.
+        """
         self._reset()
         for i in range(len(self.sigmas) - 1):
             y = self.step(field, y, float(self.sigmas[i]), float(self.sigmas[i + 1]), generator)
@@ -99,7 +106,7 @@ class Sampler(ABC):
         next_sigma: float,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """From one noise level to the next lower one."""
+        """From one noise level to the next lower one; y may be overwritten."""
 
 
 class Heun(Sampler):
@@ -180,18 +187,19 @@ class DPMSolver(Sampler):
         h = float(np.log(sigma / next_sigma))
         forgotten = self._noise * h
         weight = -float(np.expm1(-h - forgotten))
-        moved = y * (1.0 - weight)  # the rest in place: large states are slow to allocate
-        if self._last is None:
-            moved.add_(denoised, alpha=weight)
-        else:
+        half, last = 0.0, denoised
+        if self._last is not None:
             last_sigma, last = self._last
             half = 0.5 * h / float(np.log(last_sigma / sigma))
-            moved.add_(denoised, alpha=weight * (1.0 + half)).sub_(last, alpha=weight * half)
+        # in place, large states being slow to allocate, and in parts that stay in cache
+        for now, new, old in zip(*(part.split(_ROWS) for part in (y, denoised, last)), strict=True):
+            now.mul_(1.0 - weight).add_(new, alpha=weight * (1.0 + half))
+            now.sub_(old, alpha=weight * half)
         self._last = (sigma, denoised)
         if forgotten:
             fresh = torch.randn(y.shape, generator=generator)
-            moved.add_(fresh, alpha=next_sigma * float(-np.expm1(-2.0 * forgotten)) ** 0.5)
-        return moved
+            y.add_(fresh, alpha=next_sigma * float(-np.expm1(-2.0 * forgotten)) ** 0.5)
+        return y
 
 
 class StochasticDPMSolver(DPMSolver):

@@ -2,18 +2,21 @@
 
     s_j(y, σ) = (D_j(y_{N_j}, σ) − y_j) / σ²
 
-The field knows who owns which node. Binding it to an extent and to the clean values (context and
-past rows) prepares everything that does not change while a sampler or an integral walks through
-the noise levels.
+The field knows who owns which node. Its states list the targets shard by shard
+(``ScoreField.nodes``), so that a shard writes to rows that lie together. Binding it to an extent
+and to the clean values (context and past rows) prepares everything that does not change while a
+sampler or an integral walks through the noise levels.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from locality._typing import IntArray
 from locality.domain.domain import Domain
+from locality.local.bundle import BUNDLE_SHARDS, Bundle
 from locality.local.denoiser import LocalDenoiser
 from locality.local.patches import Sources, unfold
 from locality.local.shard import ShardState
@@ -41,6 +44,9 @@ class ScoreField:
     _denoisers: dict[tuple[int, ...], list[tuple[LocalDenoiser, IntArray]]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _bundles: dict[tuple[int, ...], list[Bundle]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def denoisers(self, extent: tuple[int, ...]) -> list[tuple[LocalDenoiser, IntArray]]:
         """Per shard its denoiser and the boundary class of every position, kept for reuse.
@@ -53,8 +59,37 @@ class ScoreField:
         if extent not in self._denoisers:
             if len(self._denoisers) > 16:
                 self._denoisers.clear()
+                self._bundles.clear()
             self._denoisers[extent] = [s.denoiser(self.domain, extent) for s in self.shards]
         return self._denoisers[extent]
+
+    @cached_property
+    def nodes(self) -> IntArray:
+        """Node of every row of a state [n_targets], shard by shard."""
+        return np.concatenate([shard.target for shard in self.shards])
+
+    @property
+    def row_of_node(self) -> IntArray:
+        """Row of every node in a state [n_nodes], -1 for context."""
+        row = np.full(self.domain.n_nodes, -1, dtype=np.int64)
+        row[self.nodes] = np.arange(len(self.nodes))
+        return row
+
+    def bundles(self, extent: tuple[int, ...]) -> list[Bundle]:
+        """The shards that are linear functions of the state at one position, kept for reuse."""
+        denoisers = self.denoisers(extent)
+        if extent not in self._bundles:
+            row = self.row_of_node
+            plain = [
+                (denoiser, row[shard.source_node], int(row[shard.target[0]]))
+                for shard, (denoiser, _) in zip(self.shards, denoisers, strict=True)
+                if is_plain(shard, denoiser)
+            ]
+            self._bundles[extent] = [
+                Bundle.of(*zip(*plain[at : at + BUNDLE_SHARDS], strict=True), len(row))
+                for at in range(0, len(plain), BUNDLE_SHARDS)
+            ]
+        return self._bundles[extent]
 
     @property
     def conditional_scale(self) -> np.ndarray:
@@ -110,20 +145,23 @@ class BoundField:
         self.columns = slice(
             self.positions.start * self.n_samples, self.positions.stop * self.n_samples
         )
-        self.row_of_node = np.full(field.domain.n_nodes, -1, dtype=np.int64)
-        self.row_of_node[field.domain.targets] = np.arange(len(field.domain.targets))
         self.limits = None
         if field.limits is not None:
-            bounds = field.limits[field.domain.targets].astype(np.float32)
+            bounds = field.limits[field.nodes].astype(np.float32)
             self.limits = torch.from_numpy(bounds).unsqueeze(-1).unbind(1)
-        largest = max(len(shard.source_node) for shard in field.shards)
-        self._room = torch.from_numpy(np.empty((largest + 1, self.n_columns), values.dtype))
+        row = field.row_of_node
+        self.bundles = field.bundles(self.extent)
         self.parts = [
-            self._part(shard, denoiser, classes, values)
+            self._part(shard, denoiser, classes, values, row)
             for shard, (denoiser, classes) in zip(
                 field.shards, field.denoisers(self.extent), strict=True
             )
+            if not is_plain(shard, denoiser)
         ]
+        # one room for all shards: it stays in cache, whatever the number of components
+        largest = [len(bundle.state_rows) for bundle in self.bundles]
+        largest += [part.sources.n_sources + 1 for part in self.parts]
+        self._room = torch.from_numpy(np.empty((max(largest), self.n_columns), values.dtype))
 
     def _part(
         self,
@@ -131,10 +169,12 @@ class BoundField:
         denoiser: LocalDenoiser,
         class_of_position: IntArray,
         values: np.ndarray,
+        row_of_node: IntArray,
     ) -> "_Part":
         domain, sources = self.field.domain, shard.sources
         classes = torch.from_numpy(np.repeat(class_of_position, self.n_samples))
         noisy = np.flatnonzero(~sources.given)  # the first ones
+        first = int(row_of_node[shard.target[0]])
         centered = not sources.offset[noisy].any()
         z = None
         if not centered:
@@ -146,8 +186,8 @@ class BoundField:
             sources,
             z,
             classes[self.columns if centered else slice(None)],
-            torch.from_numpy(self.row_of_node[sources.node[noisy]]),
-            torch.from_numpy(self.row_of_node[shard.target]),
+            torch.from_numpy(row_of_node[sources.node[noisy]]),
+            slice(first, first + len(shard.target)),
             centered,
         )
 
@@ -162,16 +202,18 @@ class BoundField:
         Parameters
         ----------
         y : float32 tensor [n_targets, n_positions * n_samples]
-            Noisy state, positions first.
+            Noisy state in the order of ``ScoreField.nodes``; columns by position, then sample.
         sigma : float
 
         Returns
         -------
         float32 tensor of the same shape
         """
-        result = torch.empty_like(y)
+        result = torch.from_numpy(np.empty(y.shape, y.numpy().dtype))  # in large pages
+        for bundle in self.bundles:
+            bundle(y, sigma, self._room, result)
         for part in self.parts:
-            result[part.target_rows] = part.denoiser(self._examples(part, y), sigma, part.classes)
+            result[part.rows] = part.denoiser(self._examples(part, y), sigma, part.classes)
         if self.limits is not None:
             result.clamp_(*self.limits)
         return result
@@ -186,7 +228,6 @@ class BoundField:
             return self._unfold_state(part, y)
         z = part.z
         if z is None:
-            # one room for all shards: it stays in cache, whatever the number of components
             z = self._room[: part.sources.n_sources + 1]
             z[-1] = 0.0
         torch.index_select(y.to(z.dtype), 0, part.state_rows, out=z[: len(part.state_rows)])
@@ -197,7 +238,7 @@ class BoundField:
         state = np.zeros(
             (self.field.domain.n_nodes, *self.extent, self.n_samples), dtype=np.float32
         )
-        state[self.field.domain.targets] = y.numpy().reshape(-1, *self.extent, self.n_samples)
+        state[self.field.nodes] = y.numpy().reshape(-1, *self.extent, self.n_samples)
         z = unfold(state, part.sources, self.field.domain)
         if part.z is not None:
             given = torch.from_numpy(np.flatnonzero(part.sources.given))
@@ -218,5 +259,11 @@ class _Part:
     z: torch.Tensor | None
     classes: torch.Tensor
     state_rows: torch.Tensor
-    target_rows: torch.Tensor
+    rows: slice
     centered: bool
+
+
+def is_plain(shard: ShardState, denoiser: LocalDenoiser) -> bool:
+    """Whether a shard is one linear function of the state at a position."""
+    alone = not shard.source_given.any() and not shard.source_offset.any()
+    return alone and denoiser.networks is None and denoiser.closed_form.n_classes == 1
