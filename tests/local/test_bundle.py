@@ -32,9 +32,10 @@ def test_forgotten_levels_come_back_the_same(make_field) -> None:
     field = make_field(Domain(graph, tuple(f"x{j}" for j in range(d))), 2, law, n_shards=3)
     row = field.row_of_node
     bundle = Bundle.of(
-        [denoiser for denoiser, _ in field.denoisers(())],
-        [row[shard.source_node] for shard in field.shards],
-        [int(row[shard.target[0]]) for shard in field.shards],
+        [
+            (denoiser, row[shard.source_node], int(row[shard.target[0]]))
+            for shard, (denoiser, _) in zip(field.shards, field.denoisers(()), strict=True)
+        ],
         1 << 40,  # components: no room for more than one level
     )
     assert bundle.n_kept == 1

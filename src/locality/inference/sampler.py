@@ -192,7 +192,9 @@ class DPMSolver(Sampler):
             last_sigma, last = self._last
             half = 0.5 * h / float(np.log(last_sigma / sigma))
         # in place, large states being slow to allocate, and in parts that stay in cache
-        for now, new, old in zip(*(part.split(_ROWS) for part in (y, denoised, last)), strict=True):
+        for now, new, old in zip(
+            *(torch.split(part, _ROWS) for part in (y, denoised, last)), strict=True
+        ):
             now.mul_(1.0 - weight).add_(new, alpha=weight * (1.0 + half))
             now.sub_(old, alpha=weight * half)
         self._last = (sigma, denoised)

@@ -55,23 +55,19 @@ class Bundle:
     @classmethod
     def of(
         cls,
-        denoisers: Sequence[LocalDenoiser],
-        state_rows: Sequence[IntArray],
-        starts: Sequence[int],
+        shards: Sequence[tuple[LocalDenoiser, IntArray, int]],
         n_targets: int,
     ) -> "Bundle":
         """Stack shards.
 
         Parameters
         ----------
-        denoisers : sequence of LocalDenoiser
-        state_rows : sequence of int arrays
-            What each shard reads.
-        starts : sequence of int
-            First row of the state that each shard owns.
+        shards : sequence of (LocalDenoiser, int array, int)
+            Rows of the state that each shard reads, and the first that it owns.
         n_targets : int
             Components of the whole field, for the memory that levels may take.
         """
+        denoisers, state_rows, starts = zip(*shards, strict=True)
         patches = [denoiser.closed_form.patches for denoiser in denoisers]
         n_units = max(part.n_units for part in patches)
         n_sources = max(part.n_sources for part in patches) + 1
@@ -84,9 +80,9 @@ class Bundle:
             places.append(_places(part, s * n_units, n_sources, n_slots))
         bytes_of_level = 4 * n_slots * n_targets
         return cls(
-            tuple(denoisers),
+            denoisers,
             torch.from_numpy(read.ravel()),
-            tuple(starts),
+            starts,
             torch.from_numpy(np.concatenate(places)),
             (len(patches), n_units, n_sources),
             max(1, _KEPT_BYTES // bytes_of_level),

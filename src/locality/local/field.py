@@ -86,7 +86,7 @@ class ScoreField:
                 if is_plain(shard, denoiser)
             ]
             self._bundles[extent] = [
-                Bundle.of(*zip(*plain[at : at + BUNDLE_SHARDS], strict=True), len(row))
+                Bundle.of(plain[at : at + BUNDLE_SHARDS], len(row))
                 for at in range(0, len(plain), BUNDLE_SHARDS)
             ]
         return self._bundles[extent]
