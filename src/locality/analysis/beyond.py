@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
+from sklearn import config_context
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import cross_val_predict
 
-from locality._typing import BoolArray, FloatArray, IntArray
+from locality._typing import BoolArray, Float32Array, FloatArray, IntArray
 
 __all__ = ["FarDependence", "far_dependence", "hermite"]
 
@@ -33,6 +33,7 @@ _RIDGE = 1.0
 _MAX_INPUTS = 60  # columns of a neighborhood whose features are regressed on
 _MAX_PRODUCTS = 8  # members whose pairwise products are inputs too
 _MAX_AUTOCORRELATION = 50
+_BLOCK = 32  # columns tested together
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,36 +77,51 @@ def far_dependence(
         Called after every column.
     """
     n, d = now.shape
-    features = hermite(now)  # [n_rows, n_columns, orders]
+    features = hermite(now).astype(np.float32)  # [n_rows, n_columns, orders]
     flat = features.reshape(n, -1)
     rho, squares = _autocorrelation(flat), flat**2
     p_value, nats, partner = np.ones(d), np.zeros(d), np.full(d, -1)
     splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
-    for j in range(d):
+    tested = np.flatnonzero(outside.any(axis=1))
+    for _ in range(d - len(tested)):
         tick()
-        if not outside[j].any():
-            continue
-        seen = near(j)
-        left = features[:, j] - features[:, j].mean(axis=0)
-        if seen.shape[1]:
-            inputs = _inputs(seen, features[:, j, 0])
-            left = left - cross_val_predict(Ridge(_RIDGE), inputs, left, cv=splits)
-        left = (left - left.mean(axis=0)) / np.maximum(left.std(axis=0), 1e-12)
-        shape = _ORDERS, d, _ORDERS
-        r = (left.T @ flat / n).reshape(shape)
-        t = np.abs(r) * np.sqrt(n) / np.sqrt((left.T**2 @ squares / n).reshape(shape))
-        inflation = 1 + 2 * np.einsum("ak,bk->ab", _autocorrelation(left), rho)
-        t /= np.sqrt(np.maximum(inflation, 1.0)).reshape(shape)
-        t[:, ~outside[j]] = -1.0
-        a, k, b = np.unravel_index(int(t.argmax()), t.shape)
-        n_tests = int(outside[j].sum()) * _ORDERS**2
-        p_value[j] = min(1.0, 2 * float(ndtr(-t[a, k, b])) * n_tests)
-        nats[j] = -0.5 * np.log1p(-min(float(r[a, k, b]) ** 2, 1 - 1e-12))
-        partner[j] = k
+    for block in np.split(tested, range(_BLOCK, len(tested), _BLOCK)):
+        left = np.empty((n, len(block), _ORDERS), dtype=np.float32)
+        for place, j in enumerate(block):
+            tick()
+            left[:, place] = _left_over(features[:, j], near(int(j)), splits)
+        mine = left.reshape(n, -1)
+        shape = len(block), _ORDERS, d, _ORDERS
+        r = (mine.T @ flat / n).reshape(shape)
+        spread = (mine.T**2 @ squares / n).reshape(shape)
+        inflation = (1 + 2 * _autocorrelation(mine) @ rho.T).reshape(shape)
+        t = np.abs(r) * np.sqrt(n / (spread * np.maximum(inflation, 1.0)))
+        for place, j in enumerate(block):
+            t[place][:, ~outside[j]] = -1.0
+            best = np.unravel_index(int(t[place].argmax()), shape[1:])
+            n_tests = int(outside[j].sum()) * _ORDERS**2
+            p_value[j] = min(1.0, 2 * float(ndtr(-float(t[place][best]))) * n_tests)
+            nats[j] = -0.5 * np.log1p(-min(float(r[place][best]) ** 2, 1 - 1e-12))
+            partner[j] = best[1]
     order = np.argsort(p_value)
     holm = np.maximum.accumulate(p_value[order] * (d - np.arange(d)))
     p_value[order] = np.minimum(holm, 1.0)
     return FarDependence(p_value, nats, partner)
+
+
+def _left_over(
+    own: Float32Array, seen: FloatArray, splits: list[tuple[IntArray, IntArray]]
+) -> Float32Array:
+    """What a neighborhood cannot explain of the features of a column, standardized."""
+    left = own - own.mean(axis=0)
+    if seen.shape[1]:
+        inputs = _inputs(seen, own[:, 0])
+        model = Ridge(_RIDGE)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            for train, test in splits:
+                left[test] -= model.fit(inputs[train], own[train]).predict(inputs[test])
+    left -= left.mean(axis=0)
+    return np.asarray(left / np.maximum(left.std(axis=0), 1e-6))
 
 
 def hermite(values: FloatArray) -> FloatArray:
@@ -121,7 +137,7 @@ def hermite(values: FloatArray) -> FloatArray:
     return np.asarray(features / np.maximum(features.std(axis=0), 1e-12))
 
 
-def _inputs(near: FloatArray, target: FloatArray) -> FloatArray:
+def _inputs(near: FloatArray, target: Float32Array) -> FloatArray:
     """Features of a neighborhood, and products of its members closest to the target."""
     n = len(near)
     features = hermite(near[:, :_MAX_INPUTS])
@@ -132,7 +148,7 @@ def _inputs(near: FloatArray, target: FloatArray) -> FloatArray:
     return np.hstack([features.reshape(n, -1), products])
 
 
-def _autocorrelation(rows: FloatArray) -> FloatArray:
+def _autocorrelation(rows: Float32Array) -> Float32Array:
     """Autocorrelations of columns at 1, 2, … rows [n_columns, n_lags], those within noise 0."""
     n = len(rows)
     n_lags = min(_MAX_AUTOCORRELATION, n // 4)

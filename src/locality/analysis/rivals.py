@@ -199,9 +199,11 @@ def _gaussian_bands(covariance: FloatArray, rows: FloatArray, d: int) -> FloatAr
         gain = np.linalg.solve(past, covariance[d:, :d]).T
         now = now - gain @ covariance[d:, :d]
         residual = residual - rows[:, d:] @ gain.T
-    values, vectors = np.linalg.eigh(0.5 * (now + now.T))
+    values, vectors = np.diag(now), None
+    if np.count_nonzero(now) > d:
+        values, vectors = np.linalg.eigh(0.5 * (now + now.T))
     values = np.maximum(values, 1e-9)
-    squares = (residual @ vectors) ** 2
+    squares = (residual if vectors is None else residual @ vectors) ** 2
     reached = []
     for edge in BAND_EDGES:
         if edge == 0.0:
