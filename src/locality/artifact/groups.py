@@ -67,6 +67,17 @@ _SHARD = {
     "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
 }
 
+_REFERENCE = {
+    "mean": _Form("float64", ("bands", "components")),
+    "deviation": _Form("float64", ("bands", "components")),
+    "spread": _Form("float64", ("memories", "bands", "components")),
+    "center": _Form("float64", ("channels",)),
+    "scale": _Form("float64", ("channels",)),
+    "statistic": _Form("float64", ("rows",)),
+    "sensor": _Form("float64", ("rows", "components")),
+    "residual": _Form("float64", ("components",)),
+}
+
 
 def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Arrays as safetensors.
@@ -104,7 +115,7 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     Parameters
     ----------
     groups : mapping
-        The group "graph" and any number of shards.
+        The group "graph", any number of shards, and possibly "reference".
 
     Raises
     ------
@@ -118,7 +129,9 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     if len(groups["graph"]["indptr"]) != n_nodes + 1:
         raise ModelCorrupt("Group 'graph' contradicts itself: indptr and limits do not match.")
     for name, arrays in groups.items():
-        if name != "graph":
+        if name == "reference":
+            _check(_REFERENCE, arrays, name)
+        elif name != "graph":
             _check(_SHARD, arrays, name)
             for failed in _contradictions(arrays, n_nodes):
                 raise ModelCorrupt(f"Group {name!r} contradicts itself: {failed}.")

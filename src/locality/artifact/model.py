@@ -15,6 +15,7 @@ from locality.domain.axis import Axis
 from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import LocalityError, ModelCorrupt
+from locality.inference.alarm import Reference
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
@@ -48,6 +49,8 @@ class Model:
         Versions of the software.
     flavor : str
         Kind of frame the model was fitted to, and in which it answers.
+    reference : Reference or None
+        How normal rows look, for alarms; None if there is no law of a row, or too few rows.
     """
 
     standardizer: Standardizer
@@ -61,6 +64,7 @@ class Model:
     seconds: dict[str, float] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     flavor: str = "pandas"
+    reference: Reference | None = None
 
     @property
     def field(self) -> ScoreField:
@@ -131,6 +135,8 @@ class Model:
         }
         for number, shard in enumerate(self.shards):
             arrays[f"shard-{number:05d}"] = shard.arrays()
+        if self.reference is not None:
+            arrays["reference"] = self.reference.arrays()
         return description, arrays
 
     @classmethod
@@ -184,6 +190,7 @@ class Model:
                 description["seconds"],
                 description["made_with"],
                 description["flavor"],
+                Reference(**arrays["reference"]) if "reference" in arrays else None,
             )
         except ModelCorrupt:
             raise

@@ -9,6 +9,7 @@ Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from locality._typing import FloatArray
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
 from locality.estimator.answers import nats_of
+from locality.estimator.detection import calibration, detection
 from locality.estimator.fitting import fit_model
 from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
@@ -279,6 +281,81 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table.require_complete()
         bands, _ = nats_of(self.model_, self.component_names_, table.values, False, _quiet)
         return -np.asarray(bands[0].sum(axis=1))
+
+    def calibrate(self, X: Any) -> Self:
+        """Learn how normal rows look from rows that the model was not fitted to.
+
+        Alarms are measured against held-out rows of the fit by default. Fresh normal rows are
+        better where the plant has moved since, or was fitted to few rows.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Normal rows in order of time, at least 20; missing values are allowed.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        with one_thread():
+            self.model_ = replace(self.model_, reference=calibration(self.model_, table))
+        return self
+
+    def detect(self, X: Any, *, false_alarms: float = 0.01, by_sensor: bool = False) -> Any:
+        """Tell which rows are abnormal, and how much each sensor is to blame.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Rows in order of time; missing values are allowed.
+        false_alarms : float, default 0.01
+            Accepted share of normal rows with an alarm.
+        by_sensor : bool, default False
+            Also return the p-value of every sensor alone, given its neighborhood without wrong
+            values.
+
+        Returns
+        -------
+        rows : frame or array [n_rows, 2 + n_columns]
+            ``alarm`` (0 or 1), ``p_value``, and the share of the blame of each column that is
+            modeled or was set aside; shares sum to 1, or are 0 where nothing is unusual. A value
+            that is wrong by itself takes the blame of what it does to its neighbors.
+        p_values : frame or array [n_rows, n_components]
+            Only with ``by_sensor``.
+
+        Raises
+        ------
+        OptionError
+            If the model has no law of a row, or does not know how normal rows look.
+
+        Examples
+        --------
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(10, correlation=0.7).sample(600, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X[:500])
+        >>> new = X[500:].copy()
+        >>> new[50, 3] += 6.0
+        >>> found = model.detect(new)
+        >>> int(found[50, 0]), int(found[50, 2:].argmax())
+        (1, 3)
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        with one_thread():
+            found = detection(self.model_, table, false_alarms)
+        names = [name for name in self.model_.standardizer.names if name not in self.given]
+        keep = [self.model_.standardizer.names.index(name) for name in names]
+        rows = table.frame(
+            np.column_stack([found.alarm, found.p_value, found.share[:, keep]]),
+            ["alarm", "p_value", *names],
+            kinds=["integer", *["real"] * (1 + len(names))],
+            keep_rows=True,
+        )
+        if not by_sensor:
+            return rows
+        return rows, table.frame(found.sensor_p_value, self.component_names_, keep_rows=True)
 
     def transform(self, X: Any) -> Any:
         """Surprise as features for what comes next in a pipeline; see ``surprise``.

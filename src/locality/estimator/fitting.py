@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -10,6 +11,7 @@ from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.estimator.layout import build_domain, limits, to_state
+from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
@@ -79,7 +81,7 @@ def fit_model(
     trained = trainer.train(state, progress)
     field = ScoreField(domain, trained.shards)
     versions = {name: version(name) for name in ("locality", "torch", "numpy")}
-    return Model(
+    model = Model(
         standardizer,
         domain,
         trained.shards,
@@ -92,3 +94,7 @@ def fit_model(
         versions | {"python": platform.python_version()},
         table.flavor,
     )
+    start = perf_counter()
+    reference = None if tied else cross_fitted(model, z.T, parameters)
+    model.seconds["reference"] = perf_counter() - start
+    return replace(model, reference=reference)

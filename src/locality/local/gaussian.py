@@ -109,6 +109,20 @@ class LocalGaussian:
         """Standard deviation of each component given its patch [n_units, n_classes]."""
         return (self.loading**2 / self.eigenvalues).sum(-1).rsqrt()
 
+    @property
+    def prediction(self) -> torch.Tensor:
+        """Weight of every slot in E[x_j | all other slots] [n_units, n_classes, n_slots].
+
+        With Q = U Λ⁻¹ Uᵀ the precision of the noisy slots, x_0 is expected at
+        (B g)_0 − Σ_k Q_0k (x_k − (B g)_k)/Q_00, with variance 1/Q_00 (``conditional_scale``²). The
+        component's own slot weighs zero.
+        """
+        precision = (self.eigenvectors @ (self.loading / self.eigenvalues)[..., None])[..., 0]
+        noisy = -precision / precision[..., :1]
+        noisy[..., 0] = 0.0
+        given = self.regression[:, :, 0] - (noisy[..., None, :] @ self.regression)[..., 0, :]
+        return torch.cat([noisy, given], dim=-1)
+
     def take(self, units: torch.Tensor) -> "LocalGaussian":
         """Some units only."""
         return LocalGaussian(

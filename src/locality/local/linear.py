@@ -102,6 +102,17 @@ class LinearDenoiser:
         """Standard deviation of each component given its finest patch [n_units, n_classes]."""
         return self.bands[-1].conditional_scale
 
+    @property
+    def prediction(self) -> torch.Tensor:
+        """Weight of every slot in what is expected given the finest patch but the component itself
+        [n_units, n_classes, n_slots].
+        """
+        part = self.bands[-1].prediction
+        n_slots = self.patches.slots.shape[1]
+        result = torch.zeros(self.n_units, self.n_classes, n_slots + 1, dtype=torch.float64)
+        result.scatter_add_(2, self.places[-1][:, None].expand_as(part), part)
+        return result[..., :n_slots]
+
     def take(self, units: torch.Tensor) -> "LinearDenoiser":
         """Some units only; slots keep their places."""
         rows = units.numpy()

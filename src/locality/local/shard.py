@@ -5,7 +5,7 @@ form follows for any boundary class (and any pattern of slots that cannot be see
 of the axes. Networks are kept for the components where they beat the closed form on held-out rows.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -111,6 +111,13 @@ class ShardState:
     def patches(self) -> Patches:
         """One unit per component, at its largest radius."""
         return Patches(self.noisy, self.given, len(self.source_node))
+
+    @property
+    def linear(self) -> "ShardState":
+        """The same shard without networks."""
+        of_networks = ("network_unit", "network_radius", "network_noisy", "network_given")
+        of_networks += ("level_range", "w1", "w2", "w3", "b3")
+        return replace(self, **{name: getattr(self, name)[:0] for name in of_networks})
 
     @property
     def has_network(self) -> BoolArray:

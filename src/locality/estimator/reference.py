@@ -1,0 +1,91 @@
+"""The reference of a fitted model: what its alarms are measured against.
+
+Rows that a model was fitted to surprise it less than fresh ones. So each third of the table is
+judged by a closed form fitted to the other two; what networks gain on top is taken from the model
+itself. Rows known to be normal that the model has not seen are better still, see ``calibrate``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from locality._typing import FloatArray
+from locality.artifact.model import Model
+from locality.domain import Domain
+from locality.inference.alarm import Reference
+from locality.inference.nats import Nats
+from locality.inference.repair import repair
+from locality.local.field import ScoreField
+from locality.noise.levels import NoiseLevels
+from locality.training.trainer import Trainer
+
+__all__ = ["cross_fitted", "has_row_law", "is_ordered", "nats_by_band", "rows_reference"]
+
+_PARTS = 3
+_MOST_JUDGED = 5_000  # rows of a part
+
+
+def has_row_law(domain: Domain) -> bool:
+    """Whether rows of the model can be judged one after the other."""
+    return all(axis.is_causal for axis in domain.axes)
+
+
+def is_ordered(model: Model) -> bool:
+    """Whether rows follow each other in time."""
+    return model.is_series or model.settings.get("time") is not None
+
+
+def nats_by_band(field: ScoreField, levels: NoiseLevels, rows: FloatArray) -> FloatArray:
+    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components]."""
+    state = rows[:, :, None] if field.domain.axes else rows
+    found = Nats(levels, by_band=True).surprise(field, state).bands
+    return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
+
+
+def rows_reference(model: Model, rows: FloatArray, observed: FloatArray) -> Reference:
+    """From rows that the model was not fitted to.
+
+    Parameters
+    ----------
+    model : Model
+    rows : float array [n_nodes, n_rows]
+        Standardized and complete.
+    observed : float array [n_targets, n_rows]
+        The same with NaN where a value had been missing.
+    """
+    bands = nats_by_band(model.field, model.levels, rows)
+    bands[:, np.isnan(observed.T)] = np.nan
+    residual = repair(model.field, rows, np.inf).residual.T
+    return Reference.of(
+        bands, np.where(np.isnan(observed.T), np.nan, residual), ordered=is_ordered(model)
+    )
+
+
+def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) -> Reference | None:
+    """From the rows that the model was fitted to [n_nodes, n_rows]; None if there are too few."""
+    domain, n_rows = model.domain, rows.shape[1]
+    n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
+    if not has_row_law(domain) or n_rows < 10 * _PARTS * (n_lags + 1):
+        return None
+    part = np.arange(n_rows) * _PARTS // n_rows
+    bands, residual, judged = [], [], []
+    for k in range(_PARTS):
+        inside = np.flatnonzero(part == k)[:_MOST_JUDGED]
+        others = rows[:, part != k]
+        first = max(0, int(inside[0]) - n_lags)
+        span = rows[:, first : inside[-1] + 1]
+        state = others[:, :, None] if domain.axes else others
+        shards = Trainer(domain, parameters["radius"], None, int(model.settings["seed"])).train(state)
+        field = ScoreField(domain, shards.shards, model.limits)
+        fresh = slice(int(inside[0]) - first, None)
+        bands.append(nats_by_band(field, model.levels, span)[:, fresh])
+        residual.append(repair(field, span, np.inf).residual[:, fresh].T)
+        judged.append(inside)
+    found = np.concatenate(bands, axis=1)
+    where = np.concatenate(judged)
+    linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
+    if any(len(shard.network_unit) for shard in model.shards):
+        with_networks = nats_by_band(model.field, model.levels, rows)
+        found += (with_networks - nats_by_band(linear, model.levels, rows))[:, where]
+    return Reference.of(found, np.concatenate(residual), ordered=is_ordered(model))

@@ -1,0 +1,202 @@
+"""Alarms: from surprises of sensors and noise bands to one decision with a stated error rate.
+
+Nats ℓ_jb(t) of sensor j in band b are compared with what they are on normal rows (mean and standard
+deviation), so that every sensor and band counts alike, and accumulated over time,
+
+    E(t) = (1 − α) E(t − 1) + α (ℓ(t) − mean)/deviation ,   α = 1, 0.3, 0.1 ,
+
+each again in units of its deviation on normal rows. A **channel** adds this up over the sensors of
+one band at one α: all of it (many sensors changed a little), and at α = 1 also only what exceeds
+three deviations (few changed a lot). Channels are brought to a common scale, the distance from
+their median to their 90 % quantile on normal rows; the **statistic** of a row is the largest. Its
+p-value is conformal, the share of normal rows at least as high (Vovk, Gammerman, Shafer, 2005), and
+beyond their 95 % quantile continued by the exponential tail of the excesses. Rows of a series
+resemble each other: an accumulated statistic stays high for about 2/α rows, so that n normal rows
+tell as much as n α/2 independent ones, which `Reference.error` allows for.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.signal import lfilter
+
+from locality._typing import FloatArray, IntArray
+
+__all__ = ["MEMORIES", "Reference", "Statistic"]
+
+MEMORIES = (1.0, 0.3, 0.1)
+_LARGE = 3.0  # deviations beyond which a single sensor counts in the channel of few
+_KEPT = 400
+_SCALE_QUANTILE, _TAIL_QUANTILE = 0.9, 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Statistic:
+    """The statistic of some rows.
+
+    Parameters
+    ----------
+    value : float array [n_rows]
+        Of the highest channel; about 1 at the 90 % quantile of normal rows.
+    channel : int array [n_rows]
+        Which one it is.
+    parts : float array [n_rows, n_components]
+        What each sensor adds to it; together with ``offset`` they sum to ``value``.
+    offset : float array [n_rows]
+        What normal rows have on average, with a minus sign.
+    """
+
+    value: FloatArray
+    channel: IntArray
+    parts: FloatArray
+    offset: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """How normal rows look: all that a decision needs of them.
+
+    Parameters
+    ----------
+    mean, deviation : float arrays [n_bands, n_components]
+        Of nats.
+    spread : float array [n_memories, n_bands, n_components]
+        Deviation of accumulated nats.
+    center, scale : float arrays [n_channels]
+        Of the channels: first those of many sensors, memory by memory and band by band, then those
+        of few.
+    statistic : float array [n_rows]
+        Of the normal rows, ascending.
+    sensor : float array [n_kept, n_components]
+        Highest accumulated nats of each sensor, ascending; at most 400 evenly spaced ranks.
+    residual : float array [n_components]
+        Root mean square of standardized residuals.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+    spread: FloatArray
+    center: FloatArray
+    scale: FloatArray
+    statistic: FloatArray
+    sensor: FloatArray
+    residual: FloatArray
+
+    @classmethod
+    def of(cls, bands: FloatArray, residual: FloatArray, *, ordered: bool) -> "Reference":
+        """From nats of normal rows that the model was not fitted to.
+
+        Parameters
+        ----------
+        bands : float array [n_bands, n_rows, n_components]
+            In order of time; NaN where a value is missing.
+        residual : float array [n_rows, n_components]
+            Values minus what their neighbors let expect, in standard deviations.
+        ordered : bool
+            Whether rows follow each other; otherwise nothing is accumulated.
+        """
+        mean = np.nanmean(bands, axis=1)
+        deviation = np.maximum(np.nanstd(bands, axis=1), 1e-6)
+        z = _standardize(bands, mean, deviation)
+        memories = MEMORIES if ordered else MEMORIES[:1]
+        spread = np.stack([_accumulate(z, a).std(axis=1) for a in memories])
+        spread = np.maximum(spread, 1e-6)
+        unit = cls(
+            mean, deviation, spread, *np.zeros((3, 0)), np.zeros((0, 0)),
+            np.maximum(np.sqrt(np.nanmean(residual**2, axis=0)), 1e-6),
+        )  # fmt: skip
+        channels = np.concatenate([part.sum(axis=-1) for part in unit._channels(z)])
+        center = np.median(channels, axis=1)
+        scale = np.maximum(np.quantile(channels, _SCALE_QUANTILE, axis=1) - center, 1e-6)
+        statistic = np.sort(((channels - center[:, None]) / scale[:, None]).max(axis=0))
+        sensor = np.sort(unit._sensors(z), axis=0)
+        sensor = sensor[np.linspace(0, len(sensor) - 1, min(len(sensor), _KEPT)).astype(int)]
+        return cls(mean, deviation, spread, center, scale, statistic, sensor, unit.residual)
+
+    @property
+    def n_rows(self) -> int:
+        """Normal rows behind it."""
+        return len(self.statistic)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def measure(self, bands: FloatArray) -> Statistic:
+        """The statistic of new rows [n_bands, n_rows, n_components], in order of time."""
+        parts = self._channels(_standardize(bands, self.mean, self.deviation))
+        parts = np.concatenate(parts)  # [n_channels, n_rows, n_components]
+        value = (parts.sum(axis=-1) - self.center[:, None]) / self.scale[:, None]
+        channel = value.argmax(axis=0)
+        rows = np.arange(len(channel))
+        return Statistic(
+            value[channel, rows],
+            channel,
+            parts[channel, rows] / self.scale[channel, None],
+            -self.center[channel] / self.scale[channel],
+        )
+
+    def parts_of(self, bands: FloatArray, channel: IntArray) -> FloatArray:
+        """What each sensor adds to a channel chosen for each row [n_rows, n_components]."""
+        parts = np.concatenate(self._channels(_standardize(bands, self.mean, self.deviation)))
+        return np.asarray(parts[channel, np.arange(len(channel))] / self.scale[channel, None])
+
+    def sensors(self, bands: FloatArray) -> FloatArray:
+        """p-value of every sensor in every row [n_rows, n_components]."""
+        found = self._sensors(_standardize(bands, self.mean, self.deviation))
+        p = np.empty_like(found)
+        for j in range(found.shape[1]):
+            p[:, j] = _p_value(found[:, j], self.sensor[:, j])
+        return p
+
+    def p_value(self, statistic: FloatArray) -> FloatArray:
+        """Share of normal rows that are at least as high [n_rows]."""
+        return _p_value(statistic, self.statistic)
+
+    def error(self, false_alarms: float) -> float:
+        """Standard error of the share of false alarms, from the number of normal rows."""
+        n = self.n_rows * (MEMORIES[-1] / 2 if len(self.spread) > 1 else 1.0)
+        return float(np.sqrt(false_alarms * (1 - false_alarms) / max(n, 1.0)))
+
+    def memory_and_band(self, channel: IntArray) -> tuple[IntArray, IntArray]:
+        """Number of memory and noise band of channels."""
+        n_bands, n_many = len(self.mean), self.spread.shape[0] * len(self.mean)
+        memory = np.where(channel < n_many, channel // n_bands, 0)
+        return memory, channel % n_bands
+
+    def _channels(self, z: FloatArray) -> list[FloatArray]:
+        """What each sensor adds to each channel, by memory [n_bands, n_rows, n_components]."""
+        many = [
+            _accumulate(z, a) / spread[:, None]
+            for a, spread in zip(MEMORIES, self.spread, strict=False)
+        ]
+        return [*many, np.maximum(many[0] - _LARGE, 0.0)]
+
+    def _sensors(self, z: FloatArray) -> FloatArray:
+        """Highest accumulated nats of each sensor [n_rows, n_components]."""
+        return np.asarray(np.max([part.max(axis=0) for part in self._channels(z)[:-1]], axis=0))
+
+
+def _standardize(bands: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:
+    """Nats as deviations from normal; missing ones say nothing."""
+    return np.nan_to_num((bands - mean[:, None]) / deviation[:, None], nan=0.0)
+
+
+def _accumulate(z: FloatArray, alpha: float) -> FloatArray:
+    if alpha == 1.0:
+        return z
+    return np.asarray(lfilter([alpha], [1.0, alpha - 1.0], z, axis=1))
+
+
+def _p_value(values: FloatArray, normal: FloatArray) -> FloatArray:
+    """Conformal p-values, with an exponential tail."""
+    n = len(normal)
+    p = (n - np.searchsorted(normal, values, side="left") + 1.0) / (n + 1.0)
+    at = int(_TAIL_QUANTILE * (n - 1))
+    edge, tail = normal[at], normal[at + 1 :]
+    mean = float((tail - edge).mean()) if len(tail) else 0.0
+    if mean > 0:
+        beyond = values > edge
+        share = (n - at) / (n + 1.0)
+        p[beyond] = share * np.exp(-(values[beyond] - edge) / mean)
+    return np.asarray(p)

@@ -1,0 +1,129 @@
+"""The conditional law of a row: every component given its neighborhood, as sparse matrices.
+
+At the finest noise levels the model says of each component what it expects from all others that
+it sees, with A₀ the weights of the same row, A_l those of the row l before, and s the standard
+deviations that remain,
+
+    x_t ≈ A₀ x_t + Σ_l A_l x_{t-l} ± s .
+
+With R = I − A₀ the matrix Q = diag(s)⁻² R is the **precision** of a row given its past (exactly
+symmetric where neighborhoods hold all that matters; its symmetric part is taken), sparse like the
+graph. Missing values, blame and explanations all come from these matrices. Networks are not part
+of them: they are about the closed form.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from locality._typing import FloatArray, IntArray
+from locality.exceptions import OptionError
+from locality.local.field import ScoreField
+
+__all__ = ["ConditionalLaw"]
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionalLaw:
+    """What is expected of a row.
+
+    Parameters
+    ----------
+    targets : int array [n_targets]
+        Nodes that are modeled.
+    weights : tuple of sparse arrays [n_targets, n_nodes]
+        A₀ (zero on the diagonal), A₁, …
+    scale : float array [n_targets]
+    """
+
+    targets: IntArray
+    weights: tuple[sp.csr_array, ...]
+    scale: FloatArray
+
+    @classmethod
+    def of(cls, field: ScoreField) -> "tuple[ConditionalLaw, ...]":
+        """The laws of the first rows of a series, that have 0, 1, … rows before them, and at last
+        of all others; of a table, one law.
+
+        Raises
+        ------
+        OptionError
+            If columns lie along a lattice axis, or rows depend on later ones.
+        """
+        axes = field.domain.axes
+        if any(not axis.is_causal for axis in axes):
+            raise OptionError(
+                "Rows of this model have no law of their own: it is a lattice, or a joint series.",
+                remedy='Fit with series="causal" and without tied=True.',
+            )
+        n_lags = axes[0].window[0] if axes and axes[0].window else 0
+        extent = (n_lags + 1,) if axes else ()
+        n_nodes, targets = field.domain.n_nodes, field.domain.targets
+        laws = []
+        for n_past in range(n_lags + 1):
+            scale = np.empty(n_nodes)
+            entries: list[list[np.ndarray]] = []
+            for shard, (denoiser, classes) in zip(
+                field.shards, field.denoisers(extent), strict=True
+            ):
+                form, k = denoiser.closed_form, int(classes[n_past])
+                scale[shard.target] = form.conditional_scale[:, k].numpy()
+                weight, slots = form.prediction[:, k].numpy(), form.patches.slots
+                unit, slot = np.nonzero((slots < len(shard.source_node)) & (weight != 0.0))
+                source = slots[unit, slot]
+                lag = np.zeros(len(source), dtype=np.int64)
+                if axes:
+                    lag = -shard.source_offset[source, 0]
+                entries.append(
+                    [shard.target[unit], shard.source_node[source], lag, weight[unit, slot]]
+                )
+            row, column, lag, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
+            matrices = []
+            for back in range(n_lags + 1):
+                here = lag == back
+                whole = sp.csr_array(
+                    (weight[here], (row[here], column[here])), shape=(n_nodes, n_nodes)
+                )
+                matrices.append(whole[targets])
+            laws.append(cls(targets, tuple(matrices), scale[targets]))
+        return tuple(laws)
+
+    def from_past(self, rows: FloatArray, t: int) -> FloatArray:
+        """What the rows before row t add to its expectation [n_targets].
+
+        Parameters
+        ----------
+        rows : float array [n_nodes, n_rows]
+        t : int
+        """
+        found = np.zeros(len(self.targets))
+        for back in range(1, min(len(self.weights), t + 1)):
+            found += self.weights[back] @ rows[:, t - back]
+        return found
+
+    def expected(self, rows: FloatArray) -> FloatArray:
+        """Expectation of every component in every row [n_targets, n_rows], given all others.
+
+        Parameters
+        ----------
+        rows : float array [n_nodes, n_rows]
+            The first ones only serve as the past of the others.
+        """
+        found: FloatArray = self.weights[0] @ rows
+        for back in range(1, len(self.weights)):
+            found[:, back:] += self.weights[back] @ rows[:, : rows.shape[1] - back]
+        return found
+
+    @cached_property
+    def residual_operator(self) -> sp.csr_array:
+        """R = I − A₀ among the targets [n_targets, n_targets]."""
+        own = self.weights[0][:, self.targets]
+        return sp.csr_array(sp.eye_array(len(self.targets), format="csr") - own)
+
+    @cached_property
+    def precision(self) -> sp.csc_array:
+        """Q of a row given its past and context, symmetric [n_targets, n_targets]."""
+        whole = sp.diags_array(self.scale**-2.0) @ self.residual_operator
+        return sp.csc_array(0.5 * (whole + whole.T))
