@@ -74,7 +74,7 @@ _REFERENCE = {
     "center": _Form("float64", ("channels",)),
     "scale": _Form("float64", ("channels",)),
     "statistic": _Form("float64", ("rows",)),
-    "sensor": _Form("float64", ("rows", "components")),
+    "sensor": _Form("float64", ("kept", "components")),
     "residual": _Form("float64", ("components",)),
 }
 

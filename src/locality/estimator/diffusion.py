@@ -23,6 +23,7 @@ from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
 from locality.estimator.answers import nats_of
 from locality.estimator.detection import calibration, detection
+from locality.estimator.explanation import Explanation, explanation
 from locality.estimator.fitting import fit_model
 from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
@@ -356,6 +357,27 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not by_sensor:
             return rows
         return rows, table.frame(found.sensor_p_value, self.component_names_, keep_rows=True)
+
+    def explain(self, X: Any, row: int, *, false_alarms: float = 0.01) -> Explanation:
+        """Tell why a row is unusual: sensors, expectations, neighbors, kind of fault.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            The row and the rows before it, in order of time.
+        row : int
+            Position from 0.
+        false_alarms : float, default 0.01
+            As in ``detect``.
+
+        Returns
+        -------
+        Explanation
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        with one_thread():
+            return explanation(self.model_, table, row, false_alarms)
 
     def transform(self, X: Any) -> Any:
         """Surprise as features for what comes next in a pipeline; see ``surprise``.

@@ -76,8 +76,8 @@ def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) 
         first = max(0, int(inside[0]) - n_lags)
         span = rows[:, first : inside[-1] + 1]
         state = others[:, :, None] if domain.axes else others
-        shards = Trainer(domain, parameters["radius"], None, int(model.settings["seed"])).train(state)
-        field = ScoreField(domain, shards.shards, model.limits)
+        trained = Trainer(domain, parameters["radius"]).train(state)
+        field = ScoreField(domain, trained.shards, model.limits)
         fresh = slice(int(inside[0]) - first, None)
         bands.append(nats_by_band(field, model.levels, span)[:, fresh])
         residual.append(repair(field, span, np.inf).residual[:, fresh].T)
