@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from locality._typing import FloatArray
 from locality.artifact.model import Model
 from locality.estimator.layout import from_state, to_state
+from locality.exceptions import OptionError
+from locality.inference.likelihood import Likelihood
 from locality.inference.nats import Nats
 from locality.training.executors import one_thread
 
-__all__ = ["nats_of"]
+__all__ = ["log_likelihood_of", "nats_of"]
 
 
 def nats_of(
@@ -58,3 +62,41 @@ def nats_of(
     place = {name: j for j, name in enumerate(standardizer.modeled_names)}
     bands[0] = bands[0] + standardizer.log_scale[[place[name] for name in components]]
     return bands, rows(found.error)
+
+
+def log_likelihood_of(
+    model: Model, components: tuple[str, ...], values: FloatArray, tolerance: float
+) -> tuple[FloatArray, FloatArray]:
+    """Log-likelihood of every row by the probability flow, in nats of the original units.
+
+    Parameters
+    ----------
+    model : Model
+    components : tuple of str [n_components]
+    values : float array [n_rows, n_columns]
+    tolerance : float
+
+    Returns
+    -------
+    log_likelihood, error : float arrays [n_rows]
+
+    Raises
+    ------
+    OptionError
+        If the tolerance is not positive, or the model is a joint series, which has a likelihood as
+        a whole but none of its rows.
+    """
+    if not tolerance > 0:
+        raise OptionError(f"tolerance must be above 0, found {tolerance}.")
+    if model.is_series and not model.is_causal:
+        raise OptionError(
+            "Rows of a joint series have no likelihood of their own.",
+            remedy='Fit with series="causal", or use score_samples.',
+        )
+    lattice = bool(model.extent)
+    standardizer = model.standardizer
+    state = to_state(standardizer.standardize(values), model.domain, lattice)
+    found = Likelihood(model.levels, tolerance)(model.field, state)
+    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
+    units = standardizer.log_scale[[place[name] for name in components]].sum()
+    return found.value - units, np.asarray(found.error)

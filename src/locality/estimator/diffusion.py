@@ -8,7 +8,7 @@ index.
 Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04417.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
@@ -21,14 +21,21 @@ from sklearn.utils.validation import check_is_fitted
 from locality._typing import FloatArray
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
-from locality.estimator.answers import nats_of
+from locality.estimator.answers import log_likelihood_of, nats_of
 from locality.estimator.detection import calibration, detection
 from locality.estimator.explanation import Explanation, explanation
 from locality.estimator.fitting import fit_model
+from locality.estimator.imputation import (
+    Imputation,
+    conditional_rows,
+    fill,
+    parse_conditions,
+)
 from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
 from locality.estimator.persistence import parameters_from, restore_names, settings_of
 from locality.estimator.rows import context_state, read_rows, restore_rows
+from locality.exceptions import OptionError
 from locality.inference.draw import Drawing
 from locality.noise.levels import band_labels
 from locality.training.executors import one_thread
@@ -176,6 +183,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         n_series: int = 1,
         context: Any = None,
+        given: str | Mapping[str, Any] | None = None,
         method: str = "sde",
         n_evaluations: int = 64,
         random_state: Any = None,
@@ -193,6 +201,10 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         context : frame or array [n_samples, n_given], optional
             Values of the ``given`` columns, required if there are any; an array has them in the
             order of ``given``.
+        given : str or mapping, optional
+            Hold or bound columns: ``"xmv_01=60, flow>120"``, or columns to values or pairs
+            (low, high). Rows are then drawn from the closed form, whose conditional law is exact;
+            networks are not used.
         method : {"sde", "dpm", "heun", "churn"}, default "sde"
         n_evaluations : int, default 64
             Evaluations of the denoiser per row.
@@ -218,13 +230,115 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.seed_
         if random_state is not None:
             seed = int(check_random_state(random_state).randint(2**31 - 1))
-        given = context_state(self, context, n_samples, n_series)
+        if given is not None:
+            return self._sample_given(given, n_samples, n_series, context, seed)
+        known = context_state(self, context, n_samples, n_series)
         with one_thread():
             state = drawing(
-                model.field, model.levels, model.extent, seed, given, progress or _quiet
+                model.field, model.levels, model.extent, seed, known, progress or _quiet
             )
         rows = from_state(state.astype(np.float64), model.domain, bool(model.extent))
         return restore_rows(self, rows[:n_samples], context)
+
+    def _sample_given(
+        self, given: str | Mapping[str, Any], n_samples: int, n_series: int, context: Any, seed: int
+    ) -> Any:
+        """Rows in which columns are held or bounded."""
+        model = self.model_
+        if n_series > 1 or model.is_lattice:
+            raise OptionError(
+                "given= draws rows of a table, or one stretch of a series.",
+                remedy="Leave n_series at 1, and fit without tied=True.",
+            )
+        known = context_state(self, context, n_samples, 1)
+        with one_thread():
+            rows = conditional_rows(
+                model, parse_conditions(given), n_samples,
+                None if known is None else known.reshape(len(known), -1), seed,
+            )  # fmt: skip
+        return restore_rows(self, rows.T, context)
+
+    def impute(
+        self,
+        X: Any,
+        *,
+        draws: int = 0,
+        level: float = 0.9,
+        random_state: Any = None,
+        progress: Progress | None = None,
+    ) -> Imputation:
+        """Fill gaps: single values, blocks in time, dead sensors.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            NaN where a value is missing; rows in order of time for a series.
+        draws : int, default 0
+            Joint draws of all missing values, beside expectations and intervals.
+        level : float, default 0.9
+            Probability that an interval holds the value.
+        random_state : int or RandomState, optional
+            Default: the seed of the fit.
+        progress : callable, optional
+            Called with (stage, done, total).
+
+        Returns
+        -------
+        Imputation
+            ``mean``, ``low``, ``high`` and ``draws``, in the form and units of ``X``. By the
+            closed form of the model, whatever the pattern of gaps.
+
+        Examples
+        --------
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.9).sample(400, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X)
+        >>> gappy = X[:50].copy()
+        >>> gappy[10:20, 3] = float("nan")
+        >>> filled = model.impute(gappy)
+        >>> bool(abs(filled.mean[10:20, 3] - X[10:20, 3]).mean() < 0.5)
+        True
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        seed = self.seed_
+        if random_state is not None:
+            seed = int(check_random_state(random_state).randint(2**31 - 1))
+        with one_thread():
+            return fill(self.model_, table, draws, level, seed, progress or _quiet)
+
+    def log_likelihood(
+        self, X: Any, *, tolerance: float = 1e-4, return_error: bool = False
+    ) -> Any:
+        """Exact log-likelihood of the deterministic sampler, row by row [n_rows].
+
+        ``score_samples`` integrates denoising errors; this follows the probability flow of the
+        same model with its exact divergence. For a perfect model both agree, so their difference
+        tells how far the model is from being the score of any density.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        tolerance : float, default 1e-4
+            Of each step of the solver; about the error in nats per component.
+        return_error : bool, default False
+            Also return the accumulated error estimate of every row.
+
+        Returns
+        -------
+        log_likelihood : float array [n_rows]
+            In nats of the original units; of each row given the rows before it, for a series.
+        error : float array [n_rows]
+            Only with ``return_error``.
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        table.require_complete()
+        with one_thread():
+            value, error = log_likelihood_of(
+                self.model_, self.component_names_, table.values, tolerance
+            )
+        return (value, error) if return_error else value
 
     def surprise(
         self,
@@ -267,7 +381,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             answer = dict(zip(band_labels(), frames, strict=True))
         return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
 
-    def score_samples(self, X: Any, y: Any = None) -> FloatArray:
+    def score_samples(self, X: Any, y: Any = None, *, method: str = "nats") -> FloatArray:
         """Log-likelihood of every row, in nats of the original units [n_rows].
 
         Higher is more normal. For a time series, of each row given the rows before it.
@@ -276,8 +390,15 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : frame or array [n_rows, n_columns]
         y : ignored
+        method : {"nats", "ode"}, default "nats"
+            Minus the sum of surprises, or the exact likelihood of the probability flow (see
+            ``log_likelihood``).
         """
         check_is_fitted(self)
+        if method not in ("nats", "ode"):
+            raise OptionError(f'method must be "nats" or "ode", found {method!r}.')
+        if method == "ode":
+            return np.asarray(self.log_likelihood(X))
         table = read_rows(self, X, reset=False, min_rows=0)
         table.require_complete()
         bands, _ = nats_of(self.model_, self.component_names_, table.values, False, _quiet)

@@ -117,6 +117,20 @@ class Bundle:
         for denoiser, start, part in zip(self.denoisers, self.starts, found, strict=True):
             result[start : start + denoiser.n_units] = part[: denoiser.n_units]
 
+    def divergence(self, sigma: float, result: torch.Tensor) -> None:
+        """Write ∂D_j/∂y_j of the units of all shards, the same in every example.
+
+        Parameters
+        ----------
+        sigma : float
+        result : float tensor [n_targets, n_examples]
+            Filled in the rows that the shards own.
+        """
+        center, at = self._level(sigma, result.dtype)[:, :1], 0
+        for denoiser, start in zip(self.denoisers, self.starts, strict=True):
+            result[start : start + denoiser.n_units] = center[at : at + denoiser.n_units]
+            at += denoiser.n_units
+
     def _fills(self, first: int) -> bool:
         """Whether the shards own all rows from the first one on, in equal parts."""
         n_shards, n_units, _ = self.shape

@@ -179,24 +179,47 @@ class LocalDenoiser:
 
         Zero in boundary classes where no network was trained.
         """
+        return self._networks(z, sigma, classes, False)[0]
+
+    def _networks(
+        self, z: torch.Tensor, sigma: float, classes: torch.Tensor, with_slope: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """√v F, and its derivative by the center if wanted (else empty)."""
         if self.networks is None or self.inputs is None:
-            return torch.zeros(0, z.shape[1])
+            return torch.zeros(0, z.shape[1]), torch.zeros(0, z.shape[1])
         level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
         error = self.closed_form.take(self.network_units).variance(level)[..., 0].sqrt().float()
         error = error * self.inputs.fade(sigma)[:, None] * self.network_classes.float()
         features = self.inputs.level_features(level)
         z = z.float()
+        shrink = (1.0 + sigma**2) ** -0.5
         result = torch.empty(self.networks.n_units, z.shape[1])
+        slope = torch.empty_like(result if with_slope else result[:0])
         for columns in torch.split(torch.arange(z.shape[1]), 256):
-            part = z[:, columns[0] : columns[-1] + 1]
-            kinds = classes[columns]
+            here = slice(int(columns[0]), int(columns[-1]) + 1)
+            part, kinds = z[:, here], classes[columns]
             for chunk in self.networks.chunks(len(columns)):
                 x = self.inputs.assemble(part, chunk, features, kinds)
-                x[:, : self.inputs.patches.noisy.shape[1]] *= (1.0 + sigma**2) ** -0.5
-                f = self.networks.forward(x, chunk)
+                x[:, : self.inputs.patches.noisy.shape[1]] *= shrink
                 scale = error[chunk][:, kinds] if error.shape[1] > 1 else error[chunk]
-                result[chunk, columns[0] : columns[-1] + 1] = f * scale
-        return result
+                result[chunk, here] = self.networks.forward(x, chunk) * scale
+                if with_slope:
+                    slope[chunk, here] = self.networks.slope(x, chunk) * scale * shrink
+        return result, slope
+
+    def with_divergence(
+        self, z: torch.Tensor, sigma: float, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """D and ∂D_j/∂y_j of every unit in every example [n_units, n_examples] each."""
+        result = self.linear(z, sigma, classes)
+        level = torch.full((self.n_units, 1), sigma, dtype=torch.float64)
+        center = self.closed_form.weights(level)[:, :, 0, 0]
+        slope = center[:, classes].to(result.dtype)
+        if self.networks is not None:
+            change, tangent = self._networks(z, sigma, classes, True)
+            result[self.network_units] += change
+            slope[self.network_units] += tangent
+        return result, slope
 
     def __call__(self, z: torch.Tensor, sigma: float, classes: torch.Tensor) -> torch.Tensor:
         """D of every unit in every example [n_units, n_examples]; arguments as ``linear``."""

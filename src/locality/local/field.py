@@ -218,6 +218,29 @@ class BoundField:
             result.clamp_(*self.limits)
         return result
 
+    def with_divergence(self, y: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """D(y, σ), and ∂D_j/∂y_j of every target: each sees its own copy of its patch, so one
+        forward-mode pass gives the whole diagonal. Limits are not applied.
+
+        Parameters
+        ----------
+        y : float tensor [n_targets, n_positions * n_samples]
+        sigma : float
+
+        Returns
+        -------
+        two tensors of the same shape
+        """
+        result, slope = torch.empty_like(y), torch.empty_like(y)
+        for bundle in self.bundles:
+            bundle(y, sigma, self._room, result)
+            bundle.divergence(sigma, slope)
+        for part in self.parts:
+            result[part.rows], slope[part.rows] = part.denoiser.with_divergence(
+                self._examples(part, y), sigma, part.classes
+            )
+        return result, slope
+
     def score(self, y: torch.Tensor, sigma: float) -> torch.Tensor:
         """∇ log p_σ(y) of every target; arguments as ``denoise``."""
         return (self.denoise(y, sigma) - y) / sigma**2

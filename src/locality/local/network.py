@@ -123,6 +123,25 @@ class LocalNetworks:
         _activate(torch.bmm(b.a1, w.w2, out=b.a2), b.c2)
         return torch.bmm(w.w3, b.a2_transposed)[:, 0].add_(w.b3)
 
+    def slope(self, x: torch.Tensor, chunk: slice, slot: int = 0) -> torch.Tensor:
+        """∂F/∂x of one input of every unit, forward mode; call right after its ``forward``.
+
+        Parameters
+        ----------
+        x : float32 tensor [n_units of the chunk, n_inputs, n_rows]
+        chunk : slice
+        slot : int, default 0
+            Number of the input.
+
+        Returns
+        -------
+        float32 tensor [n_units of the chunk, n_rows]
+        """
+        b = self._workspace(x.shape[0], x.shape[2])
+        w = self._views(self.weights, chunk)
+        tangent = torch.bmm(b.c1.mul_(w.w1[:, slot : slot + 1]), w.w2)
+        return torch.bmm(w.w3, tangent.mul_(b.c2).transpose(1, 2))[:, 0]
+
     def backward(
         self, x: torch.Tensor, slope: torch.Tensor, chunk: slice, gradients: dict[str, torch.Tensor]
     ) -> None:

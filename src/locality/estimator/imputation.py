@@ -1,0 +1,236 @@
+"""Filling gaps, and drawing rows in which some columns are held: answers in the user's units."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, truncnorm
+
+from locality._typing import FloatArray
+from locality.artifact.model import Model
+from locality.data.table import Table
+from locality.estimator.detection import standard_rows
+from locality.exceptions import DataError, OptionError
+from locality.inference.imputation import GaussianTable, Posterior
+
+__all__ = ["Condition", "Imputation", "conditional_rows", "fill", "parse_conditions"]
+
+_SWEEPS = 200  # of the Gibbs sampler of bounded columns
+
+
+@dataclass(frozen=True, eq=False)
+class Imputation:
+    """A table with its gaps filled.
+
+    Parameters
+    ----------
+    mean : frame or array [n_rows, n_columns]
+        Expectation of every missing value given all known ones; known values as they were.
+    low, high : frames or arrays [n_rows, n_columns]
+        Interval that holds a missing value with the stated probability; known values themselves.
+    draws : tuple of frames or arrays [n_rows, n_columns]
+        Joint draws of all missing values.
+    n_missing : int
+    """
+
+    mean: Any
+    low: Any
+    high: Any
+    draws: tuple[Any, ...]
+    n_missing: int
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column that is held, or bounded.
+
+    Parameters
+    ----------
+    low, high : float
+        Equal if the column is held at a value; infinite if there is no bound.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def is_value(self) -> bool:
+        """Whether the column is held at a value."""
+        return self.low == self.high
+
+
+def parse_conditions(text: str | Mapping[str, Any]) -> dict[str, Condition]:
+    """Conditions from ``"xmv_01=60, flow>120"``, or a mapping of columns to values or pairs.
+
+    Raises
+    ------
+    OptionError
+        Naming the part that cannot be read.
+
+    Examples
+    --------
+    >>> parse_conditions("a=1, b>2, b<=3")
+    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0, high=3.0)}
+    >>> parse_conditions({"a": 1, "b": (None, 3)})
+    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=-inf, high=3.0)}
+    """
+    found: dict[str, Condition] = {}
+    if isinstance(text, Mapping):
+        for name, value in text.items():
+            low, high = value if isinstance(value, tuple | list) else (value, value)
+            found[str(name)] = Condition(
+                -np.inf if low is None else float(low), np.inf if high is None else float(high)
+            )
+        return found
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        sign = next((s for s in (">=", "<=", ">", "<", "=") if s in part), None)
+        name, _, number = part.partition(sign) if sign else (part, "", "")
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not sign or not name.strip() or not np.isfinite(value):
+            raise OptionError(
+                f"The condition {part!r} cannot be read.",
+                remedy='Write conditions as "column=60, other>120".',
+            )
+        old = found.get(name.strip(), Condition(-np.inf, np.inf))
+        low = value if sign in ("=", ">", ">=") else old.low
+        high = value if sign in ("=", "<", "<=") else old.high
+        found[name.strip()] = Condition(max(low, old.low), min(high, old.high))
+    return found
+
+
+def fill(
+    model: Model,
+    table: Table,
+    n_draws: int,
+    level: float,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> Imputation:
+    """Fill the gaps of a table.
+
+    Raises
+    ------
+    OptionError
+        If the level is no share or the number of draws is negative.
+    """
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"level must be a share between 0 and 1, found {level}.")
+    if n_draws < 0:
+        raise OptionError(f"draws must be at least 0, found {n_draws}.")
+    rows = standard_rows(model, table)
+    gaussian = GaussianTable(model.field)
+    done, total = 0, gaussian.n_solutions(n_draws)
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress("imputing", min(done, total), total)
+
+    found = gaussian.posterior(rows, n_draws, np.random.default_rng(seed), tick)
+    half = float(norm.ppf(0.5 + 0.5 * level)) * found.deviation
+
+    def frame(targets: FloatArray, whole: bool) -> Any:
+        values = _restored(model, rows, targets, whole)
+        values = np.where(table.observed, table.values, values)
+        return table.frame(values, kinds=table.kinds if whole else None, keep_rows=True)
+
+    return Imputation(
+        frame(found.mean, True),
+        frame(found.mean - half, False),
+        frame(found.mean + half, False),
+        tuple(frame(draw, True) for draw in found.draws),
+        int(np.count_nonzero(~table.observed)),
+    )
+
+
+def _restored(model: Model, rows: FloatArray, targets: FloatArray, whole: bool) -> FloatArray:
+    state = np.array(rows)
+    state[model.domain.targets] = targets
+    place = [model.domain.names.index(name) for name in model.standardizer.modeled_names]
+    return model.standardizer.restore(state[place].T, round_integers=whole)
+
+
+def conditional_rows(
+    model: Model,
+    conditions: Mapping[str, Condition],
+    n_rows: int,
+    context: FloatArray | None,
+    seed: int,
+) -> FloatArray:
+    """Standardized rows [n_targets, n_rows] in which some columns are held or bounded.
+
+    Rows of a series follow one another, with the columns held in all of them.
+
+    Raises
+    ------
+    DataError
+        If a column is unknown or set aside.
+    OptionError
+        If bounds contradict each other, or are asked of a series.
+    """
+    domain, standardizer = model.domain, model.standardizer
+    where = {domain.names[node]: j for j, node in enumerate(domain.targets)}
+    modeled = {name: k for k, name in enumerate(standardizer.modeled_names)}
+    rows = np.full((domain.n_nodes, n_rows), np.nan)
+    if context is not None:
+        rows[list(domain.context)] = context
+    bounded: dict[int, tuple[float, float]] = {}
+    for name, condition in conditions.items():
+        if name not in where:
+            raise DataError(
+                f"The condition names {name!r}, which the model does not model.",
+                remedy=f"Modeled columns are {', '.join(list(where)[:10])}"
+                + (" …" if len(where) > 10 else "."),
+            )
+        if condition.low > condition.high:
+            raise OptionError(
+                f"No value of {name!r} is at least {condition.low:g} and at most "
+                f"{condition.high:g}."
+            )
+        mean, scale = standardizer.mean[modeled[name]], standardizer.scale[modeled[name]]
+        low, high = (condition.low - mean) / scale, (condition.high - mean) / scale
+        if condition.is_value:
+            rows[domain.targets[where[name]]] = low
+        else:
+            bounded[where[name]] = (float(low), float(high))
+    if bounded and model.is_series:
+        raise OptionError(
+            "In a series columns can be held at values (column=60), not bounded.",
+            remedy="Fit with lags=0, or hold the column at a value.",
+        )
+    rng = np.random.default_rng(seed)
+    gaussian = GaussianTable(model.field)
+    if bounded:
+        _hold_bounded(gaussian, rows, bounded, rng)
+    found: Posterior = gaussian.posterior(rows, 1, rng)
+    return np.asarray(found.draws[0])
+
+
+def _hold_bounded(
+    gaussian: GaussianTable,
+    rows: FloatArray,
+    bounded: Mapping[int, tuple[float, float]],
+    rng: np.random.Generator,
+) -> None:
+    """Put draws of the bounded columns, given the held ones, into the rows: a truncated normal
+    law of few components, by Gibbs sampling (Geweke, 1991).
+    """
+    which = np.array(list(bounded), dtype=np.int64)
+    mean, covariance = gaussian.marginal(rows, which)
+    low, high = (np.array([bounded[j][side] for j in which])[:, None] for side in (0, 1))
+    x = np.clip(mean, low, high)
+    precision = np.linalg.inv(covariance)
+    for _ in range(_SWEEPS if len(which) > 1 else 1):
+        for k in range(len(which)):
+            others = precision[k] @ (x - mean) - precision[k, k] * (x[k] - mean[k])
+            center = mean[k] - others / precision[k, k]
+            spread = precision[k, k] ** -0.5
+            x[k] = truncnorm.rvs(
+                (low[k] - center) / spread, (high[k] - center) / spread, center, spread,
+                random_state=rng,
+            )  # fmt: skip
+    rows[gaussian.targets[which]] = x
