@@ -177,13 +177,16 @@ def test_whole_numbers_are_rounded_unless_averages_are_wanted() -> None:
     np.testing.assert_allclose(standardizer.restore(z, round_integers=False), [[1.4, 1.4]])
 
 
-def test_missing_values_pass_through_but_cannot_be_fitted() -> None:
-    standardizer = fitted([[1.0, 4.0], [2.0, 3.0], [3.0, 9.0]])
+def test_missing_values_pass_through_and_are_passed_over() -> None:
+    """Mean and scale are those of the values at hand; a column without any is named."""
+    standardizer = fitted([[1.0, 4.0], [2.0, 3.0], [3.0, 9.0], [np.nan, 0.0]])
+    assert standardizer.mean[0] == 2.0
+    assert standardizer.scale[0] == np.sqrt(2 / 3)
     z = standardizer.standardize([[np.nan, 4.0]])
     assert np.isnan(z[0, 0])
     assert np.isfinite(z[0, 1])
-    with pytest.raises(DataError, match="Input contains NaN in 1 of 2 columns: column 'x0'"):
-        fitted([[np.nan, 1.0], [1.0, 2.0]])
+    with pytest.raises(DataError, match="column without any value: 'x0'"):
+        fitted([[np.nan, 4.0], [np.nan, 3.0]])
 
 
 def test_nothing_that_varies_is_an_error() -> None:

@@ -75,7 +75,7 @@ def find_constants(table: Table, mean: FloatArray, scale: FloatArray) -> list[Se
     Parameters
     ----------
     table : Table
-        Without missing values.
+        Missing values are passed over; every column has some value.
     mean, scale : float64 array [n_columns]
         Means and standard deviations.
 
@@ -90,7 +90,7 @@ def find_constants(table: Table, mean: FloatArray, scale: FloatArray) -> list[Se
     """
     found = []
     for j, (name, kind) in enumerate(zip(table.names, table.kinds, strict=True)):
-        column = table.values[:, j]
+        column = table.values[table.observed[:, j], j]
         low, high = float(column.min()), float(column.max())
         flicker = _LAST_PLACES * _resolution(column, kind) * max(abs(low), abs(high))
         if low == high or scale[j] <= flicker or high - low < _TINY:
@@ -110,7 +110,7 @@ def find_copies(
         Without missing values.
     mean, scale : float64 array [n_columns]
     candidates : int64 array
-        The columns that vary, in increasing order.
+        The columns that vary and have no gaps, in increasing order.
 
     Returns
     -------

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.cells import Kind
+from locality.data.names import listing
 from locality.data.redundancy import SetAside, find_constants, find_copies
 from locality.data.table import Table
 from locality.exceptions import DataError, ModelCorrupt
@@ -64,13 +65,20 @@ class Standardizer:
     def fit(cls, table: Table) -> "Standardizer":
         """Measure means and scales, and find constant columns and copies.
 
+        Missing values are passed over; columns with gaps are not compared with others.
+
         Raises
         ------
         DataError
-            A value is missing, or no column varies.
+            A column has no value at all, or no column varies.
         """
-        table.require_complete()
-        mean = table.values.mean(axis=0)
+        empty = [repr(table.names[j]) for j in np.flatnonzero(~table.observed.any(axis=0))]
+        if empty:
+            raise DataError(
+                f"{'columns' if len(empty) > 1 else 'column'} without any value: {listing(empty)}.",
+                remedy="Leave them out (drop=..., --drop).",
+            )
+        mean = np.nanmean(table.values, axis=0)
         scale = _deviations(table.values, mean)
         constants = find_constants(table, mean, scale)
         if len(constants) == table.n_columns:
@@ -81,7 +89,8 @@ class Standardizer:
             )
         columns = np.arange(table.n_columns)
         varying = np.setdiff1d(columns, [aside.column for aside in constants])
-        copies = find_copies(table, mean, scale, varying)
+        whole = varying[table.observed[:, varying].all(axis=0)]
+        copies = find_copies(table, mean, scale, whole)
         modeled = np.setdiff1d(varying, [aside.column for aside in copies])
         set_aside = tuple(sorted([*constants, *copies], key=lambda aside: aside.column))
         return cls(table.names, table.kinds, modeled, mean[modeled], scale[modeled], set_aside)
@@ -260,8 +269,9 @@ def _deviations(values: FloatArray, mean: FloatArray) -> FloatArray:
     scale = np.empty(values.shape[1])
     for j in range(values.shape[1]):
         centered = values[:, j] - mean[j]
+        centered = centered[~np.isnan(centered)]
         peak = float(np.abs(centered).max())
         if peak > 0:
             centered /= peak  # squares of very small numbers would vanish
-        scale[j] = peak * np.sqrt(centered @ centered / values.shape[0])
+        scale[j] = peak * np.sqrt(centered @ centered / len(centered))
     return scale

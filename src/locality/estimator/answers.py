@@ -6,10 +6,13 @@ import numpy as np
 
 from locality._typing import FloatArray
 from locality.artifact.model import Model
+from locality.data.table import Table
 from locality.estimator.layout import from_state, to_state
+from locality.estimator.reference import has_row_law
 from locality.exceptions import OptionError
 from locality.inference.likelihood import Likelihood
 from locality.inference.nats import Nats
+from locality.inference.repair import repair
 from locality.training.executors import one_thread
 
 __all__ = ["log_likelihood_of", "nats_of"]
@@ -18,7 +21,7 @@ __all__ = ["log_likelihood_of", "nats_of"]
 def nats_of(
     model: Model,
     components: tuple[str, ...],
-    values: FloatArray,
+    table: Table,
     by_band: bool,
     progress: Callable[[str, int, int], None],
 ) -> tuple[list[FloatArray], FloatArray]:
@@ -29,8 +32,8 @@ def nats_of(
     model : Model
     components : tuple of str [n_components]
         Modeled columns, context left out.
-    values : float array [n_rows, n_columns]
-        All columns of the fitted table.
+    table : Table
+        All columns of the fitted table; missing values are allowed if rows have a law.
     by_band : bool
         One array per noise band instead of a single one.
     progress : callable
@@ -41,10 +44,22 @@ def nats_of(
     bands : list of float arrays [n_rows, n_components]
         Their sum is the surprise; the first carries the constant and the units.
     error : float array [n_rows, n_components]
+
+    Raises
+    ------
+    DataError
+        If values are missing where they cannot be: in given columns, lattices and joint series.
     """
     lattice = bool(model.extent)
     standardizer = model.standardizer
-    state = to_state(standardizer.standardize(values), model.domain, lattice)
+    state = to_state(standardizer.standardize(table.values), model.domain, lattice)
+    missing = None
+    if np.isnan(state).any():
+        if not has_row_law(model.domain) or np.isnan(state[list(model.domain.context)]).any():
+            table.require_complete()
+        missing = np.isnan(from_state(state[model.domain.targets], model.domain, lattice))
+        rows_known = state.reshape(len(state), -1)
+        state = repair(model.field, rows_known, np.inf).values.reshape(state.shape)
     shape = (len(model.domain.targets), *state.shape[1:])
     n_done = 0
 
@@ -61,6 +76,9 @@ def nats_of(
     bands = [rows(band) for band in found.bands]
     place = {name: j for j, name in enumerate(standardizer.modeled_names)}
     bands[0] = bands[0] + standardizer.log_scale[[place[name] for name in components]]
+    if missing is not None:
+        for band in bands:
+            band[missing] = np.nan
     return bands, rows(found.error)
 
 

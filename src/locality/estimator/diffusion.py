@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from locality._typing import FloatArray
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
+from locality.data.cells import Kind
 from locality.estimator.answers import log_likelihood_of, nats_of
 from locality.estimator.detection import calibration, detection
 from locality.estimator.explanation import Explanation, explanation
@@ -151,7 +152,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : pandas, polars or pyarrow frame, or array [n_rows, n_columns]
-            Complete numeric columns; rows in time order if ``lags`` is set.
+            Numeric columns; rows in time order if ``lags`` is set. Where values are missing, the
+            others train the model.
         y : ignored
         progress : callable, optional
             Called with (stage, shards done, shards in all).
@@ -307,9 +309,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with one_thread():
             return fill(self.model_, table, draws, level, seed, progress or _quiet)
 
-    def log_likelihood(
-        self, X: Any, *, tolerance: float = 1e-4, return_error: bool = False
-    ) -> Any:
+    def log_likelihood(self, X: Any, *, tolerance: float = 1e-4, return_error: bool = False) -> Any:
         """Exact log-likelihood of the deterministic sampler, row by row [n_rows].
 
         ``score_samples`` integrates denoising errors; this follows the probability flow of the
@@ -365,16 +365,16 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         surprise : frame or array [n_rows, n_components]
-            In nats of the original units; the row sum is −log p. With ``by_band`` a dict of
+            In nats of the original units; the row sum is −log p. NaN where a value is missing; its
+            neighbors are judged with what is expected in its place. With ``by_band`` a dict of
             such frames, from the coarsest band to the finest, which add up to the surprise.
         error : frame or array [n_rows, n_components]
             Only with ``return_error``.
         """
         check_is_fitted(self)
         table = read_rows(self, X, reset=False, min_rows=0)
-        table.require_complete()
         names = self.component_names_
-        bands, error = nats_of(self.model_, names, table.values, by_band, progress or _quiet)
+        bands, error = nats_of(self.model_, names, table, by_band, progress or _quiet)
         frames = [table.frame(band, names, keep_rows=True) for band in bands]
         answer: Any = frames[0]
         if by_band:
@@ -400,9 +400,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if method == "ode":
             return np.asarray(self.log_likelihood(X))
         table = read_rows(self, X, reset=False, min_rows=0)
-        table.require_complete()
-        bands, _ = nats_of(self.model_, self.component_names_, table.values, False, _quiet)
-        return -np.asarray(bands[0].sum(axis=1))
+        bands, _ = nats_of(self.model_, self.component_names_, table, False, _quiet)
+        return -np.asarray(np.nansum(bands[0], axis=1))
 
     def calibrate(self, X: Any) -> Self:
         """Learn how normal rows look from rows that the model was not fitted to.
@@ -468,11 +467,13 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with one_thread():
             found = detection(self.model_, table, false_alarms)
         names = [name for name in self.model_.standardizer.names if name not in self.given]
+        kinds: list[Kind] = ["integer"]
+        kinds += ["real"] * (1 + len(names))
         keep = [self.model_.standardizer.names.index(name) for name in names]
         rows = table.frame(
             np.column_stack([found.alarm, found.p_value, found.share[:, keep]]),
             ["alarm", "p_value", *names],
-            kinds=["integer", *["real"] * (1 + len(names))],
+            kinds=kinds,
             keep_rows=True,
         )
         if not by_sensor:
@@ -551,6 +552,12 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         restore_names(estimator)
         estimator._publish()
         return estimator
+
+    def __sklearn_tags__(self) -> Any:
+        """Missing values are allowed."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = not self.tied
+        return tags
 
     def _publish(self) -> None:
         """Learned attributes from the model."""

@@ -184,9 +184,7 @@ def _sensors(
             ):
                 z = float(fixed.values[k, row - back])
                 influences.append(
-                    Influence(
-                        domain.names[k], back, z * scale[k] + mean[k], weight * z * scale[at]
-                    )
+                    Influence(domain.names[k], back, z * scale[k] + mean[k], weight * z * scale[at])
                 )
         influences.sort(key=lambda part: -abs(part.shift))
         result.append(

@@ -7,9 +7,14 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
+from locality._typing import FloatArray
 from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.domain import Domain
+from locality.estimator.completion import completed
 from locality.estimator.layout import build_domain, limits, to_state
 from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
@@ -20,6 +25,8 @@ from locality.training.options import TrainingOptions
 from locality.training.trainer import Trainer
 
 __all__ = ["fit_model"]
+
+_DRAWS = 3  # of missing values, side by side
 
 
 def fit_model(
@@ -43,13 +50,14 @@ def fit_model(
     Raises
     ------
     DataError
-        If values are missing, nothing varies, or a given column repeats a modeled one.
+        If a column has no values, nothing varies, or a given column repeats a modeled one.
     GraphError
         If the graph does not fit the columns.
     """
     start = perf_counter()
-    table.require_complete()
     tied = parameters["tied"]
+    if tied:
+        table.require_complete()
     standardizer = Standardizer.fit(table)
     for aside in standardizer.set_aside:
         source = standardizer.names[aside.source] if aside.reason != "constant" else ""
@@ -65,20 +73,30 @@ def fit_model(
     seconds = {"table": perf_counter() - start}
     start = perf_counter()
     layout = ("graph", "lags", "series", "tied", "given", "n_neighbors", "edge_level")
-    domain = build_domain(
-        z,
-        standardizer.modeled_names,
-        table.names,
-        **{name: parameters[name] for name in layout},
-    )
+    options = {name: parameters[name] for name in layout}
+
+    def build(rows: FloatArray) -> Domain:
+        return build_domain(rows, standardizer.modeled_names, table.names, **options)
+
+    observed = None
+    if np.isnan(z).any():
+        known = ~np.isnan(z)
+        domain, draws = completed(z, build, _DRAWS, settings["seed"], progress)
+        state, observed = (
+            _stacked(draws, domain),
+            _stacked(np.repeat(known[None], _DRAWS, 0), domain),
+        )
+        z = draws.mean(axis=0)
+    else:
+        domain = build(z)
+        state = to_state(z, domain, tied)
     seconds["graph"] = perf_counter() - start
-    state = to_state(z, domain, tied)
-    options = None
+    training = None
     if parameters["score"] == "neural":
-        options = TrainingOptions(n_steps=parameters["n_steps"])
+        training = TrainingOptions(n_steps=parameters["n_steps"])
     workers = executor(parameters["n_jobs"])
-    trainer = Trainer(domain, parameters["radius"], options, settings["seed"], workers)
-    trained = trainer.train(state, progress)
+    trainer = Trainer(domain, parameters["radius"], training, settings["seed"], workers)
+    trained = trainer.train(state, progress, observed=observed)
     field = ScoreField(domain, trained.shards)
     versions = {name: version(name) for name in ("locality", "torch", "numpy")}
     model = Model(
@@ -98,3 +116,9 @@ def fit_model(
     reference = None if tied else cross_fitted(model, z.T, parameters)
     model.seconds["reference"] = perf_counter() - start
     return replace(model, reference=reference)
+
+
+def _stacked(draws: np.ndarray, domain: Domain) -> np.ndarray:
+    """Draws [n_draws, n_rows, n_columns] as samples of one state; those of a row side by side."""
+    state = np.ascontiguousarray(draws.transpose(2, 1, 0))
+    return state if domain.axes else state.reshape(len(state), -1)

@@ -132,6 +132,8 @@ def fill(
 
     found = gaussian.posterior(rows, n_draws, np.random.default_rng(seed), tick)
     half = float(norm.ppf(0.5 + 0.5 * level)) * found.deviation
+    if model.reference is not None:  # held-out residuals are wider than those of the fit
+        half *= np.maximum(model.reference.residual, 1.0)[:, None]
 
     def frame(targets: FloatArray, whole: bool) -> Any:
         values = _restored(model, rows, targets, whole)
@@ -206,7 +208,7 @@ def conditional_rows(
     gaussian = GaussianTable(model.field)
     if bounded:
         _hold_bounded(gaussian, rows, bounded, rng)
-    found: Posterior = gaussian.posterior(rows, 1, rng)
+    found: Posterior = gaussian.posterior(rows, 1, rng, n_variance=0)
     return np.asarray(found.draws[0])
 
 

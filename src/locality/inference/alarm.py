@@ -101,10 +101,9 @@ class Reference:
         memories = MEMORIES if ordered else MEMORIES[:1]
         spread = np.stack([_accumulate(z, a).std(axis=1) for a in memories])
         spread = np.maximum(spread, 1e-6)
-        unit = cls(
-            mean, deviation, spread, *np.zeros((3, 0)), np.zeros((0, 0)),
-            np.maximum(np.sqrt(np.nanmean(residual**2, axis=0)), 1e-6),
-        )  # fmt: skip
+        residual = np.maximum(np.sqrt(np.nanmean(residual**2, axis=0)), 1e-6)
+        none = np.zeros(0)
+        unit = cls(mean, deviation, spread, none, none, none, np.zeros((0, 0)), residual)
         channels = np.concatenate([part.sum(axis=-1) for part in unit._channels(z)])
         center = np.median(channels, axis=1)
         scale = np.maximum(np.quantile(channels, _SCALE_QUANTILE, axis=1) - center, 1e-6)
@@ -124,8 +123,7 @@ class Reference:
 
     def measure(self, bands: FloatArray) -> Statistic:
         """The statistic of new rows [n_bands, n_rows, n_components], in order of time."""
-        parts = self._channels(_standardize(bands, self.mean, self.deviation))
-        parts = np.concatenate(parts)  # [n_channels, n_rows, n_components]
+        parts = np.concatenate(self._channels(_standardize(bands, self.mean, self.deviation)))
         value = (parts.sum(axis=-1) - self.center[:, None]) / self.scale[:, None]
         channel = value.argmax(axis=0)
         rows = np.arange(len(channel))

@@ -1,17 +1,17 @@
 """Imputation: the law of missing values given all that is known, in closed form.
 
-The conditional laws of rows (`conditional`) put together are one Gaussian over the whole table. With
-u_t = x_t − Σ_l B_l x_{t-l} − c_t, B_l = R⁻¹A_l, c_t what context adds, and Q the precision of a row
-given its past,
+The conditional laws of rows (`conditional`) put together are one Gaussian over the whole table.
+With u_t = x_t − Σ_l B_l x_{t-l} − c_t, B_l = R⁻¹A_l, c_t what context adds, and Q the precision of
+a row given its past,
 
     −log p = ½ Σ_t u_tᵀ Q u_t + const = ½ xᵀ H x − bᵀ x + const ,
 
-so missing cells M given the others O have mean H_MM⁻¹ (b − H_MO x_O) and covariance H_MM⁻¹, whatever
-the pattern: single cells, blocks in time, dead sensors, columns held at chosen values. Nothing is
-factorized: conjugate gradients solve for the mean, and for draws after Gaussian noise of covariance
-H_MM is added to the right-hand side (Papandreou and Yuille, 2010, *Gaussian sampling by local
-perturbations*). The variance of a cell is 1/H_cc, which it has if all others are known, plus the
-variance of its conditional mean over the draws.
+so missing cells M given the others O have mean H_MM⁻¹ (b − H_MO x_O) and covariance H_MM⁻¹,
+whatever the pattern: single cells, blocks in time, dead sensors, columns held at chosen values.
+Nothing is factorized: conjugate gradients solve for the mean, and for draws after Gaussian noise of
+covariance H_MM is added to the right-hand side (Papandreou and Yuille, 2010, *Gaussian sampling by
+local perturbations*). The variance of a cell is 1/H_cc, which it has if all others are known, plus
+the variance of its conditional mean over the draws.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _MOST_COMPONENTS = 5_000  # matrices of a row are dense
 _TOLERANCE = 1e-6  # of means; draws are random anyway
 _DRAW_TOLERANCE = 1e-3
 _MOST_STEPS = 1_000
-_VARIANCE_DRAWS = 24
+VARIANCE_DRAWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +107,8 @@ class GaussianTable:
         n_draws: int,
         rng: np.random.Generator,
         tick: Callable[[], None] = lambda: None,
+        *,
+        n_variance: int = VARIANCE_DRAWS,
     ) -> Posterior:
         """Mean, deviation and draws of what is missing.
 
@@ -118,6 +120,8 @@ class GaussianTable:
         rng : numpy Generator
         tick : callable
             Called after every solution.
+        n_variance : int
+            Draws at least that the deviation is estimated from.
         """
         x = rows[self.targets].T
         free = np.isnan(x)
@@ -129,21 +133,19 @@ class GaussianTable:
             return Posterior(x.T, np.zeros(x.T.shape), np.repeat(x.T[None], n_draws, axis=0))
         mean = x + self._solve(negative, free, diagonal, _TOLERANCE)
         tick()
-        draws, total, squares = [], np.zeros_like(x), np.zeros_like(x)
-        for number in range(max(n_draws, _VARIANCE_DRAWS)):
+        draws, squares = [], np.zeros_like(x)
+        n_all = max(n_draws, n_variance)
+        for number in range(n_all):
             noise = self._noise(rng, len(x)) * free
             drawn = self._solve(noise, free, diagonal, _DRAW_TOLERANCE)
             center = (drawn * diagonal - self._apply(drawn)) / diagonal * free
-            total += center
             squares += center**2
             if number < n_draws:
                 draws.append((mean + drawn).T)
             tick()
-        variance = squares / max(n_draws, _VARIANCE_DRAWS) + 1.0 / diagonal
+        variance = squares / max(n_all, 1) + 1.0 / diagonal
         deviation = np.where(free, np.sqrt(variance), 0.0)
-        return Posterior(
-            mean.T, deviation.T, np.array(draws).reshape(n_draws, *mean.T.shape)
-        )
+        return Posterior(mean.T, deviation.T, np.array(draws).reshape(n_draws, *mean.T.shape))
 
     def marginal(self, rows: FloatArray, which: IntArray) -> tuple[FloatArray, FloatArray]:
         """Law of some missing components of a table, given what is known.
@@ -162,15 +164,17 @@ class GaussianTable:
         """
         x = rows[self.targets].T
         free = np.isnan(x[0])
-        inverse = np.linalg.inv(self._rows[-1].precision[np.ix_(free, free)])
+        inverse = np.asarray(np.linalg.inv(self._rows[-1].precision[np.ix_(free, free)]))
         u = np.where(np.isnan(x), 0.0, x) - self._shift(rows)
         gradient = (u @ self._rows[-1].precision)[:, free]
         place = np.searchsorted(np.flatnonzero(free), which)
-        return -(gradient @ inverse)[:, place].T, inverse[np.ix_(place, place)]
+        mean: FloatArray = -(gradient @ inverse)[:, place].T
+        covariance: FloatArray = inverse[np.ix_(place, place)]
+        return mean, covariance
 
     def n_solutions(self, n_draws: int) -> int:
         """How often ``posterior`` calls its tick."""
-        return 1 + max(n_draws, _VARIANCE_DRAWS)
+        return 1 + max(n_draws, VARIANCE_DRAWS)
 
     def _solve(
         self, right: FloatArray, free: BoolArray, diagonal: FloatArray, tolerance: float
@@ -217,8 +221,7 @@ class GaussianTable:
 
     def _adjoint(self, u: FloatArray) -> FloatArray:
         """Jᵀ Q u: from innovations to the gradient."""
-        row, n = self._rows[-1], len(self._rows) - 1
-        weighted = u @ row.precision
+        weighted = u @ self._rows[-1].precision
         for t, first in self._first(len(u)):
             weighted[t] = first.precision @ u[t]
         return self._carry(weighted)

@@ -109,7 +109,9 @@ class Likelihood:
                 part = np.ascontiguousarray(values[..., start:stop])
                 bound = field.bind(part)
                 y = part[field.nodes].reshape(len(field.nodes), -1)
-            parts.append(self._walk(bound, torch.from_numpy(np.ascontiguousarray(y)), low, stop - start))
+            parts.append(
+                self._walk(bound, torch.from_numpy(np.ascontiguousarray(y)), low, stop - start)
+            )
             tick()
         return LogLikelihood(
             np.concatenate([part.value for part in parts] or [np.zeros(0)]),

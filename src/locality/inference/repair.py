@@ -74,7 +74,8 @@ def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray)
     suspect = _suspects(laws, fixed, missing, limit)
     n_lags = len(laws) - 1
     touched = -n_lags - 1  # last row that was changed
-    for t in np.flatnonzero(suspect) if not n_lags else range(n_rows):
+    visited = range(n_rows) if n_lags else np.flatnonzero(suspect).tolist()
+    for t in visited:
         if not suspect[t] and t - touched > n_lags:
             continue
         law = laws[min(t, n_lags)]
@@ -110,7 +111,8 @@ def _suspects(
     laws: tuple[ConditionalLaw, ...], values: FloatArray, missing: BoolArray, limit: FloatArray
 ) -> BoolArray:
     """Rows with gaps or with values that do not fit at first sight [n_rows]."""
-    found = missing.any(axis=0)
+    found = np.zeros(missing.shape[1], dtype=np.bool_)
+    found |= missing.any(axis=0)
     rows = np.where(missing, 0.0, values)
     targets = laws[0].targets
     for n_past, law in enumerate(laws):

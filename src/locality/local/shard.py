@@ -20,6 +20,11 @@ from locality.local.patches import Patches, Sources
 
 __all__ = ["ShardState"]
 
+_OF_NETWORKS = (
+    "network_unit", "network_radius", "network_noisy", "network_given", "level_range",
+    "w1", "w2", "w3", "b3",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class ShardState:
@@ -115,9 +120,7 @@ class ShardState:
     @property
     def linear(self) -> "ShardState":
         """The same shard without networks."""
-        of_networks = ("network_unit", "network_radius", "network_noisy", "network_given")
-        of_networks += ("level_range", "w1", "w2", "w3", "b3")
-        return replace(self, **{name: getattr(self, name)[:0] for name in of_networks})
+        return replace(self, **{name: getattr(self, name)[:0] for name in _OF_NETWORKS})
 
     @property
     def has_network(self) -> BoolArray:

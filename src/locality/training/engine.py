@@ -50,6 +50,9 @@ class Examples:
         Boundary class.
     train, held_out : int tensors
         Disjoint example numbers.
+    observed : float32 tensor [n_sources + 1, n_examples] or None
+        1 where the value of a source may be learned to be predicted, 0 where it may not; None if
+        it may everywhere.
     """
 
     z: torch.Tensor
@@ -57,6 +60,7 @@ class Examples:
     classes: torch.Tensor
     train: torch.Tensor
     held_out: torch.Tensor
+    observed: torch.Tensor | None = None
 
 
 class Engine:
@@ -138,10 +142,13 @@ class Engine:
     @torch.inference_mode()
     def step(self, step: int) -> None:
         """One batch, one optimizer step."""
-        self._load(self._next_rows(), stream(*self.key, 1, step))
+        rows = self._next_rows()
+        self._load(rows, stream(*self.key, 1, step))
         for chunk in self.networks.chunks(self.n_rows):
             x, target = self.batches(chunk)
             slope = self.networks.forward(x, chunk).sub_(target).mul_(2.0 / self.n_rows)
+            if self.examples.observed is not None:
+                slope *= self._counts(chunk, rows)
             self.networks.backward(x, slope, chunk, self.gradients)
         self._update(step)
 
@@ -153,6 +160,12 @@ class Engine:
         receives = examples.noisy_sources
         noise *= receives if receives.shape[1] == 1 else receives[:, classes]
         self.batches.load(examples.z.index_select(1, rows), noise, classes)
+
+    def _counts(self, chunk: slice, rows: torch.Tensor) -> torch.Tensor:
+        """1 where the center of a unit may be learned, 0 elsewhere [n_units of chunk, n_rows]."""
+        assert self.examples.observed is not None
+        center = torch.from_numpy(self.inputs.patches.center[chunk])
+        return self.examples.observed[center][:, rows]
 
     def check(self, step: int) -> None:
         """Held-out gains of the averaged weights; keep the best per unit."""
@@ -179,23 +192,28 @@ class Engine:
         n_passes = int(np.clip(-(-8 * n // self.n_rows), 8, 64))
         shuffle = stream(*self.key, 2)
         total = torch.zeros(len(self.units), n, dtype=torch.float64)
-        seen = torch.zeros(n, dtype=torch.float64)
+        seen = torch.zeros(len(self.units), n, dtype=torch.float64)
         n_orders = 1 + n_passes * self.n_rows // n
         order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(n_orders)])
         for p in range(n_passes):
             part = order[p * self.n_rows : (p + 1) * self.n_rows]
             self._load(held_out[part], shuffle)
-            seen.index_add_(0, part, torch.ones(len(part), dtype=torch.float64))
             for chunk in networks.chunks(self.n_rows):
                 x, target = self.batches(chunk)
                 nats_weight = self.batches.nats_weight(chunk)
                 f = networks.forward(x, chunk)
                 change = nats_weight * ((target - f) ** 2 - target**2)
-                total[chunk].index_add_(1, part, change * self.n_rows)
+                counts = torch.ones(change.shape, dtype=torch.float64)
+                if self.examples.observed is not None:
+                    counts = self._counts(chunk, held_out[part]).double()
+                total[chunk].index_add_(1, part, change * counts * self.n_rows)
+                seen[chunk].index_add_(1, part, counts)
         per_row = total / seen.clamp_min(1.0)
-        visited = int((seen > 0).sum())
-        error = per_row[:, seen > 0].std(1) / visited**0.5
-        return (total.sum(1) / seen.sum()).numpy(), error.numpy()
+        visited = (seen > 0).sum(1)
+        mean = per_row.sum(1, keepdim=True) / visited.clamp_min(1)[:, None]
+        squares = torch.where(seen > 0, (per_row - mean) ** 2, 0.0).sum(1)
+        error = (squares / (visited - 1).clamp_min(1) / visited.clamp_min(1)).sqrt()
+        return (total.sum(1) / seen.sum(1).clamp_min(1.0)).numpy(), error.numpy()
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""

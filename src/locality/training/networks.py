@@ -174,6 +174,7 @@ def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]
         torch.from_numpy(np.maximum(place[examples.classes], 0)),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds != 0))),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
+        examples.observed,
     )
     return rows, np.flatnonzero(enough)
 

@@ -40,6 +40,9 @@ class ShardTask:
     n_folds : int
     options : TrainingOptions or None
         None for the linear model.
+    observed : bool array [n_halo, *extent, n_samples], optional
+        False where a value is a draw in place of a missing one: networks see it as a neighbor, and
+        do not learn to predict it.
     """
 
     key: tuple[int, ...]
@@ -50,6 +53,7 @@ class ShardTask:
     fold_of_row: IntArray
     n_folds: int
     options: TrainingOptions | None
+    observed: BoolArray | None = None
 
     @property
     def is_series(self) -> bool:
@@ -74,6 +78,8 @@ class ShardExamples:
         By fold.
     patches : dict of Patches
         By radius, one unit per target.
+    observed : float32 tensor [n_sources + 1, n_examples] or None
+        0 where a value is a draw in place of a missing one.
     """
 
     sources: Sources
@@ -83,6 +89,7 @@ class ShardExamples:
     inside: BoolArray
     moments: SecondMoments
     patches: dict[int, Patches]
+    observed: torch.Tensor | None = None
 
     @classmethod
     def of(cls, task: ShardTask) -> "ShardExamples":
@@ -101,7 +108,10 @@ class ShardExamples:
             folds = np.tile(task.fold_of_row, len(class_of_position))
         moments = SecondMoments.of(z, np.where(classes == 0, folds, -1), task.n_folds)
         patches = {radius: Patches.of(s, sources) for radius, s in task.stencils.items()}
-        return cls(sources, z, classes, folds, inside, moments, patches)
+        observed = None
+        if task.observed is not None:
+            observed = unfold(task.observed.astype(np.float32), local, task.domain)
+        return cls(sources, z, classes, folds, inside, moments, patches, observed)
 
     def slots_within(self, radius: IntArray) -> tuple[IntArray, IntArray]:
         """Numbers of noisy and given slots of every target within some radii.

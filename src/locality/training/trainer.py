@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from locality._typing import FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
 from locality.domain.partition import partition
 from locality.domain.stencils import Stencils
@@ -77,6 +77,7 @@ class Trainer:
         values: FloatArray,
         progress: Callable[[str, int, int], None] = lambda *_: None,
         only: Sequence[int] | None = None,
+        observed: BoolArray | None = None,
     ) -> Trained:
         """Train all shards, or some.
 
@@ -88,10 +89,12 @@ class Trainer:
             Called with (stage, shards done, shards in all).
         only : sequence of int, optional
             Numbers of the shards to train; they do not depend on the others.
+        observed : bool array, optional
+            Shaped like ``values``; False where a value is a draw in place of a missing one.
         """
         seconds = {}
         start = perf_counter()
-        tasks = self.tasks(values, only)
+        tasks = self.tasks(values, only, observed)
         seconds["neighborhoods"] = perf_counter() - start
         if self.options is None:
             start = perf_counter()
@@ -159,7 +162,12 @@ class Trainer:
             for axis in self.domain.axes
         )
 
-    def tasks(self, values: FloatArray, only: Sequence[int] | None = None) -> list[ShardTask]:
+    def tasks(
+        self,
+        values: FloatArray,
+        only: Sequence[int] | None = None,
+        observed: BoolArray | None = None,
+    ) -> list[ShardTask]:
         """The work, one task per shard; parameters as in ``train``."""
         series = any(axis.is_series for axis in self.domain.axes)
         n_rows = values.shape[1] if series else values.shape[-1]
@@ -186,6 +194,7 @@ class Trainer:
                     folds,
                     N_FOLDS,
                     self.options,
+                    None if observed is None else observed[halo],
                 )
             )
         return tasks
