@@ -13,7 +13,9 @@ from locality.cli.check import check
 from locality.cli.demo import demo
 from locality.cli.failures import Commands
 from locality.cli.fit import fit
+from locality.cli.impute import impute
 from locality.cli.info import info
+from locality.cli.likelihood import likelihood
 from locality.cli.plan import plan
 from locality.cli.poc import poc
 from locality.cli.sample import sample
@@ -36,6 +38,8 @@ A typical session:
   locality fit plant.parquet -o plant.locality --lags 2    # learn
   locality info plant.locality                             # what was learned?
   locality score plant.locality new.csv -o surprise.csv    # what is unusual?
+  locality impute plant.locality gaps.csv -o filled.csv    # what is missing?
+  locality likelihood plant.locality new.csv -o log_p.csv  # how likely is it?
   locality sample plant.locality -n 1000 -o drawn.csv      # draw new rows
 
 Tables are CSV, Parquet or Feather files with one column per sensor and one row per moment or
@@ -84,5 +88,5 @@ def options(
     """Take the options that come before the command."""
 
 
-for command in (check, plan, poc, fit, info, sample, score, demo):
+for command in (check, plan, poc, fit, info, sample, score, impute, likelihood, demo):
     app.command(help=_flowing(command.__doc__ or ""))(command)

@@ -102,7 +102,7 @@ def fit(
     require_free_folder(output, overwrite)
     _require_graph(graph)
     frame, context = read_fitting_rows(
-        table, columns=columns or (), drop=drop or (), given=given or (), time=time
+        table, columns=columns or (), drop=drop or (), given=given or (), time=time, complete=False
     )
     _require_rows(table, len(frame), lags)
     from locality.artifact.summary import summarize

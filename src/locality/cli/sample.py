@@ -56,6 +56,13 @@ def sample(
             metavar="FILE", help="Values of the given columns, one row per row to be drawn."
         ),
     ] = None,
+    given: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITIONS",
+            help='Hold or bound columns: "xmv_01=60, flow>120"; drawn from the closed form.',
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,6 +98,7 @@ def sample(
             n_rows,
             n_series=series_count,
             context=conditions,
+            given=given,
             method=method.value,
             n_evaluations=evaluations,
             random_state=seed,

@@ -49,7 +49,7 @@ def score(
     from locality.estimator import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted)
+    rows = read_fitted_rows(table, fitted, complete=False)
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         found, error = fitted.surprise(

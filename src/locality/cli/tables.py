@@ -111,7 +111,9 @@ def read_fitting_rows(
     return frame, context
 
 
-def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = None) -> FittedRows:
+def read_fitted_rows(
+    path: Path, model: Any, columns: Sequence[str] | None = None, *, complete: bool = True
+) -> FittedRows:
     """Read rows in the columns of a fitted estimator.
 
     Parameters
@@ -120,6 +122,8 @@ def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = Non
     model : LocalizedDiffusion
     columns : sequence of str, optional
         Only these; by default all that were fitted, and the time.
+    complete : bool, default True
+        Refuse missing values.
 
     Raises
     ------
@@ -153,7 +157,7 @@ def read_fitted_rows(path: Path, model: Any, columns: Sequence[str] | None = Non
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]
-    _require_numbers(path, chosen, time)
+    _require_numbers(path, chosen, time, complete)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 

@@ -1,11 +1,11 @@
 """Explanation: which sensors of a row are unusual, what was expected of them, and by whom."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from locality._typing import FloatArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.estimator.detection import Detection, detection, standard_rows
@@ -15,7 +15,16 @@ from locality.inference.conditional import ConditionalLaw
 from locality.inference.diagnosis import Diagnosis, diagnose
 from locality.noise.levels import band_labels
 
-__all__ = ["Explanation", "Influence", "SensorFinding", "explanation"]
+__all__ = [
+    "Evidence",
+    "Explanation",
+    "Influence",
+    "SensorFinding",
+    "evidence",
+    "expectations",
+    "explained",
+    "explanation",
+]
 
 _INTERVAL = 1.6449  # standard deviations of a 90 % interval
 _MOST_INFLUENCES = 5
@@ -116,6 +125,79 @@ class Explanation:
         return asdict(self)
 
 
+class Evidence(NamedTuple):
+    """What a diagnosis looks at; the last arguments of `diagnose`.
+
+    Parameters
+    ----------
+    alarm : bool array [n_rows]
+    share : float array [n_rows, n_components]
+        Of the blame of components, without columns that were set aside.
+    wrong : bool array [n_rows, n_components]
+    residual : float array [n_rows, n_components]
+        In units of normal ones.
+    values : float array [n_rows, n_components]
+        Standardized.
+    """
+
+    alarm: BoolArray
+    share: FloatArray
+    wrong: BoolArray
+    residual: FloatArray
+    values: FloatArray
+
+
+def evidence(model: Model, table: Table, found: Detection) -> Evidence:
+    """Prepare the diagnosis of any row: ``diagnose(row, *evidence(model, table, found))``.
+
+    Parameters
+    ----------
+    model : Model
+        With a reference.
+    table : Table
+    found : Detection
+        Of the table.
+    """
+    assert model.reference is not None
+    domain = model.domain
+    share = found.share[:, _columns(model)]
+    total = share.sum(axis=1, keepdims=True)
+    return Evidence(
+        found.alarm,
+        share / np.where(total > 0, total, 1.0),
+        found.repaired.wrong.T,
+        found.repaired.residual.T / model.reference.residual,
+        standard_rows(model, table)[domain.targets].T,
+    )
+
+
+def expectations(
+    model: Model, found: Detection, rows: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What was expected of every component, and the interval that holds 90 % of normal values.
+
+    Parameters
+    ----------
+    model : Model
+        With a reference.
+    found : Detection
+    rows : int array [n_chosen]
+        Positions from 0.
+
+    Returns
+    -------
+    expected, low, high : float arrays [n_chosen, n_components]
+        In the units of the table.
+    """
+    assert model.reference is not None
+    laws = ConditionalLaw.of(model.field)
+    mean, scale = (part[model.domain.targets] for part in _units(model))
+    spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
+    middle = found.repaired.expected[:, rows].T * scale + mean
+    half = _INTERVAL * spread * model.reference.residual * scale
+    return middle, middle - half, middle + half
+
+
 def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Explanation:
     """Explain a row.
 
@@ -124,20 +206,32 @@ def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Ex
     OptionError
         If there is no such row.
     """
+    require_row(table, row)
+    return explained(model, table, detection(model, table, false_alarms), row)
+
+
+def require_row(table: Table, row: int) -> None:
+    """Raise an ``OptionError`` if there is no such row."""
     if not 0 <= row < table.n_rows:
         raise OptionError(f"row must be 0 to {table.n_rows - 1}, found {row}.")
-    found = detection(model, table, false_alarms)
-    assert model.reference is not None
-    domain, standardizer = model.domain, model.standardizer
-    place = {name: j for j, name in enumerate(standardizer.names)}
-    names = [domain.names[node] for node in domain.targets]
-    share = found.share[:, [place[name] for name in names]]
-    residual = found.repaired.residual.T / model.reference.residual
-    judged: Diagnosis = diagnose(
-        row, found.alarm, share, found.repaired.wrong.T, residual,
-        standard_rows(model, table)[domain.targets].T,
-    )  # fmt: skip
-    sensors = _sensors(model, table, found, row, share[row], names)
+
+
+def explained(model: Model, table: Table, found: Detection, row: int) -> Explanation:
+    """Explain a row of a table that was judged.
+
+    Parameters
+    ----------
+    model : Model
+        With a reference.
+    table : Table
+    found : Detection
+        Of the table.
+    row : int
+    """
+    names = [model.domain.names[node] for node in model.domain.targets]
+    judged: Diagnosis = diagnose(row, *evidence(model, table, found))
+    sensors = _sensors(model, table, found, row, found.share[row, _columns(model)], names)
+    standard = model.standardizer.names
     return Explanation(
         row=row,
         alarm=bool(found.alarm[row]),
@@ -148,10 +242,24 @@ def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Ex
         band=band_labels()[int(found.band[row])],
         rows=1.0 / MEMORIES[int(found.memory[row])],
         departed=tuple(
-            name for name, gone in zip(standardizer.names, found.departed[row], strict=True) if gone
+            name for name, gone in zip(standard, found.departed[row], strict=True) if gone
         ),
         sensors=sensors,
     )
+
+
+def _columns(model: Model) -> list[int]:
+    """Where the components are among the columns of the table."""
+    place = {name: j for j, name in enumerate(model.standardizer.names)}
+    return [place[model.domain.names[node]] for node in model.domain.targets]
+
+
+def _units(model: Model) -> tuple[FloatArray, FloatArray]:
+    """Mean and scale of every node."""
+    standardizer = model.standardizer
+    modeled = {name: j for j, name in enumerate(standardizer.modeled_names)}
+    node = [modeled[name] for name in model.domain.names]
+    return standardizer.mean[node], standardizer.scale[node]
 
 
 def _sensors(
@@ -162,19 +270,15 @@ def _sensors(
     share: FloatArray,
     names: list[str],
 ) -> tuple[SensorFinding, ...]:
-    domain, standardizer, fixed = model.domain, model.standardizer, found.repaired
-    assert model.reference is not None
-    modeled = {name: j for j, name in enumerate(standardizer.modeled_names)}
-    node = [modeled[name] for name in domain.names]
-    mean, scale = standardizer.mean[node], standardizer.scale[node]
+    domain, fixed = model.domain, found.repaired
+    mean, scale = _units(model)
     laws = ConditionalLaw.of(model.field)
     law = laws[min(row, len(laws) - 1)]
+    expected, low, high = (part[0] for part in expectations(model, found, np.array([row])))
     column = {name: j for j, name in enumerate(table.names)}
     result = []
     for j in np.lexsort((np.abs(np.nan_to_num(fixed.residual[:, row])), share))[::-1].tolist():
         at = int(domain.targets[j])
-        middle = float(fixed.expected[j, row]) * scale[at] + mean[at]
-        half = _INTERVAL * law.scale[j] * model.reference.residual[j] * scale[at]
         value = float(table.values[row, column[names[j]]])
         influences = []
         for back, weights in enumerate(law.weights[: row + 1]):
@@ -189,8 +293,8 @@ def _sensors(
         influences.sort(key=lambda part: -abs(part.shift))
         result.append(
             SensorFinding(
-                names[j], value, middle, middle - half, middle + half, float(share[j]),
-                float(found.sensor_p_value[row, j]), bool(fixed.wrong[j, row]),
+                names[j], value, float(expected[j]), float(low[j]), float(high[j]),
+                float(share[j]), float(found.sensor_p_value[row, j]), bool(fixed.wrong[j, row]),
                 tuple(influences[:_MOST_INFLUENCES]),
             )
         )  # fmt: skip

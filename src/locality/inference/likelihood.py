@@ -6,10 +6,10 @@ density is known along the way (Song et al., 2021, arXiv 2011.13456, eq. 39). In
     dy/dτ = y − D(y, σ) ,   d log p_σ(y(σ))/dτ = −Σ_j (1 − ∂D_j/∂y_j) ,
 
 from a level far below the finest scale, where y is the data, up to one at which the state is
-normal with variance 1 + σ². The divergence is exact and costs about one more pass, whatever the
-number of components: each local denoiser has its own copy of its patch. Steps are those of Dormand
-and Prince (1980), order 5 with an embedded one of order 4, of a size that keeps their difference
-within a tolerance, and their differences are added up as the error of the result.
+normal with the mean of the data and variance 1 + σ². The divergence is exact and costs about one
+more pass, whatever the number of components: each local denoiser has its own copy of its patch.
+Steps are those of Dormand and Prince (1980), order 5 with an embedded one of order 4, of a size
+that keeps their difference within a tolerance; the differences add up to the error of the result.
 """
 
 from collections.abc import Callable
@@ -156,7 +156,8 @@ class Likelihood:
                 slopes = slopes[:1]
             step *= float(np.clip(0.9 * max(size, 1e-10) ** -0.2, 0.2, 5.0))
         variance = 1.0 + self.levels.sigma_max**2
-        squares = _by_row(y.double() ** 2, n_rows)
+        mean = bound.denoise(torch.zeros_like(y), self.levels.sigma_max)  # of the data, nearly
+        squares = _by_row((y - mean).double() ** 2, n_rows)
         top = -0.5 * (squares / variance + n_components * float(np.log(2 * np.pi * variance)))
         return LogLikelihood((top + gathered).numpy(), error.numpy(), count)
 

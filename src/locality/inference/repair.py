@@ -112,14 +112,14 @@ def _suspects(
 ) -> BoolArray:
     """Rows with gaps or with values that do not fit at first sight [n_rows]."""
     found = np.zeros(missing.shape[1], dtype=np.bool_)
-    found |= missing.any(axis=0)
+    found[np.flatnonzero(missing.any(axis=0))] = True
     rows = np.where(missing, 0.0, values)
     targets = laws[0].targets
     for n_past, law in enumerate(laws):
         stop = rows.shape[1] if n_past == len(laws) - 1 else min(n_past + 1, rows.shape[1])
         misfit = np.abs(rows[targets, :stop] - law.expected(rows[:, :stop]))
-        here = (misfit > (limit * law.scale)[:, None]).any(axis=0)
-        found[n_past:stop] |= here[n_past:]
+        ratio = np.max(misfit / (limit * law.scale)[:, None], axis=0, initial=0.0)
+        found[n_past:stop][ratio[n_past:] > 1.0] = True
     return found
 
 

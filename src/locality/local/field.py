@@ -259,7 +259,7 @@ class BoundField:
     def _unfold_state(self, part: "_Part", y: torch.Tensor) -> torch.Tensor:
         """Examples of a lattice whose noisy neighbors lie at other positions."""
         state = np.zeros(
-            (self.field.domain.n_nodes, *self.extent, self.n_samples), dtype=np.float32
+            (self.field.domain.n_nodes, *self.extent, self.n_samples), dtype=y.numpy().dtype
         )
         state[self.field.nodes] = y.numpy().reshape(-1, *self.extent, self.n_samples)
         z = unfold(state, part.sources, self.field.domain)
