@@ -31,9 +31,9 @@ def _text(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _gaps(rows: pd.DataFrame) -> pd.DataFrame:
-    rows.loc[3:5, "flow"] = np.nan
-    rows.loc[9, "valve"] = np.nan
+def _empty_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    rows["flow"] = np.nan
+    rows["valve"] = np.nan
     return rows
 
 
@@ -49,10 +49,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, ...]]
     "constant": (lambda rows: rows * 0 + 3.0, ("none of the 7 columns varies", "Pass rows")),
     "infinite": (lambda rows: _infinite(rows, np.inf), ("column 'feed', row 8: inf", "empty")),
     "minus infinite": (lambda rows: _infinite(rows, -np.inf), ("column 'feed', row 8: -inf",)),
-    "gaps": (
-        _gaps,
-        ("NaN in 2 of 7 columns", "'flow': 3 of 300", "first in row 4", "'valve': 1", "Fill"),
-    ),
+    "empty columns": (_empty_columns, ("columns without any value", "'flow'", "'valve'", "--drop")),
     "date": (
         lambda rows: rows.assign(day=pd.Timestamp("2024-05-01")),
         ("column 'day', row 1", "--time"),

@@ -120,12 +120,12 @@ def find(fitted: Any, rows: FittedRows, found: Any, error: Any) -> Findings:
     names = list(fitted.component_names_)
     nats, spread = _total(names, found), _values(names, error)
     normal = expected_surprise(fitted.model_)
-    beyond = nats - normal
+    beyond = np.nan_to_num(nats - normal, nan=0.0)  # what is missing is as usual
     labels = _labels(fitted, rows)
     noisy = spread[:, spread.any(axis=0)]
     return Findings(
         len(nats),
-        float(nats.sum(axis=1).mean()) if len(nats) else None,
+        float(normal.sum() + beyond.sum(axis=1).mean()) if len(nats) else None,
         float(normal.sum()),
         float(np.median(np.sqrt((spread**2).sum(axis=1)))) if len(nats) else 0.0,
         float(np.median(noisy)) if noisy.size else 0.0,
