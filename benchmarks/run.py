@@ -16,7 +16,17 @@ from time import perf_counter
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before NumPy and torch are loaded
 
-NAMES = ("engine", "sampling", "banded", "double_well", "plant", "discovery", "verdict", "networks")
+NAMES = (
+    "engine",
+    "sampling",
+    "banded",
+    "double_well",
+    "plant",
+    "discovery",
+    "verdict",
+    "networks",
+    "imputation",
+)
 
 
 def main(arguments: list[str]) -> int:

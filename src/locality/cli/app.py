@@ -11,6 +11,8 @@ import typer
 from locality import __version__
 from locality.cli.check import check
 from locality.cli.demo import demo
+from locality.cli.detect import detect
+from locality.cli.explain import explain
 from locality.cli.failures import Commands
 from locality.cli.fit import fit
 from locality.cli.impute import impute
@@ -38,6 +40,8 @@ A typical session:
   locality fit plant.parquet -o plant.locality --lags 2    # learn
   locality info plant.locality                             # what was learned?
   locality score plant.locality new.csv -o surprise.csv    # what is unusual?
+  locality detect plant.locality new.csv -o alarms.csv     # what is abnormal, and where?
+  locality explain plant.locality new.csv --row 171        # and why?
   locality impute plant.locality gaps.csv -o filled.csv    # what is missing?
   locality likelihood plant.locality new.csv -o log_p.csv  # how likely is it?
   locality sample plant.locality -n 1000 -o drawn.csv      # draw new rows
@@ -88,5 +92,18 @@ def options(
     """Take the options that come before the command."""
 
 
-for command in (check, plan, poc, fit, info, sample, score, impute, likelihood, demo):
+for command in (
+    check,
+    plan,
+    poc,
+    fit,
+    info,
+    sample,
+    score,
+    detect,
+    explain,
+    impute,
+    likelihood,
+    demo,
+):
     app.command(help=_flowing(command.__doc__ or ""))(command)

@@ -13,14 +13,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from locality._typing import FloatArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.artifact.summary import ModelSummary
 from locality.data.atomic import replacing
 
 if TYPE_CHECKING:
     from locality.analysis.concept import ProofOfConcept
 
-__all__ = ["FaultRun", "draw_concept", "draw_fault", "draw_radius", "draw_samples"]
+__all__ = [
+    "FaultRun",
+    "SensorTrace",
+    "draw_concept",
+    "draw_fault",
+    "draw_radius",
+    "draw_samples",
+    "draw_traces",
+]
 
 _REAL, _DRAWN, _MARK, _PALE = "#1f4e79", "#e07b28", "#b3202c", "#c9d6e3"
 _N_HEAT = 12
@@ -53,6 +61,26 @@ class FaultRun:
     onset: float
     alarm: float
     shown: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class SensorTrace:
+    """A sensor over some rows, beside what its neighbors let expect.
+
+    Parameters
+    ----------
+    sensor : str
+    value : float array [n_rows]
+        NaN where missing.
+    expected, low, high : float arrays [n_rows]
+        Expectation, and the interval that holds 90 % of normal values.
+    """
+
+    sensor: str
+    value: FloatArray
+    expected: FloatArray
+    low: FloatArray
+    high: FloatArray
 
 
 def draw_radius(path: Path, summary: ModelSummary) -> None:
@@ -231,6 +259,42 @@ def draw_fault(path: Path, run: FaultRun, variables: pd.DataFrame) -> None:
     top.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=4, fontsize=8)
     panels[-1].set_xlabel("hours since the start of the run")
     panels[-1].set_xlim(hours[0], hours[-1])
+    _write(figure, path)
+
+
+def draw_traces(
+    path: Path, title: str, rows: IntArray, alarm: BoolArray, traces: Sequence[SensorTrace]
+) -> None:
+    """Sensors over the rows up to one that is explained.
+
+    Parameters
+    ----------
+    path : Path
+    title : str
+    rows : int array [n_rows]
+        Numbers of the rows, the explained one last.
+    alarm : bool array [n_rows]
+    traces : sequence of SensorTrace
+        One panel each.
+    """
+    figure = Figure(figsize=(11, 1.2 + 2.4 * len(traces)), layout="constrained")
+    figure.suptitle("\n".join(textwrap.wrap(title, 100)))
+    panels = figure.subplots(len(traces), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, trace in zip(panels, traces, strict=True):
+        label = "90 % of normal values"
+        axes.fill_between(rows, trace.low, trace.high, color=_PALE, linewidth=0, label=label)
+        axes.plot(rows, trace.expected, color="0.45", linewidth=0.9, label="expected")
+        style = "o-" if len(rows) == 1 else ".-"
+        axes.plot(rows, trace.value, style, color=_REAL, linewidth=0.9, markersize=4, label="value")
+        label = "alarm"
+        for row in rows[alarm]:
+            axes.axvspan(row - 0.5, row + 0.5, color=_MARK, alpha=0.12, linewidth=0, label=label)
+            label = ""
+        axes.set_title(textwrap.shorten(trace.sensor, 100), loc="left", fontsize=10)
+    panels[0].legend(frameon=False, ncols=4, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
+    panels[-1].set_xlim(rows[0] - 0.5, rows[-1] + 0.5)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[-1].set_xlabel("row")
     _write(figure, path)
 
 

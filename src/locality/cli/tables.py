@@ -12,7 +12,7 @@ from typing import Any
 
 from locality.exceptions import DataError
 
-__all__ = ["FittedRows", "given_names", "read_fitted_rows", "read_fitting_rows"]
+__all__ = ["FittedRows", "given_names", "read_fitted_rows", "read_fitting_rows", "row_labels"]
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,25 @@ def read_fitted_rows(
     _require_numbers(path, chosen, time, complete)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
+
+
+def row_labels(rows: FittedRows, time: str | None) -> list[str]:
+    """How rows are named: numbers from 1, with the time or index where there is one.
+
+    Parameters
+    ----------
+    rows : FittedRows
+    time : str, optional
+        Column with time stamps.
+    """
+    frame = rows.frame
+    if time in frame.columns:
+        moments, name = frame[time], time
+    elif frame.index.equals(frame.reset_index().index):
+        return [str(i + 1) for i in range(len(frame))]
+    else:
+        moments, name = frame.index, frame.index.name or "index"
+    return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
 
 
 def _require_numbers(path: Path, frame: Any, time: str | None, complete: bool = True) -> None:

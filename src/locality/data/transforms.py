@@ -145,13 +145,21 @@ class Standardizer:
         Parameters
         ----------
         values : array_like [n_rows, n_columns]
-            All columns in the order of ``names``; missing values stay NaN.
+            All columns in the order of ``names``; missing values stay NaN, unless a copy of their
+            column tells them.
 
         Returns
         -------
         float64 array [n_rows, n_modeled]
         """
         array = self._checked(values, self.n_columns)
+        copies = [aside for aside in self.set_aside if aside.reason == "copy"]
+        if copies and np.isnan(array).any():
+            array = array.copy()
+            for copy in copies:
+                gaps = np.isnan(array[:, copy.source])
+                known = (array[gaps, copy.column] - copy.intercept) / copy.slope
+                array[gaps, copy.source] = known
         return (array[:, self.modeled] - self.mean) / self.scale
 
     def restore(self, z: ArrayLike, *, round_integers: bool = True) -> FloatArray:

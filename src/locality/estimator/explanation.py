@@ -94,7 +94,8 @@ class Explanation:
     alarm : bool
     p_value : float
     fault : str
-        "stuck", "spike", "drift", "noise", "offset" of one sensor, "process", or "none".
+        "stuck", "spike", "drift", "noise", "offset" of one sensor, "process", or "none" (also
+        if nothing but a column that was set aside has moved).
     since : int
         Row at which the episode began.
     first_out : tuple of str
@@ -206,14 +207,9 @@ def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Ex
     OptionError
         If there is no such row.
     """
-    require_row(table, row)
-    return explained(model, table, detection(model, table, false_alarms), row)
-
-
-def require_row(table: Table, row: int) -> None:
-    """Raise an ``OptionError`` if there is no such row."""
     if not 0 <= row < table.n_rows:
         raise OptionError(f"row must be 0 to {table.n_rows - 1}, found {row}.")
+    return explained(model, table, detection(model, table, false_alarms), row)
 
 
 def explained(model: Model, table: Table, found: Detection, row: int) -> Explanation:
@@ -230,13 +226,14 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
     """
     names = [model.domain.names[node] for node in model.domain.targets]
     judged: Diagnosis = diagnose(row, *evidence(model, table, found))
-    sensors = _sensors(model, table, found, row, found.share[row, _columns(model)], names)
+    share = found.share[row, _columns(model)]
+    sensors = _sensors(model, table, found, row, share, names)
     standard = model.standardizer.names
     return Explanation(
         row=row,
         alarm=bool(found.alarm[row]),
         p_value=float(found.p_value[row]),
-        fault=judged.fault,
+        fault=judged.fault if share.any() else "none",
         since=judged.start,
         first_out=tuple(names[j] for j in judged.first_out),
         band=band_labels()[int(found.band[row])],

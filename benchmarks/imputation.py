@@ -1,0 +1,142 @@
+"""Filling gaps of traffic (PeMS08) and air quality (Beijing): ours against what is used now.
+
+Needs the data sets in folders ``pems08`` and ``beijing_air`` of the folder that the environment
+variable LOCALITY_DATA names. Models are fitted to earlier rows, gaps are made in later ones: 20 % of
+the cells at random, blocks of 3 to 24 hours (36 % of the cells), and a tenth of the sensors dead
+for a week. Beijing has gaps of its own, in training and test rows; only gaps made are judged.
+
+Against: linear interpolation in time, five nearest rows (scikit-learn's KNNImputer) and
+IterativeImputer with Bayesian ridge, both fitted to the same earlier rows. Errors are in standard
+deviations of each column. CRPS is that of the normal law with the stated mean and deviation; a
+method without deviation has its absolute error.
+"""
+
+import os
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer, KNNImputer
+
+from locality import LocalizedDiffusion
+from locality._typing import BoolArray, FloatArray
+from measure import Table, one_core
+
+__all__ = ["run"]
+
+CASES = ("points", "blocks", "dead sensors")
+_HALF = 1.6449  # of a 90 % interval
+
+
+def pems(folder: Path, quick: bool) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Training and test rows, and rows of an hour."""
+    rows = pd.read_parquet(folder / "flow.parquet").drop(columns="timestamp").astype(float)
+    n = 2000 if quick else 5000
+    return rows.iloc[:n], rows.iloc[n : n + 2016], 12
+
+
+def beijing(folder: Path, quick: bool) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """The same; pollutants and weather of 12 stations, hour by hour."""
+    rows = pd.read_parquet(folder / "hourly.parquet").drop(columns="wind_dir")
+    wide = rows.pivot(index="timestamp", columns="station")
+    wide.columns = [f"{station} {name}" for name, station in wide.columns]
+    wide = wide.astype(float).reset_index(drop=True)
+    n = 3000 if quick else 8760
+    return wide.iloc[26280 - n : 26280], wide.iloc[26280 : 26280 + 2016], 1
+
+
+def gaps(case: str, shape: tuple[int, int], hour: int, rng: np.random.Generator) -> BoolArray:
+    """Cells to be hidden."""
+    n, d = shape
+    found = np.zeros(shape, dtype=bool)
+    if case == "points":
+        return np.asarray(rng.random(shape) < 0.2)
+    if case == "blocks":
+        n_blocks = round(0.36 * n / (13.5 * hour))
+        for j in range(d):
+            for start in rng.integers(0, n, n_blocks):
+                found[start : start + rng.integers(3 * hour, 24 * hour), j] = True
+        return found
+    for j in rng.choice(d, max(1, d // 10), replace=False):
+        start = rng.integers(0, max(1, n - 7 * 24 * hour))
+        found[start : start + 7 * 24 * hour, j] = True
+    return found
+
+
+def table(name: str, train: pd.DataFrame, test: pd.DataFrame, hour: int, lags: int) -> Table:
+    """All methods on one data set."""
+    scale = train.std().to_numpy()
+    truth = test.to_numpy()
+    start = perf_counter()
+    model = LocalizedDiffusion(score="linear", lags=lags, random_state=0).fit(train)
+    fit_seconds = perf_counter() - start
+    others = {
+        "5 nearest rows": KNNImputer(n_neighbors=5),
+        "IterativeImputer": IterativeImputer(max_iter=5, n_nearest_features=20, random_state=0),
+    }
+    seconds = {}
+    for title, imputer in others.items():
+        start = perf_counter()
+        imputer.fit(train.iloc[-2000:])
+        seconds[title] = perf_counter() - start
+    lines = []
+    for case in CASES:
+        hidden = gaps(case, truth.shape, hour, np.random.default_rng(CASES.index(case)))
+        judged = hidden & ~np.isnan(truth)
+        gappy = test.mask(hidden)
+
+        def line(
+            title: str, filled: FloatArray, deviation: FloatArray | None, took: float,
+            case: str = case, judged: BoolArray = judged,
+        ) -> None:  # fmt: skip
+            off = np.broadcast_to(scale, truth.shape)[judged]
+            error = (filled - truth)[judged] / off
+            crps, cover = np.abs(error).mean(), "–"
+            if deviation is not None:
+                s = np.maximum(deviation[judged] / off, 1e-9)
+                w = error / s
+                density = 2 * norm.pdf(w) - 1 / np.sqrt(np.pi)
+                crps = (s * (w * (2 * norm.cdf(w) - 1) + density)).mean()
+                cover = f"{100 * (np.abs(w) < _HALF).mean():.1f}"
+            lines.append(
+                [case, title, f"{np.abs(error).mean():.3f}", f"{crps:.3f}", cover, f"{took:.0f}"]
+            )
+
+        start = perf_counter()
+        found = model.impute(gappy)
+        low, high = found.low.to_numpy(), found.high.to_numpy()
+        line("local, linear", found.mean.to_numpy(), (high - low) / (2 * _HALF),
+             perf_counter() - start)  # fmt: skip
+        straight = gappy.interpolate(limit_direction="both").fillna(train.mean())
+        line("linear interpolation", straight.to_numpy(), None, 0.0)
+        for title, imputer in others.items():
+            start = perf_counter()
+            line(title, imputer.transform(gappy), None, perf_counter() - start)
+    return Table(
+        f"Imputation: {name}",
+        ["gaps", "method", "MAE", "CRPS", "90 % interval covers", "s"],
+        lines,
+        [
+            f"{len(train):,} rows to learn from, {len(test):,} to fill, {train.shape[1]} columns; "
+            f"lags = {lags}; our fit took {fit_seconds:.0f} s.",
+            "Goals: best MAE on blocks and dead sensors, no worse than interpolation on points, "
+            "coverage 87 to 93 %.",
+        ],
+    )
+
+
+def run(quick: bool = False) -> list[Table]:
+    """Both data sets; fewer rows with ``quick``."""
+    one_core()
+    folder = Path(os.environ.get("LOCALITY_DATA", ""))
+    found = []
+    for name, read, lags in (("PeMS08", pems, 2), ("Beijing air", beijing, 2)):
+        place = folder / {"PeMS08": "pems08", "Beijing air": "beijing_air"}[name]
+        if not os.environ.get("LOCALITY_DATA") or not place.is_dir():
+            raise SystemExit(f"Set LOCALITY_DATA to a folder that holds {place.name}.")
+        train, test, hour = read(place, quick)
+        found.append(table(name, train, test, hour, lags))
+    return found

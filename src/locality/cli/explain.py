@@ -1,0 +1,259 @@
+"""``locality explain``: why a row is abnormal, in words, figures and a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from locality.cli.detect import (
+    FalseAlarms,
+    JudgedTable,
+    NormalRows,
+    judge,
+    left_out,
+    p_value_text,
+)
+from locality.cli.options import AsJson, ModelArgument, Overwrite, whole_number
+from locality.cli.terminal import Report, print_json
+from locality.exceptions import DataError, OptionError, OutputExists
+
+if TYPE_CHECKING:
+    from locality.estimator.explanation import Explanation, SensorFinding
+
+__all__ = ["explain"]
+
+_N_SENSORS = 8
+_LEAST = 0.005  # of the blame, to be shown
+_N_FIRST = 5
+_N_TRACES = 3
+_N_ROWS = 100
+
+_FAULTS = {
+    "stuck": "its value is stuck",
+    "spike": "a spike",
+    "drift": "it drifts away from what is expected",
+    "noise": "it is noisy",
+    "offset": "it is offset",
+}
+
+
+def explain(
+    model: ModelArgument,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="The row and those before it, in order of time; values may be missing.",
+        ),
+    ],
+    row: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="N",
+            help="Row to explain, counted from 1 without the header.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Picture to be written (.png): the sensors most to blame over the last 100 rows.",
+        ),
+    ] = None,
+    false_alarms: FalseAlarms = 0.01,
+    normal: NormalRows = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a row is abnormal: one sensor or the process, since when, and against what.
+
+    One sensor is wrong if its neighbors are fine without it: then it is stuck, offset, drifting,
+    noisy, or had a spike. Otherwise the process has changed. Every sensor is shown beside the value
+    that its neighbors let expect.
+
+    [bold]Example:[/bold] locality explain plant.locality today.csv --row 171 -o why.png
+    """
+    if output is not None:
+        _require_free_picture(output, overwrite)
+    judged = judge(model, table, normal, false_alarms)
+    if row > judged.table.n_rows:
+        raise OptionError(
+            f"--row is {row}, but {table.name} has {judged.table.n_rows:,} rows.",
+            remedy="Rows are counted from 1, without the header.",
+        )
+    from locality.estimator.explanation import explained
+
+    found = explained(judged.fitted.model_, judged.table, judged.found, row - 1)
+    if output is not None:
+        _draw(output, judged, found)
+    if as_json:
+        print_json(
+            {
+                "model": str(model),
+                "table": str(table),
+                "normal": None if normal is None else str(normal),
+                "output": None if output is None else str(output),
+                "false_alarms": false_alarms,
+                "at": judged.labels[row - 1],
+                "diagnosis": _diagnosis(judged, found),
+                "ignored": judged.rows.ignored,
+            }
+            | _plain(found.to_dict())
+            | {"row": row, "since": found.since + 1}
+        )
+    report = Report(quiet=as_json)
+    is_alarm = "an alarm" if found.alarm else "no alarm"
+    report.heading(
+        f"Row {judged.labels[row - 1]} of {table.name}: {is_alarm} (p {_p(found.p_value)})"
+    )
+    left_out(report, judged)
+    report.line(_diagnosis(judged, found))
+    _list(report, found)
+    if output is not None:
+        report.line(f"\nThe picture is in {output}.")
+
+
+def _require_free_picture(path: Path, overwrite: bool) -> None:
+    """Refuse a picture that could not be written, before any work."""
+    if path.suffix.lower() != ".png":
+        raise DataError(
+            f"{path} is of an unknown file type.", remedy="The name of a picture ends in .png."
+        )
+    if path.is_dir():
+        raise OutputExists(f"{path} is a folder.", remedy="Name a file in it.")
+    if path.exists() and not overwrite:
+        raise OutputExists(
+            f"{path} is already there.",
+            remedy="Choose another name, or replace it with --overwrite.",
+        )
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        reason = "is a file" if parent.exists() else "does not exist"
+        raise DataError(
+            f"{path} cannot be written: the folder {parent} {reason}.",
+            remedy="Create the folder first.",
+        )
+
+
+def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
+    """What is wrong, in plain sentences."""
+    if not found.alarm:
+        return "Nothing unusual."
+    sentences = [_departure(judged, name, found.row) for name in found.departed]
+    since = judged.labels[found.since]
+    if found.fault in _FAULTS:
+        sensor = found.sensors[0].sensor
+        sentences.append(f"{sensor} alone is wrong since row {since}: {_FAULTS[found.fault]}.")
+    elif found.fault == "process":
+        first, *others = found.first_out[:_N_FIRST]
+        more = " …" if len(found.first_out) > _N_FIRST else ""
+        then = f", then {', '.join(others)}{more}" if others else ""
+        sentences.append(
+            f"Several sensors changed together since row {since}, first {first}{then}."
+        )
+    return " ".join(sentences)
+
+
+def _departure(judged: JudgedTable, name: str, row: int) -> str:
+    standardizer = judged.fitted.model_.standardizer
+    aside = next(part for part in standardizer.set_aside if part.name == name)
+    if aside.reason == "constant":
+        value = judged.table.values[row, aside.column]
+        return f"{name} was constant at {aside.value:.6g} in the fit, but is {value:.6g} here."
+    return f"{name} was a copy of {standardizer.names[aside.source]} in the fit, but is none here."
+
+
+def _list(report: Report, found: "Explanation") -> None:
+    shown = [part for part in found.sensors[:_N_SENSORS] if part.share >= _LEAST]
+    shown = shown or [found.sensors[0]]
+    is_blamed = found.alarm and found.fault != "none"
+    report.heading("Sensors most to blame" if is_blamed else "Least usual sensors")
+    report.table(
+        ("sensor", "value", "expected", "90 % interval", "share", "p alone"),
+        [
+            (
+                part.sensor,
+                _value(part.value),
+                _value(part.expected),
+                f"{_value(part.low)} … {_value(part.high)}",
+                f"{100 * part.share:.0f} %",
+                p_value_text(part.p_value),
+            )
+            for part in shown
+        ],
+    )
+    report.line(
+        "Share: of the blame. p alone: share of normal rows in which the sensor by itself is as "
+        "unusual."
+    )
+    _neighbors(report, shown[0])
+
+
+def _neighbors(report: Report, part: "SensorFinding") -> None:
+    if not part.influences:
+        report.line(f"{part.sensor} has no neighbors: it is compared with its mean.")
+        return
+    report.heading(f"Why {_value(part.expected)} is expected of {part.sensor}")
+    report.table(
+        ("neighbor", "when", "value", f"moves {part.sensor} by"),
+        [
+            (near.sensor, _when(near.lag), _value(near.value), f"{near.shift:+.3g}")
+            for near in part.influences
+        ],
+        words=2,
+    )
+    report.line(
+        "Moves start from the mean of the fit. Neighbors that do not fit count with what is "
+        "expected of them."
+    )
+
+
+def _when(lag: int) -> str:
+    """A lag in words.
+
+    >>> _when(0), _when(1), _when(2)
+    ('same row', '1 row before', '2 rows before')
+    """
+    if lag == 0:
+        return "same row"
+    return f"{lag} {'row' if lag == 1 else 'rows'} before"
+
+
+def _value(number: float) -> str:
+    return "missing" if number != number else f"{number:.5g}"
+
+
+def _p(p: float) -> str:
+    text = p_value_text(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _plain(content: Any) -> Any:
+    """In terms of JSON, that knows no NaN."""
+    if isinstance(content, dict):
+        return {key: _plain(part) for key, part in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(part) for part in content]
+    return None if isinstance(content, float) and content != content else content
+
+
+def _draw(path: Path, judged: JudgedTable, found: "Explanation") -> None:
+    """The worst sensors over the last rows, with what was expected."""
+    import numpy as np
+
+    from locality.cli.pictures import SensorTrace, draw_traces
+    from locality.estimator.explanation import expectations
+
+    rows = np.arange(max(0, found.row + 1 - _N_ROWS), found.row + 1)
+    expected, low, high = expectations(judged.fitted.model_, judged.found, rows)
+    components, columns = list(judged.fitted.component_names_), list(judged.table.names)
+    traces = []
+    for part in found.sensors[:_N_TRACES]:
+        j = components.index(part.sensor)
+        value = judged.table.values[rows, columns.index(part.sensor)]
+        traces.append(SensorTrace(part.sensor, value, expected[:, j], low[:, j], high[:, j]))
+    title = f"Row {judged.labels[found.row]}: {_diagnosis(judged, found)}"
+    draw_traces(path, title, rows + 1, judged.found.alarm[rows], traces)
