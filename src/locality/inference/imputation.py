@@ -1,10 +1,9 @@
 """Imputation: the law of missing values given all that is known, in closed form.
 
-The conditional laws of rows (`conditional`) put together are one Gaussian over the whole table.
-With u_t = x_t − Σ_l B_l x_{t-l} − c_t, B_l = R⁻¹A_l, c_t what context adds, and Q the precision of
-a row given its past,
+The sequential laws of rows (`sequential`) put together are one Gaussian over the whole table. With
+u_t = R x_t − Σ_l A_l x_{t-l} − c_t, c_t what context adds, and s the scales,
 
-    −log p = ½ Σ_t u_tᵀ Q u_t + const = ½ xᵀ H x − bᵀ x + const ,
+    −log p = ½ Σ_t |u_t/s|² + const = ½ xᵀ H x − bᵀ x + const ,
 
 so missing cells M given the others O have mean H_MM⁻¹ (b − H_MO x_O) and covariance H_MM⁻¹,
 whatever the pattern: single cells, blocks in time, dead sensors, columns held at chosen values.
@@ -16,18 +15,18 @@ the variance of its conditional mean over the draws.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.exceptions import OptionError
-from locality.inference.conditional import ConditionalLaw
+from locality.inference.sequential import SequentialLaw
 from locality.local.field import ScoreField
 
 __all__ = ["GaussianTable", "Posterior"]
 
-_MOST_COMPONENTS = 5_000  # matrices of a row are dense
+_MOST_DENSE = 5_000  # components whose covariance is written down
 _TOLERANCE = 1e-6  # of means; draws are random anyway
 _DRAW_TOLERANCE = 1e-3
 _MOST_STEPS = 1_000
@@ -50,16 +49,6 @@ class Posterior:
     draws: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """Matrices of one law of a row, among targets: precision, its root, and B₁, B₂, …"""
-
-    precision: FloatArray
-    root: FloatArray
-    back: tuple[FloatArray, ...]
-    context: FloatArray
-
-
 class GaussianTable:
     """The Gaussian over all rows that the closed form of a model implies.
 
@@ -71,35 +60,13 @@ class GaussianTable:
     Raises
     ------
     OptionError
-        If rows have no law of their own, or there are more than 5,000 components.
+        If rows have no law of their own.
     """
 
     def __init__(self, field: ScoreField) -> None:
         self.targets = field.domain.targets
         self.context = np.array(field.domain.context, dtype=np.int64)
-        if len(self.targets) > _MOST_COMPONENTS:
-            raise OptionError(
-                f"Imputation works for up to {_MOST_COMPONENTS:,} components, this model has "
-                f"{len(self.targets):,}.",
-                remedy="Fit a model of the part of the columns that is of interest.",
-            )
-        self._laws = ConditionalLaw.of(field)
-
-    @cached_property
-    def _rows(self) -> tuple[_Row, ...]:
-        found = []
-        for law in self._laws:
-            precision = law.precision.toarray()
-            values, vectors = np.linalg.eigh(precision)
-            values = np.maximum(values, 1e-6 * values[-1] / len(values))
-            precision = (vectors * values) @ vectors.T
-            inverse = np.linalg.inv(law.residual_operator.toarray())
-            back = tuple(inverse @ w[:, self.targets].toarray() for w in law.weights[1:])
-            context = np.concatenate(
-                [inverse @ w[:, self.context].toarray() for w in law.weights], axis=1
-            )
-            found.append(_Row(precision, vectors * np.sqrt(values), back, context))
-        return tuple(found)
+        self._laws = SequentialLaw.of(field)
 
     def posterior(
         self,
@@ -164,9 +131,16 @@ class GaussianTable:
         """
         x = rows[self.targets].T
         free = np.isnan(x[0])
-        inverse = np.asarray(np.linalg.inv(self._rows[-1].precision[np.ix_(free, free)]))
-        u = np.where(np.isnan(x), 0.0, x) - self._shift(rows)
-        gradient = (u @ self._rows[-1].precision)[:, free]
+        if np.count_nonzero(free) > _MOST_DENSE:
+            raise OptionError(
+                f"Bounded columns work for up to {_MOST_DENSE:,} components.",
+                remedy="Hold columns at values, or fit a model of fewer columns.",
+            )
+        law = self._laws[-1]
+        half = sp.diags_array(1.0 / law.scale) @ law.within
+        inverse = np.asarray(np.linalg.inv((half.T @ half)[free][:, free].toarray()))
+        known = np.where(np.isnan(x), 0.0, x)
+        gradient = self._adjoint(self._innovations(known) - self._shift(rows))[:, free]
         place = np.searchsorted(np.flatnonzero(free), which)
         mean: FloatArray = -(gradient @ inverse)[:, place].T
         covariance: FloatArray = inverse[np.ix_(place, place)]
@@ -183,7 +157,7 @@ class GaussianTable:
 
         Rows of a table are systems of their own, and step by themselves.
         """
-        axis = None if len(self._rows) > 1 else 1
+        axis = None if len(self._laws) > 1 else 1
         x, r = np.zeros_like(right), right.copy()
         y = r / diagonal * free
         p = y.copy()
@@ -209,63 +183,61 @@ class GaussianTable:
         return self._adjoint(self._innovations(x))
 
     def _innovations(self, x: FloatArray) -> FloatArray:
-        """u of every row, without context."""
-        u = x.copy()
-        for t, row in self._first(len(x)):
-            for lag, back in enumerate(row.back[:t], start=1):
-                u[t] -= back @ x[t - lag]
-        row, n = self._rows[-1], len(self._rows) - 1
-        for lag, back in enumerate(row.back, start=1):
-            u[n:] -= x[n - lag : len(x) - lag] @ back.T
+        """u of every row [n_rows, n_targets], without context."""
+        u = np.empty_like(x)
+        for law, rows, n_past in self._stretches(len(x)):
+            here: FloatArray = (law.within @ x[rows].T).T
+            for lag, past in enumerate(law.past[:n_past], start=1):
+                here -= (past @ x[rows.start - lag : rows.stop - lag].T).T
+            u[rows] = here
         return u
 
     def _adjoint(self, u: FloatArray) -> FloatArray:
-        """Jᵀ Q u: from innovations to the gradient."""
-        weighted = u @ self._rows[-1].precision
-        for t, first in self._first(len(u)):
-            weighted[t] = first.precision @ u[t]
+        """From innovations to the gradient: the transpose of ``_innovations``, weighted."""
+        weighted = np.empty_like(u)
+        for law, rows, _ in self._stretches(len(u)):
+            weighted[rows] = u[rows] / law.scale**2
         return self._carry(weighted)
 
     def _carry(self, weighted: FloatArray) -> FloatArray:
-        """Jᵀ: what innovations say of the rows before them."""
-        result = weighted.copy()
-        row, n = self._rows[-1], len(self._rows) - 1
-        for lag, back in enumerate(row.back, start=1):
-            result[n - lag : len(result) - lag] -= weighted[n:] @ back
-        for t, first in self._first(len(weighted)):
-            for lag, back in enumerate(first.back[:t], start=1):
-                result[t - lag] -= back.T @ weighted[t]
+        """What innovations say of their rows and of those before them."""
+        result = np.zeros_like(weighted)
+        for law, rows, n_past in self._stretches(len(weighted)):
+            result[rows] += (law.within.T @ weighted[rows].T).T
+            for lag, past in enumerate(law.past[:n_past], start=1):
+                before = slice(rows.start - lag, rows.stop - lag)
+                result[before] -= (past.T @ weighted[rows].T).T
         return result
 
     def _noise(self, rng: np.random.Generator, n_rows: int) -> FloatArray:
         """Gaussian noise of covariance H [n_rows, n_targets]."""
         white = rng.standard_normal((n_rows, len(self.targets)))
-        colored = white @ self._rows[-1].root.T
-        for t, first in self._first(n_rows):
-            colored[t] = first.root @ white[t]
-        return self._carry(colored)
+        for law, rows, _ in self._stretches(n_rows):
+            white[rows] /= law.scale
+        return self._carry(white)
 
     def _diagonal(self, n_rows: int) -> FloatArray:
         """Diagonal of H [n_rows, n_targets]."""
         found = np.zeros((n_rows, len(self.targets)))
-        for t, row in [*self._first(n_rows), (len(self._rows) - 1, self._rows[-1])]:
-            stop = t + 1 if t < len(self._rows) - 1 else n_rows
-            found[t:stop] += np.diag(row.precision)
-            for lag, back in enumerate(row.back[:t], start=1):
-                found[t - lag : stop - lag] += ((row.precision @ back) * back).sum(axis=0)
+        for law, rows, n_past in self._stretches(n_rows):
+            weight = law.scale**-2.0
+            found[rows] += (law.within * law.within).T @ weight
+            for lag, past in enumerate(law.past[:n_past], start=1):
+                found[rows.start - lag : rows.stop - lag] += (past * past).T @ weight
         return found
 
     def _shift(self, rows: FloatArray) -> FloatArray:
         """What context adds to every row [n_rows, n_targets]."""
-        n_rows, d = rows.shape[1], len(self.context)
-        shift = np.zeros((n_rows, len(self.targets)))
-        for t in range(n_rows) if d else ():
-            row = self._rows[min(t, len(self._rows) - 1)]
-            for lag in range(min(t, len(self._rows) - 1) + 1):
-                part = row.context[:, lag * d : (lag + 1) * d]
-                shift[t] += part @ rows[self.context, t - lag]
+        shift = np.zeros((rows.shape[1], len(self.targets)))
+        if len(self.context):
+            known = rows[self.context]
+            for law, span, n_past in self._stretches(rows.shape[1]):
+                for lag, weights in enumerate(law.context[: n_past + 1]):
+                    shift[span] += (weights @ known[:, span.start - lag : span.stop - lag]).T
         return shift
 
-    def _first(self, n_rows: int) -> list[tuple[int, _Row]]:
-        """Rows that have fewer rows before them than the others, with their laws."""
-        return list(enumerate(self._rows[:-1][:n_rows]))
+    def _stretches(self, n_rows: int) -> list[tuple[SequentialLaw, slice, int]]:
+        """Laws, the rows that have them, and how many rows lie before those."""
+        n = len(self._laws) - 1
+        first = [(law, slice(t, t + 1), t) for t, law in enumerate(self._laws[:-1][:n_rows])]
+        return [*first, (self._laws[-1], slice(n, n_rows), n)] if n_rows > n else first

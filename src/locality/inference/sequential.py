@@ -1,0 +1,135 @@
+"""The sequential law of a row: each component given those before it, a consistent joint law.
+
+What a model says of every component given all others need not belong to one joint law: its
+conditional laws were estimated one by one. So components are put in an order (that of the shards,
+in which neighbors are close) and each is regressed, within its neighborhood, on those before it, on
+the past and on context,
+
+    x_i = Σ_k w_ik x_k + Σ_l a_il x_{t-l} + s_i ε_i ,   k before i .
+
+This always is a Gaussian law, with sparse precision Rᵀ diag(s)⁻² R, R = I − W. It is exact where
+neighborhoods reach far enough, and otherwise loses what a component shares with earlier ones
+outside its own neighborhood (Vecchia, 1988, *Estimation and model identification for continuous
+spatial processes*).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from locality._typing import FloatArray
+from locality.exceptions import OptionError
+from locality.local.field import ScoreField
+from locality.local.gaussian import present_slots
+from locality.local.shard import ShardState
+
+__all__ = ["SequentialLaw"]
+
+_FLOOR = 1e-9  # of a variance, total variance being 1
+
+
+@dataclass(frozen=True, eq=False)
+class SequentialLaw:
+    """Sparse matrices of a row given its past.
+
+    Parameters
+    ----------
+    within : sparse array [n_targets, n_targets]
+        R = I − W.
+    past : tuple of sparse arrays [n_targets, n_targets]
+        Weights of the rows 1, 2, … before.
+    context : tuple of sparse arrays [n_targets, n_context]
+        Weights of context in this row, and in the rows 1, 2, … before.
+    scale : float array [n_targets]
+    """
+
+    within: sp.csr_array
+    past: tuple[sp.csr_array, ...]
+    context: tuple[sp.csr_array, ...]
+    scale: FloatArray
+
+    @classmethod
+    def of(cls, field: ScoreField) -> "tuple[SequentialLaw, ...]":
+        """The laws of the first rows of a series, that have 0, 1, … rows before them, and at last
+        of all others; of a table, one law.
+
+        Raises
+        ------
+        OptionError
+            If columns lie along a lattice axis, or rows depend on later ones.
+        """
+        domain = field.domain
+        if any(not axis.is_causal for axis in domain.axes):
+            raise OptionError(
+                "Rows of this model have no law of their own: it is a lattice, or a joint series.",
+                remedy='Fit with series="causal" and without tied=True.',
+            )
+        n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
+        extent = (n_lags + 1,) if domain.axes else ()
+        rank = field.row_of_node
+        parts = [
+            _regressions(shard, rank, *shard.sources.inside(domain, extent))
+            for shard in field.shards
+        ]
+        targets, context = domain.targets, np.array(domain.context, dtype=np.int64)
+        eye = sp.eye_array(len(targets), format="csr")
+        laws = []
+        for n_past in range(n_lags + 1):
+            scale = np.empty(domain.n_nodes)
+            entries = []
+            for shard, (weights, scales, slots, of_position) in zip(
+                field.shards, parts, strict=True
+            ):
+                k = of_position[n_past]
+                scale[shard.target] = scales[:, k]
+                unit, slot = np.nonzero((slots < len(shard.source_node)) & (weights[:, k] != 0.0))
+                source = slots[unit, slot]
+                lag = np.zeros(len(source), dtype=np.int64)
+                if domain.axes:
+                    lag = -shard.source_offset[source, 0]
+                entries.append(
+                    [shard.target[unit], shard.source_node[source], lag, weights[unit, k, slot]]
+                )
+            row, column, lag, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
+            by_lag = []
+            for back in range(n_lags + 1):
+                here = lag == back
+                shape = domain.n_nodes, domain.n_nodes
+                whole = sp.csr_array((weight[here], (row[here], column[here])), shape=shape)
+                by_lag.append(whole[targets])
+            laws.append(
+                cls(
+                    sp.csr_array(eye - by_lag[0][:, targets]),
+                    tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
+                    tuple(sp.csr_array(part[:, context]) for part in by_lag),
+                    scale[targets],
+                )
+            )
+        return tuple(laws)
+
+
+def _regressions(
+    shard: ShardState, rank: np.ndarray, of_position: np.ndarray, inside: np.ndarray
+) -> tuple[FloatArray, FloatArray, np.ndarray, np.ndarray]:
+    """Weights [n_units, n_classes, n_slots], scales [n_units, n_classes], and the slots."""
+    patches = shard.patches.within(shard.n_noisy[:, -1], shard.n_given[:, -1])
+    slots = patches.slots
+    n = len(shard.source_node)
+    padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
+    padded[:n, :n] = torch.from_numpy(shard.covariance)
+    index = torch.from_numpy(slots)
+    eye = torch.eye(slots.shape[1], dtype=torch.float64)
+    gamma = torch.from_numpy(shard.shrinkage[:, -1])[:, None, None]
+    covariance = (1.0 - gamma) * padded[index[:, :, None], index[:, None, :]] + gamma * eye
+    before = np.append(np.where(shard.source_given, -1, rank[shard.source_node]), -1)[slots]
+    usable = torch.from_numpy(before < rank[shard.target][:, None])
+    seen = present_slots(patches, inside) & usable[:, None]
+    cross = torch.where(seen, covariance[:, None, 0], 0.0)
+    both = seen[..., :, None] & seen[..., None, :]
+    among = torch.where(both, covariance[:, None], eye) + _FLOOR * eye
+    weights = torch.linalg.solve(among, cross[..., None])[..., 0]
+    variance = covariance[:, None, 0, 0] - (weights * cross).sum(-1)
+    scale = variance.clamp_min(_FLOOR).sqrt()
+    return weights.numpy(), scale.numpy(), slots, of_position
