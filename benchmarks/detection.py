@@ -13,7 +13,8 @@ others, VLDB 2022), which needs no threshold, without point adjustment. Blame is
 HitRate@P % (Su and others, KDD 2019): the share of the metrics blamed by operators among the first
 P % as many that a method names, mean over anomalous rows.
 
-Rivals from PyOD and the metric are extras: ``pip install pyod``, ``pip install --no-deps vus tqdm``.
+Rivals from PyOD and the metric are extras: ``pip install pyod`` and ``pip install --no-deps vus
+tqdm``.
 """
 
 import os
