@@ -1,5 +1,6 @@
 """The engine: units never mix, rows are kept apart, gains are nats, AdamW is AdamW."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -213,6 +214,26 @@ def test_slots_outside_the_lattice_feed_nothing_to_networks(make_field) -> None:
         found.append((*gain, Nats(NoiseLevels(0.02, 12.0)).surprise(field, values).total))
     for first, second in zip(*found, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_draws_in_place_of_missing_values_are_never_targets(make_field) -> None:
+    """Their components get no gradient and no gain; all others get what they got before."""
+    parts = table_parts(make_field)
+    seen = torch.ones(parts.examples.z.shape)
+    seen[2] = 0.0  # the value of component c, in every row
+    masked = parts._replace(examples=replace(parts.examples, observed=seen))
+    plain, blind = (Engine(*part, OPTIONS, (0, 0)) for part in (parts, masked))
+    for engine in (plain, blind):
+        engine.networks = engine.networks.take(torch.arange(D))
+        engine.networks.weights["w3"].normal_(generator=stream(3))
+        engine.step(0)
+    others = torch.tensor([0, 1, 3, 4])
+    for name, gradient in blind.gradients.items():
+        assert (gradient[2] == 0).all(), name
+        assert torch.equal(gradient[others], plain.gradients[name][others]), name
+    gains = [engine.held_out_gain(engine.networks)[0] for engine in (plain, blind)]
+    assert gains[1][2] == 0.0
+    np.testing.assert_array_equal(gains[0][others], gains[1][others])
 
 
 def test_the_update_is_adamw(make_field) -> None:
