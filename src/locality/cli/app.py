@@ -12,6 +12,7 @@ from locality import __version__
 from locality.cli.check import check
 from locality.cli.demo import demo
 from locality.cli.detect import detect
+from locality.cli.evaluate import evaluate
 from locality.cli.explain import explain
 from locality.cli.failures import Commands
 from locality.cli.fit import fit
@@ -45,6 +46,7 @@ A typical session:
   locality impute plant.locality gaps.csv -o filled.csv    # what is missing?
   locality likelihood plant.locality new.csv -o log_p.csv  # how likely is it?
   locality sample plant.locality -n 1000 -o drawn.csv      # draw new rows
+  locality evaluate plant.locality later.csv               # how good are those?
 
 Tables are CSV, Parquet or Feather files with one column per sensor and one row per moment or
 case. Try everything on a chemical plant that comes with the package: locality demo
@@ -99,6 +101,7 @@ for command in (
     fit,
     info,
     sample,
+    evaluate,
     score,
     detect,
     explain,
