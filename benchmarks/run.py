@@ -26,6 +26,7 @@ NAMES = (
     "verdict",
     "networks",
     "imputation",
+    "detection",
 )
 
 

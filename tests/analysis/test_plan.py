@@ -32,7 +32,12 @@ def test_shards_edges_and_stages(rows: np.ndarray) -> None:
 
 def test_the_closed_form_has_no_networks(rows: np.ndarray) -> None:
     made = plan(rows, graph="chain", score="linear", workers=(1,))
-    assert [cost.stage for cost in made.costs] == ["table", "graph", "closed form"]
+    assert [cost.stage for cost in made.costs] == [
+        "table",
+        "graph",
+        "closed form",
+        "reference",
+    ]
     assert made.range(1)[0] == made.range(1)[1]
 
 

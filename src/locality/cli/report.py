@@ -38,6 +38,7 @@ _STAGES = {
     "neighborhoods": "neighborhoods",
     "radius": "comparing radii",
     "closed form": "closed forms",
+    "reference": "reference for alarms",
     "networks": "networks",
 }
 

@@ -51,6 +51,7 @@ TABLES: Final[dict[str, tuple[str, str]]] = {
     "lag.leads": ("{name} leads by {rows:,}", "{name} が {rows:,} 行先行"),
     "rows.never": ("beyond reach", "到達できない"),
     "stage.closed form": ("closed form", "閉形式"),
+    "stage.reference": ("reference for alarms", "警報の基準"),
     "stage.networks": ("networks", "ニューラルネット"),
     "stage.networks, at least": ("networks, at least", "ニューラルネット(最小)"),
     "stage.networks, at most": ("networks, at most", "ニューラルネット(最大)"),
