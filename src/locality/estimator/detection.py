@@ -16,7 +16,7 @@ from locality.inference.repair import Repair, repair
 
 __all__ = ["Detection", "calibration", "detection", "standard_rows"]
 
-FITS = 4.0  # root mean squares of a normal residual beyond which a value does not fit
+FITS = 4.0  # spreads of normal residuals beyond which a value does not fit
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,16 +9,19 @@ each again in units of its deviation on normal rows. A **channel** adds this up 
 one band at one α: all of it (many sensors changed a little), and at α = 1 also only what exceeds
 three deviations (few changed a lot). Channels are brought to a common scale, the distance from
 their median to their 90 % quantile on normal rows; the **statistic** of a row is the largest. Its
-p-value is conformal, the share of normal rows at least as high (Vovk, Gammerman, Shafer, 2005), and
-beyond their 95 % quantile continued by the exponential tail of the excesses. Rows of a series
-resemble each other: an accumulated statistic stays high for about 2/α rows, so that n normal rows
-tell as much as n α/2 independent ones, which `Reference.error` allows for.
+p-value is conformal, the share of normal rows at least as high (Vovk, Gammerman, Shafer, 2005),
+each half of them measured by what is normal in the other, and beyond their 95 % quantile continued
+by the exponential tail of the excesses. Rows of a series resemble each other: an accumulated
+statistic stays high for about 2/α rows, so that n normal rows tell as much as n α/2 independent
+ones, which `Reference.error` allows for.
 """
 
-from dataclasses import dataclass, fields
+import warnings
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.signal import lfilter
+from scipy.special import ndtri
 
 from locality._typing import FloatArray, IntArray
 
@@ -27,6 +30,8 @@ __all__ = ["MEMORIES", "Reference", "Statistic"]
 MEMORIES = (1.0, 0.3, 0.1)
 _LARGE = 3.0  # deviations beyond which a single sensor counts in the channel of few
 _KEPT = 400
+_MIN_HALF = 20  # normal rows from which each half is judged by the other
+_USUAL = 0.9  # share of residuals that tell their spread
 _SCALE_QUANTILE, _TAIL_QUANTILE = 0.9, 0.95
 
 
@@ -70,7 +75,8 @@ class Reference:
     sensor : float array [n_kept, n_components]
         Highest accumulated nats of each sensor, ascending; at most 400 evenly spaced ranks.
     residual : float array [n_components]
-        Root mean square of standardized residuals.
+        Spread of standardized residuals: their 90 % quantile, as a multiple of that of the normal
+        law. Rare large ones do not enter.
     """
 
     mean: FloatArray
@@ -95,22 +101,50 @@ class Reference:
         ordered : bool
             Whether rows follow each other; otherwise nothing is accumulated.
         """
-        mean = np.nanmean(bands, axis=1)
-        deviation = np.maximum(np.nanstd(bands, axis=1), 1e-6)
+        whole = cls._scales(bands, residual, ordered)
+        n_rows = bands.shape[1]
+        halves = [slice(0, n_rows // 2), slice(n_rows // 2, n_rows)]
+        judged = []
+        for mine, other in zip(halves, halves[::-1], strict=True):
+            by = whole
+            if n_rows >= 2 * _MIN_HALF:
+                by = cls._scales(bands[:, other], residual[other], ordered)._at_least(whole)
+            sensors = by._sensors(_standardize(bands[:, mine], by.mean, by.deviation))
+            judged.append((by.measure(bands[:, mine]).value, sensors))
+        statistic = np.sort(np.concatenate([part for part, _ in judged]))
+        sensor = np.sort(np.concatenate([part for _, part in judged]), axis=0)
+        kept = np.linspace(0, n_rows - 1, min(n_rows, _KEPT)).astype(int)
+        return replace(whole, statistic=statistic, sensor=sensor[kept])
+
+    @classmethod
+    def _scales(cls, bands: FloatArray, residual: FloatArray, ordered: bool) -> "Reference":
+        """All but how often normal rows reach which level."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # sensors without any value
+            mean = np.nan_to_num(np.nanmean(bands, axis=1))
+            deviation = np.nan_to_num(np.nanstd(bands, axis=1), nan=1.0)
+            usual = np.nan_to_num(np.nanquantile(np.abs(residual), _USUAL, axis=0), nan=1.0)
+        deviation = np.maximum(deviation, 1e-6)
         z = _standardize(bands, mean, deviation)
         memories = MEMORIES if ordered else MEMORIES[:1]
         spread = np.stack([_accumulate(z, a).std(axis=1) for a in memories])
         spread = np.maximum(spread, 1e-6)
-        residual = np.maximum(np.sqrt(np.nanmean(residual**2, axis=0)), 1e-6)
+        residual = np.maximum(usual / ndtri(0.5 + 0.5 * _USUAL), 1e-6)
         none = np.zeros(0)
         unit = cls(mean, deviation, spread, none, none, none, np.zeros((0, 0)), residual)
         channels = np.concatenate([part.sum(axis=-1) for part in unit._channels(z)])
         center = np.median(channels, axis=1)
         scale = np.maximum(np.quantile(channels, _SCALE_QUANTILE, axis=1) - center, 1e-6)
-        statistic = np.sort(((channels - center[:, None]) / scale[:, None]).max(axis=0))
-        sensor = np.sort(unit._sensors(z), axis=0)
-        sensor = sensor[np.linspace(0, len(sensor) - 1, min(len(sensor), _KEPT)).astype(int)]
-        return cls(mean, deviation, spread, center, scale, statistic, sensor, unit.residual)
+        return replace(unit, center=center, scale=scale)
+
+    def _at_least(self, whole: "Reference") -> "Reference":
+        """With scales no less than half of those of all rows: some sensors stand still for long."""
+        return replace(
+            self,
+            deviation=np.maximum(self.deviation, 0.5 * whole.deviation),
+            spread=np.maximum(self.spread, 0.5 * whole.spread),
+            scale=np.maximum(self.scale, 0.5 * whole.scale),
+        )
 
     @property
     def n_rows(self) -> int:
@@ -153,7 +187,7 @@ class Reference:
 
     def error(self, false_alarms: float) -> float:
         """Standard error of the share of false alarms, from the number of normal rows."""
-        n = self.n_rows * (MEMORIES[-1] / 2 if len(self.spread) > 1 else 1.0)
+        n = self.n_rows * 0.5 * (MEMORIES[-1] if len(self.spread) > 1 else 1.0)
         return float(np.sqrt(false_alarms * (1 - false_alarms) / max(n, 1.0)))
 
     def memory_and_band(self, channel: IntArray) -> tuple[IntArray, IntArray]:
