@@ -38,6 +38,12 @@ def found(result: Any) -> dict[str, Any]:
     return content
 
 
+def run_of(facts: dict[str, Any], row: int) -> dict[str, Any]:
+    """The run of alarms that holds a row."""
+    runs: list[dict[str, Any]] = facts["episodes"]
+    return next(part for part in runs if part["first"] <= row <= part["last"])
+
+
 def refused(result: Any, *words: str) -> None:
     assert result.code == 2, result.out + result.err
     assert "Traceback" not in result.out + result.err
@@ -87,14 +93,13 @@ def test_an_error_of_six_deviations_is_alarmed_and_named_first(
     table = pd.read_csv(output)
     assert table.loc[WRONG, "alarm"] == 1
     assert table.loc[WRONG, "flow"] == table.loc[WRONG].drop(["when", "alarm", "p_value"]).max()
-    worst = facts["episodes"][0]
-    assert worst["first"] <= WRONG + 1 <= worst["last"]
+    worst = run_of(facts, WRONG + 1)
     assert next(iter(worst["sensors"])) == "flow"
     assert worst["fault"] == "spike"
     assert worst["judged_at"] == WRONG + 1
     text = cli("detect", model, spike, "-o", output, "--overwrite").out
     assert f"{WRONG + 1} (when 2024-05-01 00:40:00)" in text
-    assert f"--row {WRONG + 1}" in text
+    assert "locality explain" in text
 
     why = found(cli("explain", model, spike, "--row", WRONG + 1, "--json"))
     first = why["sensors"][0]
@@ -116,8 +121,8 @@ def test_runs_of_alarms_are_those_of_the_table(
     cli: Cli, fitted: Path, new: pd.DataFrame, tmp_path: Path
 ) -> None:
     """Every run is listed with its ends, and its blame is the mean over its alarms."""
-    for row in (3, 8, 10, 17, 24, 32, 45, 58):
-        new.loc[row, "pressure"] += 900.0
+    for row in (3, 8, 45):
+        new.loc[row, "pressure"] += 400.0
     new.to_csv(tmp_path / "faults.csv", index=False)
     model, output = fitted / "plant.locality", tmp_path / "alarms.csv"
     facts = found(cli("detect", model, tmp_path / "faults.csv", "-o", output, "--json"))
@@ -172,7 +177,7 @@ def test_missing_values_are_no_reason_for_an_alarm(
     facts = found(cli("detect", *arguments, "-o", tmp_path / "alarms.csv", "--json"))
     table = pd.read_csv(tmp_path / "alarms.csv")
     assert facts["n_missing"] == gappy.drop(columns="when").isna().sum().sum()
-    assert next(iter(facts["episodes"][0]["sensors"])) == "flow"
+    assert next(iter(run_of(facts, WRONG + 1)["sensors"])) == "flow"
     assert table.loc[WRONG, ["alarm", "feed"]].tolist() == [1.0, 0.0]
     result = cli("explain", *arguments, "--row", WRONG + 1, "--json")
     missing = next(part for part in found(result)["sensors"] if part["sensor"] == "feed")

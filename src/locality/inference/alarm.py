@@ -8,7 +8,7 @@ deviation), so that every sensor and band counts alike, and accumulated over tim
 each again in units of its deviation on normal rows. A **channel** adds this up over the sensors of
 one band at one α: all of it (many sensors changed a little), and at α = 1 also only what exceeds
 three deviations (few changed a lot). Channels are brought to a common scale, the distance from
-their median to their 90 % quantile on normal rows; the **statistic** of a row is the largest. Its
+their median to their 98 % quantile on normal rows; the **statistic** of a row is the largest. Its
 p-value is conformal, the share of normal rows at least as high (Vovk, Gammerman, Shafer, 2005),
 each half of them measured by what is normal in the other, and beyond their 95 % quantile continued
 by the exponential tail of the excesses. Rows of a series resemble each other: an accumulated
@@ -32,7 +32,7 @@ _LARGE = 3.0  # deviations beyond which a single sensor counts in the channel of
 _KEPT = 400
 _MIN_HALF = 20  # normal rows from which each half is judged by the other
 _USUAL = 0.9  # share of residuals that tell their spread
-_SCALE_QUANTILE, _TAIL_QUANTILE = 0.9, 0.95
+_SCALE_QUANTILE, _TAIL_QUANTILE = 0.98, 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Statistic:
     Parameters
     ----------
     value : float array [n_rows]
-        Of the highest channel; about 1 at the 90 % quantile of normal rows.
+        Of the highest channel; about 1 at the 98 % quantile of normal rows.
     channel : int array [n_rows]
         Which one it is.
     parts : float array [n_rows, n_components]
