@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from locality import LocalizedDiffusion
 from locality.artifact.groups import check_groups
+from locality.artifact.store import save_model
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.domain import DependencyGraph
@@ -217,6 +218,14 @@ def test_a_reference_that_is_damaged_is_named(chain) -> None:
     rest = {k: v for k, v in groups["reference"].items() if k != "scale"}
     with pytest.raises(ModelCorrupt, match="'reference' lacks array 'scale'"):
         check_groups(groups | {"reference": rest})
+
+
+def test_a_reference_of_another_model_is_refused(chain, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    other = fitted(rng.standard_normal((300, 3)))
+    save_model(replace(chain.model_, reference=other.model_.reference), tmp_path / "mixed")
+    with pytest.raises(ModelCorrupt, match="reference is of"):
+        LocalizedDiffusion.load(tmp_path / "mixed")
 
 
 @pytest.mark.parametrize("name", ["chain", "moving"])

@@ -21,6 +21,7 @@ from locality.artifact.groups import Arrays, check_groups, from_bytes, to_bytes
 from locality.artifact.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
 from locality.artifact.model import Model
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
+from locality.noise.levels import BAND_EDGES
 
 __all__ = ["load_model", "require_free", "save_model"]
 
@@ -160,10 +161,16 @@ def _read_blob(file: Path, blob: Blob) -> Arrays:
 
 
 def _require_fitting(model: Model) -> None:
-    """ModelCorrupt unless shards and domain have as many axes."""
+    """ModelCorrupt unless shards, reference and domain are of one model."""
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
+    expected = len(BAND_EDGES) - 1, len(model.domain.targets)
+    if model.reference is not None and model.reference.mean.shape != expected:
+        raise ModelCorrupt(
+            f"The reference is of {model.reference.mean.shape} bands and components, "
+            f"expected {expected}."
+        )
 
 
 def _foreign(target: Path) -> str:
