@@ -24,6 +24,8 @@ from locality.local.field import ScoreField
 
 __all__ = ["ConditionalLaw"]
 
+_MOST_DENSE = 1 << 22  # entries
+
 
 @dataclass(frozen=True, eq=False)
 class ConditionalLaw:
@@ -115,6 +117,30 @@ class ConditionalLaw:
         for back in range(1, len(self.weights)):
             found[:, back:] += self.weights[back] @ rows[:, : rows.shape[1] - back]
         return found
+
+    def joint(self, row: FloatArray, base: FloatArray, which: IntArray) -> FloatArray:
+        """Joint expectation of some components of a row given all others [n_chosen].
+
+        Parameters
+        ----------
+        row : float array [n_nodes]
+            Zero at the chosen components.
+        base : float array [n_targets]
+            From ``from_past``.
+        which : int array [n_chosen]
+            Numbers of targets.
+        """
+        weights = (
+            self._dense[which] if self._dense is not None else self.weights[0][which].toarray()
+        )
+        within = np.eye(len(which)) - weights[:, self.targets[which]]
+        return np.asarray(np.linalg.solve(within, base[which] + weights @ row), dtype=np.float64)
+
+    @cached_property
+    def _dense(self) -> FloatArray | None:
+        """A₀ as a dense array, where it is small: to index a sparse one takes long."""
+        small = np.prod(self.weights[0].shape) <= _MOST_DENSE
+        return self.weights[0].toarray() if small else None
 
     @cached_property
     def residual_operator(self) -> sp.csr_array:

@@ -128,5 +128,4 @@ def _solve(law: ConditionalLaw, row: FloatArray, base: FloatArray, free: BoolArr
     which = np.flatnonzero(free)
     nodes = law.targets[which]
     row[nodes] = 0.0
-    known = base[which] + law.weights[0][which] @ row
-    row[nodes] = np.linalg.solve(law.residual_operator[which][:, which].toarray(), known)
+    row[nodes] = law.joint(row, base, which)
