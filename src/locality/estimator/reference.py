@@ -69,6 +69,9 @@ def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) 
     if not has_row_law(domain) or n_rows < 10 * _PARTS * (n_lags + 1):
         return None
     part = np.arange(n_rows) * _PARTS // n_rows
+    # what the model itself does not see need not be tried
+    slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
+    trainer = Trainer(domain, parameters["radius"], max_slots=slots)
     bands, residual, judged = [], [], []
     for k in range(_PARTS):
         inside = np.flatnonzero(part == k)[:_MOST_JUDGED]
@@ -76,7 +79,7 @@ def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) 
         first = max(0, int(inside[0]) - n_lags)
         span = rows[:, first : inside[-1] + 1]
         state = others[:, :, None] if domain.axes else others
-        trained = Trainer(domain, parameters["radius"]).train(state)
+        trained = trainer.train(state)
         field = ScoreField(domain, trained.shards, model.limits)
         fresh = slice(int(inside[0]) - first, None)
         bands.append(nats_by_band(field, model.levels, span)[:, fresh])
