@@ -46,7 +46,7 @@ def test_tables_are_read_by_column(tmp_path: Path, suffix: str) -> None:
     path = write_frame(FRAME, tmp_path / f"data{suffix}")
     table = read_table(path, time="hours", drop=["level", "Größe"])
     assert table.names == ("flow", "n", "ok")
-    assert table.kinds == ("real", "integer", "integer")
+    assert table.kinds == ("real", "integer", "boolean")
     assert table.time is not None
     np.testing.assert_array_equal(table.time, FRAME["hours"])
     np.testing.assert_array_equal(table.values[:, 0], FRAME["flow"])

@@ -147,7 +147,7 @@ def test_missing_values_are_marked_and_named(flavor: str) -> None:
 def test_nullable_integers_stay_integers() -> None:
     frame = pd.DataFrame({"n": pd.array([1, None, 3], dtype="Int64"), "ok": [True, False, True]})
     table = Table.from_frame(frame)
-    assert table.kinds == ("integer", "integer")
+    assert table.kinds == ("integer", "boolean")
     np.testing.assert_array_equal(table.values[:, 0], [1, np.nan, 3])
     np.testing.assert_array_equal(table.values[:, 1], [1, 0, 1])
 

@@ -15,7 +15,7 @@ from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import BAND_EDGES
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
-from locality.training.trainer import N_FOLDS, fold_of_row
+from locality.data.folds import N_FOLDS, fold_of_row
 
 D = 40
 CHAIN = Domain(DependencyGraph.chain(D), tuple(f"x{k}" for k in range(D)))

@@ -18,7 +18,7 @@ from locality.analysis.findings import LearningPoint, RowsNeeded, Statement
 from locality.analysis.rivals import Setting, independent, lagged, shrunk
 from locality.analysis.trials import Fitted, Trials
 from locality.analysis.verdict import difference_error
-from locality.training.trainer import fold_of_row
+from locality.data.folds import fold_of_row
 
 __all__ = ["LearningCurves"]
 

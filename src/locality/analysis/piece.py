@@ -102,10 +102,8 @@ class Piece:
         start = perf_counter()
         table.require_complete()
         tied = parameters["tied"]
-        standardizer = Standardizer.fit(table)
-        if tied:
-            standardizer = standardizer.pooled()
-        z = standardizer.standardize(table.values)
+        standardizer = Standardizer.fit(table, pooled=tied)
+        z = standardizer.training_rows(table.values)
         table_seconds = perf_counter() - start
         names, layout = standardizer.modeled_names, {name: parameters[name] for name in _LAYOUT}
 

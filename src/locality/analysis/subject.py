@@ -159,7 +159,11 @@ def _constant(table: Table, kept: IntArray, aside: dict[str, list[str]]) -> Bool
     names = tuple(table.names[j] for j in kept)
     kinds = tuple(table.kinds[j] for j in kept)
     part = Table(values, np.ones(values.shape, dtype=bool), names, kinds)
-    found = [a.name for a in Standardizer.fit(part).set_aside if a.reason == "constant"]
+    found = [
+        a.name
+        for a in Standardizer.fit(part, gaussianize=False).set_aside
+        if a.reason == "constant"
+    ]
     aside["note_constant"] = found
     return np.isin(names, found)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from locality._typing import FloatArray
 from locality.artifact.summary import expected_surprise
 from locality.cli.tables import FittedRows
+from locality.data.table import Table
 
 __all__ = ["Findings", "find", "surprise_table"]
 
@@ -157,7 +158,8 @@ def _rows(names: list[str], beyond: FloatArray, labels: list[str]) -> list[RowFi
 
 def _departures(fitted: Any, rows: FittedRows, labels: list[str]) -> dict[str, str]:
     standardizer = fitted.model_.standardizer
-    values = rows.frame[list(standardizer.names)].to_numpy(dtype=np.float64)
+    frame = rows.frame[list(standardizer.names)]
+    values = Table.from_frame(frame, min_rows=0, labels=standardizer.labels).values
     departed = standardizer.departures(values)
     found = {}
     for j, aside in enumerate(standardizer.set_aside):

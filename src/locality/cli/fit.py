@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from locality.cli.options import AsJson, Overwrite, Score, Seed, Series, parse_radius, whole_number
+from locality.cli.options import (
+    AsJson,
+    Overwrite,
+    Score,
+    Seed,
+    Series,
+    parse_noise,
+    parse_radius,
+    whole_number,
+)
 from locality.cli.outputs import require_free_folder
 from locality.cli.report import describe
 from locality.cli.tables import read_fitting_rows
@@ -20,7 +29,8 @@ _GRAPHS = ("learn", "chain", "ring", "complete")
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="Complete numeric columns, one row per case.")
+        Path,
+        typer.Argument(metavar="TABLE", help="Columns of numbers or states, one row per case."),
     ],
     output: Annotated[
         Path,
@@ -75,6 +85,18 @@ def fit(
     time: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
     ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", metavar="", help="Take all columns as they are: no logarithms, …"),
+    ] = False,
+    noise: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_noise,
+            metavar="SD|A=SD,…",
+            help="Measurement noise: nothing finer is learned.",
+        ),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -93,9 +115,9 @@ def fit(
 ) -> None:
     """Learn a model from a table of normal operation.
 
-    Constant columns and exact copies are set aside (and restored in samples); text, gaps and
-    infinities are refused with their place. --score linear takes seconds and shows what is worth
-    knowing before networks are trained.
+    Empty cells are gaps: the other values train the model. Constant columns and exact copies are
+    set aside (and restored in samples); stray text and infinities are refused with their place.
+    --score linear takes seconds and shows what is worth knowing before networks are trained.
 
     [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch
     """
@@ -116,6 +138,8 @@ def fit(
         tied=tied,
         given=context,
         time=time,
+        gaussianize=not plain,
+        noise=noise,
         score=score.value,
         n_steps=steps,
         n_jobs=workers,

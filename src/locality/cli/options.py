@@ -18,6 +18,7 @@ __all__ = [
     "Series",
     "Solver",
     "auto_or_number",
+    "parse_noise",
     "parse_radius",
     "share",
     "whole_number",
@@ -152,6 +153,36 @@ def share(value: object) -> float:
     if not 0 < number < 1:
         raise typer.BadParameter(f"found {str(value)!r}, expected a number between 0 and 1.")
     return number
+
+
+def parse_noise(value: object) -> float | dict[str, float]:
+    """Measurement noise as typed: a number for all columns, or A=0.1,B=0.2.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is neither.
+
+    Examples
+    --------
+    >>> parse_noise("0.05"), parse_noise("flow=0.1, level=0.02")
+    (0.05, {'flow': 0.1, 'level': 0.02})
+    """
+    parts = [part.rpartition("=") for part in str(value).split(",")]
+    found = {}
+    for name, sign, text in parts:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf") or bool(sign) != bool(name.strip()):
+            raise typer.BadParameter(
+                f"found {str(value)!r}, expected a number ≥ 0, or columns with such: A=0.1,B=0.2."
+            )
+        found[name.strip()] = number
+    if "" in found and len(parts) > 1:
+        raise typer.BadParameter(f"found {str(value)!r}, expected one number, or A=0.1,B=0.2.")
+    return found.get("", found)
 
 
 parse_radius = auto_or_number("steps")

@@ -145,7 +145,8 @@ class Plant:
             z = standardizer.standardize(self.test.frame.to_numpy(dtype=float))
             found["independent"] = float((_GAUSSIAN + 0.5 * z**2).sum(axis=1).mean())
             self.surprise[name] = model.surprise(self.test.frame, progress=progress)
-            nats = self.surprise[name].to_numpy().sum(axis=1) - standardizer.log_scale.sum()
+            units = standardizer.log_slope(self.test.frame.to_numpy(dtype=float))
+            nats = self.surprise[name].to_numpy().sum(axis=1) + units.sum(axis=1)
             found[name] = float(nats.mean())
         return found
 

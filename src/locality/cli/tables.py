@@ -5,7 +5,7 @@ fitted, found by name: their order does not matter, further columns are left out
 ones are an error.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def read_fitted_rows(
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]
-    _require_numbers(path, chosen, time, complete)
+    _require_numbers(path, chosen, time, complete, model.model_.standardizer.labels)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 
@@ -181,12 +181,18 @@ def row_labels(rows: FittedRows, time: str | None) -> list[str]:
     return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
 
 
-def _require_numbers(path: Path, frame: Any, time: str | None, complete: bool = True) -> None:
+def _require_numbers(
+    path: Path,
+    frame: Any,
+    time: str | None,
+    complete: bool = True,
+    labels: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Name the file that holds what cannot be used."""
     from locality.data.table import Table
 
     try:
-        table = Table.from_frame(frame, time=time, min_rows=0)
+        table = Table.from_frame(frame, time=time, min_rows=0, labels=labels)
         if complete:
             table.require_complete()
     except DataError as error:

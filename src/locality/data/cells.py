@@ -1,7 +1,8 @@
 """The cells of one column, read as numbers.
 
-Numbers stay what they are, whole numbers and truth values are remembered as ``"integer"``, missing
-cells become NaN. Nothing is parsed on the sly: a cell that holds text is a *fault*, told with its
+Numbers stay what they are, whole numbers and truth values are remembered as such, missing cells
+become NaN. A column of a few texts that occur again and again holds *states*: they become codes
+from 0. Nothing else is parsed on the sly: a cell that holds text is a *fault*, told with its
 column, its row and its content, even if the text looks like a number.
 """
 
@@ -18,14 +19,20 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from locality._typing import FloatArray
+from locality._typing import BoolArray, FloatArray
 
-__all__ = ["Cells", "Kind", "find_unbounded", "read_cells", "read_objects"]
+__all__ = ["KINDS", "Cells", "Kind", "find_unbounded", "read_cells", "read_objects"]
 
-Kind: TypeAlias = Literal["real", "integer"]
+Kind: TypeAlias = Literal["real", "integer", "boolean", "category"]
+KINDS = ("real", "integer", "boolean", "category")
 
 LARGEST = 1e30
 """Beyond this magnitude squares leave the range in which the networks compute."""
+
+_MOST_STATES = 30
+_ROWS_PER_STATE = 5
+_MIN_ROWS = 10  # of texts; fewer are taken for a mistake
+_NARROW = ("Float32", "Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32")
 
 _NUMBER_WORDS = frozenset({"nan", "inf", "infinity"})
 
@@ -37,21 +44,30 @@ class Cells:
     Attributes
     ----------
     values : float64 array [n_rows]
-        NaN where a cell is missing.
-    kind : "real" or "integer"
+        NaN where a cell is missing, or holds a state that is not known.
+    kind : "real", "integer", "boolean" or "category"
     fault : str
         Empty, or the place and content of the first cell that is no number.
     is_date : bool
         The faulty cells are dates or times.
+    labels : tuple of str
+        Texts of the states, by code.
+    unseen : bool array [n_rows] or None
+        Where a state is not among those known.
+    dtype : str
+        Element type, if it is narrower than 64 bits; as narwhals calls it.
     """
 
     values: FloatArray
     kind: Kind
     fault: str = ""
     is_date: bool = False
+    labels: tuple[str, ...] = ()
+    unseen: BoolArray | None = None
+    dtype: str = ""
 
 
-def read_cells(name: str, series: "nw.Series[Any]") -> Cells:
+def read_cells(name: str, series: "nw.Series[Any]", labels: Sequence[str] | None = None) -> Cells:
     """Read a column of a data frame.
 
     Parameters
@@ -60,6 +76,8 @@ def read_cells(name: str, series: "nw.Series[Any]") -> Cells:
         The column's name, for messages.
     series : narwhals.Series
         Any element type.
+    labels : sequence of str, optional
+        Known states: none if the column must hold numbers; to be found when absent.
 
     Examples
     --------
@@ -68,25 +86,32 @@ def read_cells(name: str, series: "nw.Series[Any]") -> Cells:
     array([1.5, nan])
     """
     dtype = series.dtype
-    if dtype.is_float() or dtype == nw.Decimal:
-        return Cells(_as_float(series), "real")
-    if dtype.is_integer() or dtype == nw.Boolean:
-        return Cells(_as_float(series), "integer")
-    return read_objects(name, series.to_list())
+    if labels or not (dtype.is_numeric() or dtype == nw.Boolean):
+        return read_objects(name, series.to_list(), labels)
+    narrow = str(dtype) if str(dtype) in _NARROW else ""
+    if dtype == nw.Boolean:
+        return Cells(_as_float(series), "boolean")
+    kind: Kind = "integer" if dtype.is_integer() else "real"
+    return Cells(_as_float(series), kind, dtype=narrow)
 
 
-def read_objects(name: str, cells: Sequence[object]) -> Cells:
-    r"""Read a column of arbitrary objects: numbers and missing cells only, or a fault.
+def read_objects(name: str, cells: Sequence[object], labels: Sequence[str] | None = None) -> Cells:
+    r"""Read a column of arbitrary objects: numbers and missing cells, or states, or a fault.
 
     Examples
     --------
     >>> read_objects("TT-104", [20.5, "n/a", "21.5", "off"]).fault
     'column \'TT-104\', row 2: "n/a" is not a number (1 more such cell in this column)'
-    >>> read_objects("TT-104", [1, None, True])
-    Cells(values=array([ 1., nan,  1.]), kind='integer', fault='', is_date=False)
+    >>> read_objects("TT-104", [1, None, True]).values
+    array([ 1., nan,  1.])
+    >>> read_objects("mode", ["auto", "manual", None, "auto"] * 5).labels
+    ('auto', 'manual')
     """
+    states = _states(cells) if labels is None else tuple(labels)
+    if states:
+        return _read_states(name, cells, states)
     values = np.full(len(cells), np.nan)
-    whole = True
+    whole = truth = True
     text: list[int] = []
     wrong: list[int] = []
     for row, cell in enumerate(cells):
@@ -95,9 +120,12 @@ def read_objects(name: str, cells: Sequence[object]) -> Cells:
         elif isinstance(cell, Real | Decimal | np.bool_):
             values[row] = float(cell)
             whole &= isinstance(cell, Integral | np.bool_) or math.isnan(values[row])
+            truth &= isinstance(cell, bool | np.bool_)
         elif not _is_missing(cell):
             wrong.append(row)
-    kind: Kind = "integer" if whole and not np.isnan(values).all() else "real"
+    kind: Kind = "real"
+    if not np.isnan(values).all():
+        kind = "boolean" if truth else "integer" if whole else "real"
     # Text that is no number tells more than text that is one: it is why the column is text.
     offenders = wrong or text
     if not offenders:
@@ -108,6 +136,35 @@ def read_objects(name: str, cells: Sequence[object]) -> Cells:
     tail = f" ({more} more such cell{'s' * (more > 1)} in this column)" if more else ""
     fault = f"column {name!r}, row {first + 1}: {_complaint(cell, bool(wrong))}{tail}"
     return Cells(values, kind, fault, isinstance(cell, datetime.date | np.datetime64))
+
+
+def _states(cells: Sequence[object]) -> tuple[str, ...]:
+    """Texts of a column of states in alphabetical order, none if it is something else."""
+    known = [cell for cell in cells if not _is_missing(cell) and not _is_nan(cell)]
+    if len(known) < _MIN_ROWS or not all(isinstance(cell, str) for cell in known):
+        return ()
+    texts = sorted({str(cell) for cell in known})
+    if len(texts) > min(_MOST_STATES, max(2, len(known) // _ROWS_PER_STATE)):
+        return ()
+    if any(_reads_as_number(text) or _reads_as_date(text) for text in texts):
+        return ()
+    return tuple(texts)
+
+
+def _read_states(name: str, cells: Sequence[object], states: tuple[str, ...]) -> Cells:
+    code = {text: float(number) for number, text in enumerate(states)}
+    values = np.full(len(cells), np.nan)
+    unseen = np.zeros(len(cells), dtype=np.bool_)
+    for row, cell in enumerate(cells):
+        if isinstance(cell, str):
+            values[row] = code.get(cell, np.nan)
+            unseen[row] = cell not in code
+        elif not (_is_missing(cell) or _is_nan(cell)):
+            listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in states[:5])
+            more = ", …" if len(states) > 5 else ""
+            fault = f"column {name!r}, row {row + 1}: {cell!r:.40} is none of the states "
+            return Cells(values, "category", f"{fault}{listed}{more}")
+    return Cells(values, "category", labels=states, unseen=unseen)
 
 
 def find_unbounded(names: Sequence[str], values: FloatArray) -> list[str]:
@@ -148,6 +205,18 @@ def _as_float(series: "nw.Series[Any]") -> FloatArray:
 
 def _is_missing(cell: object) -> bool:
     return cell is None or cell is pd.NA or cell is pd.NaT
+
+
+def _is_nan(cell: object) -> bool:
+    return isinstance(cell, float | np.floating) and math.isnan(cell)
+
+
+def _reads_as_date(cell: str) -> bool:
+    try:
+        datetime.datetime.fromisoformat(cell.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _reads_as_number(cell: str) -> bool:

@@ -126,14 +126,15 @@ class Source:
             native = self.native.column(position)
         return nw.from_native(native, series_only=True)
 
-    def cells(self, name: str) -> Cells:
-        """Return one column as numbers, or its fault."""
+    def cells(self, name: str, labels: Sequence[str] | None = None) -> Cells:
+        """Return one column as numbers, or its fault; with the states known of it, if any."""
         if self.flavor != "numpy":
-            return read_cells(name, self.series(name))
+            return read_cells(name, self.series(name), labels)
         column = self.native[:, self.positions[name]]
-        if column.dtype == object:
-            return read_objects(name, column.tolist())
-        return Cells(column.astype(np.float64), "real" if column.dtype.kind == "f" else "integer")
+        if column.dtype == object or labels:
+            return read_objects(name, column.tolist(), labels)
+        kinds: dict[str, Kind] = {"f": "real", "b": "boolean"}
+        return Cells(column.astype(np.float64), kinds.get(column.dtype.kind, "integer"))
 
 
 def build_frame(
@@ -142,6 +143,8 @@ def build_frame(
     flavor: Flavor,
     *,
     kinds: Sequence[Kind] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    dtypes: Mapping[str, str] | None = None,
     index: Any = None,
     leading: tuple[str, Any] | None = None,
 ) -> Any:
@@ -153,9 +156,14 @@ def build_frame(
     names : sequence of str [n_columns]
         Unused for ``flavor="numpy"``.
     flavor : "pandas", "polars", "pyarrow" or "numpy"
-    kinds : sequence of "real" or "integer", optional
-        Columns marked ``"integer"`` are rounded, and become 64-bit integers unless they hold a
-        missing value. All are real by default.
+    kinds : sequence of str, optional
+        Columns marked ``"integer"`` or ``"boolean"`` are rounded, and become 64-bit integers or
+        truth values unless they hold a missing value; ``"category"`` become texts. All are real
+        by default.
+    labels : mapping of str to sequence of str, optional
+        Texts of the columns of categories.
+    dtypes : mapping of str to str, optional
+        Narrower element types of some columns of numbers, as narwhals calls them.
     index : pandas.Index, optional
         Row index of a pandas frame; the other libraries have none.
     leading : (name, column), optional
@@ -184,9 +192,18 @@ def build_frame(
             f"found values of shape {array.shape}, {len(names)} names and {len(known)} kinds, "
             "expected one name and one kind per column."
         )
-    columns = [_column(array[:, j], kind) for j, kind in enumerate(known)]
+    texts = labels or {}
+    columns = [
+        _column(array[:, j], kind, texts.get(name, ()))
+        for j, (name, kind) in enumerate(zip(names, known, strict=True))
+    ]
     if flavor == "numpy":
+        if any(column.dtype == object for column in columns):
+            columns = [column.astype(object) for column in columns]
         return np.column_stack(columns) if columns else array
+    for j, name in enumerate(names):
+        if dtypes and name in dtypes and (known[j] == "real" or columns[j].dtype.kind == "i"):
+            columns[j] = columns[j].astype(dtypes[name].lower())
     if flavor == "pandas":
         data = dict(zip(names, columns, strict=True))
         frame = pd.DataFrame(data, index=pd.RangeIndex(len(array)) if index is None else index)
@@ -212,9 +229,17 @@ def _as_array(X: object) -> Any:
     return array if array.dtype.kind in "biuf" else array.astype(object)
 
 
-def _column(values: FloatArray, kind: Kind) -> Any:
+def _column(values: FloatArray, kind: Kind, labels: Sequence[str]) -> Any:
     if kind == "real":
         return values
     rounded = np.rint(values)
+    if kind == "category":
+        texts = np.array([*labels, None], dtype=object)
+        known = ~np.isnan(rounded)
+        code = np.full(len(values), len(labels))
+        code[known] = np.clip(rounded[known], 0, len(labels) - 1).astype(np.int64)
+        return texts[code]
     exact = bool(np.all(np.abs(rounded) <= _EXACT_INTEGERS))  # False where NaN
-    return rounded.astype(np.int64) if exact else rounded
+    if not exact:
+        return rounded
+    return rounded > 0 if kind == "boolean" else rounded.astype(np.int64)

@@ -6,8 +6,8 @@ cannot be modeled is refused here, once, with its column, row and content; rows 
 and the header is not counted.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from locality._typing import BoolArray, FloatArray
+from locality.data.categories import recoded
 from locality.data.cells import Cells, Kind, find_unbounded
 from locality.data.frames import Flavor, Source, build_frame
 from locality.data.names import choose_names, listing, require_known
@@ -35,8 +36,8 @@ class Table:
     observed : bool array [n_rows, n_columns]
         False where a value is missing.
     names : tuple of str [n_columns]
-    kinds : tuple of "real" or "integer" [n_columns]
-        Truth values count as integers 0 and 1.
+    kinds : tuple of str [n_columns]
+        "real", "integer", "boolean" (0 and 1), or "category" (codes of texts).
     index : pandas.Index or None
         The row index of a pandas frame.
     time : array [n_rows] or None
@@ -45,6 +46,12 @@ class Table:
         The library that ``frame`` answers in.
     time_column : (name, column) or None
         The time column as it was, when it was taken out of the frame.
+    labels : mapping of str to tuple of str
+        Texts of the columns of categories, by code.
+    dtypes : mapping of str to str
+        Columns of numbers with fewer than 64 bits.
+    unseen : bool array [n_rows, n_columns] or None
+        Where a text is none of the states asked for; such values count as missing.
 
     Examples
     --------
@@ -52,11 +59,11 @@ class Table:
     >>> frame = pd.DataFrame({"flow": [1.5, 2.5], "open": [True, False]}, index=["mon", "tue"])
     >>> table = Table.from_frame(frame)
     >>> table.names, table.kinds
-    (('flow', 'open'), ('real', 'integer'))
+    (('flow', 'open'), ('real', 'boolean'))
     >>> table.frame(table.values + 0.2, kinds=table.kinds)
-         flow  open
-    mon   1.7     1
-    tue   2.7     0
+         flow   open
+    mon   1.7   True
+    tue   2.7  False
     """
 
     values: FloatArray
@@ -67,6 +74,9 @@ class Table:
     time: NDArray[Any] | None = None
     flavor: Flavor = "numpy"
     time_column: tuple[str, Any] | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    unseen: BoolArray | None = None
 
     @classmethod
     def from_frame(
@@ -77,6 +87,7 @@ class Table:
         drop: Iterable[str] = (),
         time: str | None = None,
         min_rows: int = 1,
+        labels: Mapping[str, Sequence[str]] | None = None,
     ) -> "Table":
         """Read a data frame or a two-dimensional array.
 
@@ -93,6 +104,9 @@ class Table:
             out of the values.
         min_rows : int, default 1
             The fewest rows that are of use to the caller.
+        labels : mapping of str to sequence of str, optional
+            States of the columns of texts, all others hold numbers. By default columns of a few
+            texts that occur again and again are found.
 
         Raises
         ------
@@ -124,15 +138,25 @@ class Table:
         values = np.empty(shape, order="F")
         cells = []
         for j, name in enumerate(chosen):
-            cells.append(source.cells(name))
+            known = None if labels is None else labels.get(name, ())
+            cells.append(source.cells(name, known))
             values[:, j] = cells[-1].values
         _refuse_faults(cells)
         _refuse_unbounded(chosen, values)
         kinds = tuple(column.kind for column in cells)
         observed = ~np.isnan(values)
+        found = {name: c.labels for name, c in zip(chosen, cells, strict=True) if c.labels}
+        unseen = None
+        if labels is None:
+            found = dict(recoded(values, found, chosen))
+        elif any(c.unseen is not None and c.unseen.any() for c in cells):
+            none = np.zeros(source.n_rows, dtype=np.bool_)
+            unseen = np.stack([none if c.unseen is None else c.unseen for c in cells], axis=1)
+        dtypes = {name: c.dtype for name, c in zip(chosen, cells, strict=True) if c.dtype}
         return cls(
-            values, observed, chosen, kinds, source.index, moments, source.flavor, time_column
-        )
+            values, observed, chosen, kinds, source.index, moments, source.flavor, time_column,
+            found, dtypes, unseen,
+        )  # fmt: skip
 
     @property
     def n_rows(self) -> int:
@@ -188,9 +212,9 @@ values missing, the first in row 2. Fill these values, or leave the columns or r
         values : array_like [n_values, n_names]
         names : sequence of str, optional
             Column names; this table's by default.
-        kinds : sequence of "real" or "integer", optional
-            Pass ``table.kinds`` to get whole numbers where the input had them; all real by
-            default.
+        kinds : sequence of str, optional
+            Pass ``table.kinds`` to get whole numbers, truth values and texts where the input had
+            them; all real by default.
         keep_rows : bool, optional
             The rows of ``values`` are the rows of this table, so they get its index or time
             column. By default they do if there are equally many; pass False for new rows.
@@ -211,6 +235,8 @@ values missing, the first in row 2. Fill these values, or leave the columns or r
             self.names if names is None else names,
             self.flavor,
             kinds=kinds,
+            labels=self.labels,
+            dtypes=self.dtypes if kinds is not None else None,
             index=self.index if keep else None,
             leading=self.time_column if keep else None,
         )

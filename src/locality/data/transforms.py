@@ -1,23 +1,27 @@
 r"""Standardization: from the units of the table to components of mean 0 and variance 1, and back.
 
-With column mean :math:`m_j` and standard deviation :math:`s_j`,
+A column first becomes Gaussian by its own law, :math:`y = G_j(x)` (see `Marginal`; most columns
+are taken as they are). With the mean :math:`m_j` and standard deviation :math:`s_j` of y,
 
-.. math:: z_j = (x_j - m_j) / s_j, \qquad \log p(x) = \log p(z) - \sum_j \log s_j .
+.. math:: z_j = (y_j - m_j) / s_j, \qquad
+          \log p(x) = \log p(z) + \sum_j (\log G_j'(x_j) - \log s_j) .
 
 Some columns have no density of their own and are set aside: *constant* columns (also those that
 only flicker in the last digits of their number format) and exact *copies*,
 :math:`x_k = a\,x_j + b`. They are not modeled, but they come back when values are restored.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.data.cells import Kind
+from locality.data.cells import KINDS, Kind
+from locality.data.marginal import Marginal
+from locality.data.marginal_fit import fit_marginal, spacing_of
 from locality.data.names import listing
 from locality.data.redundancy import SetAside, find_constants, find_copies
 from locality.data.table import Table
@@ -33,13 +37,27 @@ class Standardizer:
     Attributes
     ----------
     names : tuple of str [n_columns]
-    kinds : tuple of "real" or "integer" [n_columns]
+    kinds : tuple of str [n_columns]
+        "real", "integer", "boolean" or "category".
     modeled : int64 array [n_modeled]
         The columns that are components, in increasing order.
     mean, scale : float64 array [n_modeled]
-        Mean and standard deviation (dividing by the number of rows) of those columns.
+        Mean and standard deviation (dividing by the number of rows) of those columns after
+        their laws.
     set_aside : tuple of SetAside
         All other columns, in increasing order.
+    marginals : mapping of int to Marginal
+        Laws of the components (by their place among them) that are not taken as they are.
+    labels : mapping of str to tuple of str
+        Texts of the columns of categories, in the order of their codes.
+    dtypes : mapping of str to str
+        Columns of numbers with fewer than 64 bits.
+    blur : float64 array [n_modeled, 2]
+        What fitting adds to each value: the width of a uniform law, and the standard deviation of
+        a normal one.
+    log_scale : float64 array [n_modeled]
+        Mean of −log dz/dx over the rows fitted: turns mean nats of a component into those of the
+        units of the table.
 
     Examples
     --------
@@ -60,17 +78,41 @@ class Standardizer:
     mean: FloatArray
     scale: FloatArray
     set_aside: tuple[SetAside, ...] = ()
+    marginals: Mapping[int, Marginal] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    blur: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    log_scale: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def fit(cls, table: Table) -> "Standardizer":
-        """Measure means and scales, and find constant columns and copies.
+    def fit(
+        cls,
+        table: Table,
+        *,
+        gaussianize: bool = True,
+        noise: Mapping[str, float] | None = None,
+        pooled: bool = False,
+    ) -> "Standardizer":
+        """Learn the laws of the columns, and find constant columns and copies.
 
         Missing values are passed over; columns with gaps are not compared with others.
+
+        Parameters
+        ----------
+        table : Table
+        gaussianize : bool, default True
+            Give columns laws of their own; if not, all are taken as they are.
+        noise : mapping of str to float, optional
+            Standard deviation of the measurement noise of some columns, in their units: nothing
+            finer is learned.
+        pooled : bool, default False
+            One law, mean and scale for all columns.
 
         Raises
         ------
         DataError
-            A column has no value at all, or no column varies.
+            A column has no value at all, no column varies, or one was set aside that should share
+            the law of the others.
         """
         empty = [repr(table.names[j]) for j in np.flatnonzero(~table.observed.any(axis=0))]
         if empty:
@@ -93,27 +135,53 @@ class Standardizer:
         copies = find_copies(table, mean, scale, whole)
         modeled = np.setdiff1d(varying, [aside.column for aside in copies])
         set_aside = tuple(sorted([*constants, *copies], key=lambda aside: aside.column))
-        return cls(table.names, table.kinds, modeled, mean[modeled], scale[modeled], set_aside)
-
-    def pooled(self) -> "Standardizer":
-        """The same map with one mean and scale for all columns, for columns that share a law.
-
-        Raises
-        ------
-        DataError
-            A column was set aside, so that it cannot share the law of the others.
-        """
-        if self.set_aside:
-            listed = ", ".join(f"{aside.name!r} ({aside.reason})" for aside in self.set_aside[:10])
+        labels = {name: table.labels[name] for name in table.names if name in table.labels}
+        plain = cls(
+            table.names, table.kinds, modeled, mean[modeled], scale[modeled], set_aside,
+            labels=labels, dtypes=dict(table.dtypes),
+        )  # fmt: skip
+        if pooled and set_aside:
+            listed = ", ".join(f"{aside.name!r} ({aside.reason})" for aside in set_aside[:10])
             raise DataError(
                 f"columns cannot share one law: {listed}.",
                 remedy="Leave these columns out, or model every column by itself.",
             )
-        mean = self.mean.mean()
-        scale = np.sqrt(np.mean(self.scale**2 + (self.mean - mean) ** 2))
-        return replace(
-            self, mean=np.full_like(self.mean, mean), scale=np.full_like(self.scale, scale)
-        )
+        return plain._with_laws(table, gaussianize, noise or {}, pooled)
+
+    def _with_laws(
+        self, table: Table, gaussianize: bool, noise: Mapping[str, float], pooled: bool
+    ) -> "Standardizer":
+        """Laws, blur, and with them mean and scale."""
+        names = self.modeled_names
+        kinds = [self.kinds[j] for j in self.modeled]
+        marginals: dict[int, Marginal] = {}
+        blur = np.zeros((self.n_modeled, 2))
+        blur[:, 1] = [float(noise.get(name, 0.0)) for name in names]
+        for place, (column, kind) in enumerate(zip(self.modeled, kinds, strict=True)):
+            values = table.values.ravel() if pooled else table.values[:, column]
+            if not pooled or place == 0:
+                law = fit_marginal(values, kind, atoms=not blur[place, 1]) if gaussianize else None
+                width = spacing_of(values, kind) if gaussianize else 0.0
+            if law is not None:
+                marginals[place] = law
+            blur[place, 0] = 0.0 if blur[place, 1] else width
+        blurred = replace(self, marginals=marginals, blur=blur)
+        mean, scale, log_scale = self.mean.copy(), self.scale.copy(), np.zeros(self.n_modeled)
+        special = sorted({*marginals, *np.flatnonzero(blur.any(axis=1)).tolist()})
+        for place in special:
+            y = blurred.spread(table.values[:, self.modeled[place]], place, 0)
+            mean[place] = np.nanmean(y)
+            scale[place] = _deviations(y[:, None], mean[place : place + 1])[0]
+        if pooled:
+            center = mean.mean()
+            scale = np.full_like(scale, np.sqrt(np.mean(scale**2 + (mean - center) ** 2)))
+            mean = np.full_like(mean, center)
+        log_scale = np.log(scale)
+        for place, law in marginals.items():
+            x = table.values[:, self.modeled[place]]
+            y = blurred.spread(x, place, 0)
+            log_scale[place] -= np.nanmean(law.log_slope_at(x, y))
+        return replace(blurred, mean=mean, scale=scale, log_scale=log_scale)
 
     @property
     def n_columns(self) -> int:
@@ -130,14 +198,44 @@ class Standardizer:
         """Names of the components [n_modeled]."""
         return tuple(self.names[j] for j in self.modeled)
 
-    @property
-    def log_scale(self) -> FloatArray:
-        """Log standard deviation per component [n_modeled].
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """log dz/dx of every value [n_rows, n_modeled], to be taken from the nats of its component.
 
-        To be added to the surprise (in nats) of a standardized component, so that it refers to
-        the units of the table.
+        Probabilities instead of densities where a column has atoms; NaN where a value is missing.
         """
-        return np.log(self.scale)
+        array = self._checked(values, self.n_columns)
+        slope = np.repeat(-np.log(self.scale)[None], len(array), axis=0)
+        for place, law in self.marginals.items():
+            slope[:, place] += law.log_slope(array[:, self.modeled[place]])
+        return slope
+
+    def spread(self, x: FloatArray, place: int, seed: int) -> FloatArray:
+        """Gaussian values of a component [n_rows], atoms and rounding spread out by chance."""
+        rng = np.random.default_rng([seed, place])
+        law = self.marginals.get(place)
+        width, deviation = self.blur[place]
+        atoms = law.atoms if law is not None else np.zeros(0)
+        free = ~np.isin(x, atoms)
+        if width or deviation:
+            shift = width * (rng.random(len(x)) - 0.5) + deviation * rng.standard_normal(len(x))
+            x = np.where(free, x + shift, x)
+        return x if law is None else law.forward(x, rng.random(len(x)))
+
+    def training_rows(self, values: FloatArray, seed: int = 0) -> FloatArray:
+        """Components of rows to be learned from: as by `standardize`, but spread out by chance.
+
+        Parameters
+        ----------
+        values : float array [n_rows, n_columns]
+        seed : int
+        """
+        z = self.standardize(values)
+        known = self._known(values)
+        special = {*self.marginals, *np.flatnonzero(self.blur.any(axis=1)).tolist()}
+        for place in sorted(special):
+            y = self.spread(known[:, self.modeled[place]], place, seed)
+            z[:, place] = (y - self.mean[place]) / self.scale[place]
+        return z
 
     def standardize(self, values: ArrayLike) -> FloatArray:
         """Return the components of rows, in units of their standard deviation.
@@ -152,6 +250,49 @@ class Standardizer:
         -------
         float64 array [n_rows, n_modeled]
         """
+        known = self._known(values)
+        y = known[:, self.modeled]
+        for place, law in self.marginals.items():
+            y[:, place] = law.forward(y[:, place])
+        return np.asarray((y - self.mean) / self.scale)
+
+    def component(self, name: str, x: ArrayLike, place: FloatArray | float = 0.5) -> FloatArray:
+        """Standardized values of one column.
+
+        Parameters
+        ----------
+        name : str
+            Of a component.
+        x : array_like
+            In the units of the table.
+        place : float or float array, default 0.5
+            Where in the interval of a value that is taken again and again: its lower end is 0.
+        """
+        j = self.modeled_names.index(name)
+        y = np.atleast_1d(np.asarray(x, dtype=np.float64))
+        if j in self.marginals:
+            y = self.marginals[j].forward(y, place)
+        return np.asarray((y - self.mean[j]) / self.scale[j])
+
+    def values_of(self, z: FloatArray, names: Sequence[str]) -> FloatArray:
+        """Values in the units of the table.
+
+        Parameters
+        ----------
+        z : float array [n_rows, n_names]
+        names : sequence of str
+            Of components.
+        """
+        index = {name: j for j, name in enumerate(self.modeled_names)}
+        places = [index[name] for name in names]
+        x = z * self.scale[places] + self.mean[places]
+        for k, j in enumerate(places):
+            if j in self.marginals:
+                x[..., k] = self.marginals[j].inverse(x[..., k])
+        return np.asarray(x)
+
+    def _known(self, values: ArrayLike) -> FloatArray:
+        """Values, with gaps that a copy of the column tells filled."""
         array = self._checked(values, self.n_columns)
         copies = [aside for aside in self.set_aside if aside.reason == "copy"]
         if copies and np.isnan(array).any():
@@ -160,7 +301,7 @@ class Standardizer:
                 gaps = np.isnan(array[:, copy.source])
                 known = (array[gaps, copy.column] - copy.intercept) / copy.slope
                 array[gaps, copy.source] = known
-        return (array[:, self.modeled] - self.mean) / self.scale
+        return array
 
     def restore(self, z: ArrayLike, *, round_integers: bool = True) -> FloatArray:
         """Return all columns from components, in the units of the table.
@@ -169,7 +310,7 @@ class Standardizer:
         ----------
         z : array_like [n_rows, n_modeled]
         round_integers : bool, default True
-            Round columns of whole numbers; pass False for averages.
+            Round columns of whole numbers and states; pass False for averages.
 
         Returns
         -------
@@ -178,11 +319,11 @@ class Standardizer:
         """
         components = self._checked(z, self.n_modeled)
         values = np.empty((components.shape[0], self.n_columns))
-        values[:, self.modeled] = components * self.scale + self.mean
+        values[:, self.modeled] = self.values_of(components, self.modeled_names)
         for aside in self.set_aside:
             values[:, aside.column] = aside.expected(values)
         if round_integers:
-            whole = [j for j, kind in enumerate(self.kinds) if kind == "integer"]
+            whole = [j for j, kind in enumerate(self.kinds) if kind != "real"]
             values[:, whole] = np.rint(values[:, whole])
         return values
 
@@ -224,6 +365,11 @@ class Standardizer:
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "set_aside": [vars(aside).copy() for aside in self.set_aside],
+            "marginals": {str(place): law.to_dict() for place, law in self.marginals.items()},
+            "dtypes": dict(self.dtypes),
+            "labels": {name: list(texts) for name, texts in self.labels.items()},
+            "blur": self.blur.tolist(),
+            "log_scale": self.log_scale.tolist(),
         }
 
     @classmethod
@@ -243,6 +389,11 @@ class Standardizer:
                 np.array(state["mean"], dtype=np.float64),
                 np.array(state["scale"], dtype=np.float64),
                 tuple(SetAside(**aside) for aside in state["set_aside"]),
+                {int(k): Marginal.from_dict(law) for k, law in state["marginals"].items()},
+                {str(k): tuple(map(str, texts)) for k, texts in state["labels"].items()},
+                {str(k): str(dtype) for k, dtype in state["dtypes"].items()},
+                np.array(state["blur"], dtype=np.float64),
+                np.array(state["log_scale"], dtype=np.float64),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelCorrupt(f"the standardization cannot be restored: {error}.") from error
@@ -255,10 +406,17 @@ class Standardizer:
         components = set(self.modeled.tolist())
         consistent = (
             len(self.kinds) == d
-            and set(self.kinds) <= {"real", "integer"}
+            and set(self.kinds) <= set(KINDS)
             and covered == list(range(d))
             and all(a.reason == "constant" or a.source in components for a in self.set_aside)
-            and self.mean.shape == self.scale.shape == (n,)
+            and self.mean.shape == self.scale.shape == self.log_scale.shape == (n,)
+            and self.blur.shape == (n, 2)
+            and bool(np.isfinite(self.blur).all() and np.isfinite(self.log_scale).all())
+            and set(self.marginals) <= set(range(n))
+            and all(
+                (kind == "category") == (name in self.labels)
+                for name, kind in zip(self.names, self.kinds, strict=True)
+            )
             and bool(np.isfinite(self.mean).all() and np.isfinite(self.scale).all())
             and bool((self.scale > 0).all())
         )

@@ -74,8 +74,7 @@ def nats_of(
     with one_thread():
         found = Nats(model.levels, by_band=by_band).surprise(model.field, state, tick)
     bands = [rows(band) for band in found.bands]
-    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
-    bands[0] = bands[0] + standardizer.log_scale[[place[name] for name in components]]
+    bands[0] = bands[0] - _slopes(model, components, table.values)
     if missing is not None:
         for band in bands:
             band[missing] = np.nan
@@ -115,6 +114,10 @@ def log_likelihood_of(
     standardizer = model.standardizer
     state = to_state(standardizer.standardize(values), model.domain, lattice)
     found = Likelihood(model.levels, tolerance)(model.field, state)
-    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
-    units = standardizer.log_scale[[place[name] for name in components]].sum()
-    return found.value - units, np.asarray(found.error)
+    return found.value + _slopes(model, components, values).sum(axis=1), np.asarray(found.error)
+
+
+def _slopes(model: Model, components: tuple[str, ...], values: FloatArray) -> FloatArray:
+    """log dz/dx of the components [n_rows, n_components]."""
+    place = {name: j for j, name in enumerate(model.standardizer.modeled_names)}
+    return model.standardizer.log_slope(values)[:, [place[name] for name in components]]

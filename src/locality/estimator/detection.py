@@ -127,6 +127,8 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
     departed = np.zeros((len(blame), len(names)), dtype=bool)
     aside = [part.column for part in model.standardizer.set_aside]
     departed[:, aside] = model.standardizer.departures(table.values)
+    if table.unseen is not None:
+        departed |= table.unseen
     share = np.zeros(departed.shape)
     place = {name: j for j, name in enumerate(names)}
     share[:, [place[model.domain.names[node]] for node in targets]] = blame

@@ -68,6 +68,13 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Context columns (recipe, set-point): conditions, not modeled.
     time : str, optional
         Column with time stamps; it orders the rows and is not modeled.
+    gaussianize : bool, default True
+        Give columns laws of their own before standardizing, where held-out nats ask for it:
+        logarithm, logit or asinh; counts, states and values taken again and again as intervals of
+        a normal variable. If not, all columns are taken as they are.
+    noise : float or mapping of str to float, optional
+        Standard deviation of measurement noise, of all columns or by name: nothing finer is
+        learned. Use it where new rows are rounded more coarsely than those of the fit.
     score : {"neural", "linear"}, default "neural"
         Local networks on top of the closed form, or the closed form alone.
     n_neighbors : int, default 8
@@ -125,6 +132,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tied: bool = False,
         given: Sequence[str] = (),
         time: str | None = None,
+        gaussianize: bool = True,
+        noise: float | Mapping[str, float] | None = None,
         score: str = "neural",
         n_neighbors: int = 8,
         edge_level: float = 0.9,
@@ -139,6 +148,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.tied = tied
         self.given = given
         self.time = time
+        self.gaussianize = gaussianize
+        self.noise = noise
         self.score = score
         self.n_neighbors = n_neighbors
         self.edge_level = edge_level
@@ -255,7 +266,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         known = context_state(self, context, n_samples, 1)
         with one_thread():
             rows = conditional_rows(
-                model, parse_conditions(given), n_samples,
+                model, parse_conditions(given, model.standardizer.labels), n_samples,
                 None if known is None else known.reshape(len(known), -1), seed,
             )  # fmt: skip
         return restore_rows(self, rows.T, context)

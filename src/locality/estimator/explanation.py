@@ -192,11 +192,12 @@ def expectations(
     """
     assert model.reference is not None
     laws = ConditionalLaw.of(model.field)
-    mean, scale = (part[model.domain.targets] for part in _units(model))
+    names = [model.domain.names[node] for node in model.domain.targets]
     spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
-    middle = found.repaired.expected[:, rows].T * scale + mean
-    half = _INTERVAL * spread * model.reference.residual * scale
-    return middle, middle - half, middle + half
+    middle = found.repaired.expected[:, rows].T
+    half = _INTERVAL * spread * model.reference.residual
+    units = model.standardizer.values_of
+    return units(middle, names), units(middle - half, names), units(middle + half, names)
 
 
 def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Explanation:
@@ -251,14 +252,6 @@ def _columns(model: Model) -> list[int]:
     return [place[model.domain.names[node]] for node in model.domain.targets]
 
 
-def _units(model: Model) -> tuple[FloatArray, FloatArray]:
-    """Mean and scale of every node."""
-    standardizer = model.standardizer
-    modeled = {name: j for j, name in enumerate(standardizer.modeled_names)}
-    node = [modeled[name] for name in model.domain.names]
-    return standardizer.mean[node], standardizer.scale[node]
-
-
 def _sensors(
     model: Model,
     table: Table,
@@ -268,24 +261,29 @@ def _sensors(
     names: list[str],
 ) -> tuple[SensorFinding, ...]:
     domain, fixed = model.domain, found.repaired
-    mean, scale = _units(model)
     laws = ConditionalLaw.of(model.field)
     law = laws[min(row, len(laws) - 1)]
     expected, low, high = (part[0] for part in expectations(model, found, np.array([row])))
     column = {name: j for j, name in enumerate(table.names)}
+
+    def units(z: float, node: int) -> float:
+        return float(model.standardizer.values_of(np.array([[z]]), [domain.names[node]])[0, 0])
+
     result = []
     for j in np.lexsort((np.abs(np.nan_to_num(fixed.residual[:, row])), share))[::-1].tolist():
         at = int(domain.targets[j])
         value = float(table.values[row, column[names[j]]])
-        influences = []
+        influences, middle = [], float(fixed.expected[j, row])
         for back, weights in enumerate(law.weights[: row + 1]):
             start, stop = weights.indptr[j], weights.indptr[j + 1]
             for k, weight in zip(
                 weights.indices[start:stop].tolist(), weights.data[start:stop].tolist(), strict=True
             ):
                 z = float(fixed.values[k, row - back])
+                without = units(middle - weight * z, at)
+                found_there = units(z, k)
                 influences.append(
-                    Influence(domain.names[k], back, z * scale[k] + mean[k], weight * z * scale[at])
+                    Influence(domain.names[k], back, found_there, float(expected[j]) - without)
                 )
         influences.sort(key=lambda part: -abs(part.shift))
         result.append(

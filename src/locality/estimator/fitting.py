@@ -16,6 +16,7 @@ from locality.data.transforms import Standardizer
 from locality.domain import Domain
 from locality.estimator.completion import completed
 from locality.estimator.layout import build_domain, limits, to_state
+from locality.estimator.options import noise_of
 from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
 from locality.local.field import ScoreField
@@ -58,7 +59,12 @@ def fit_model(
     tied = parameters["tied"]
     if tied:
         table.require_complete()
-    standardizer = Standardizer.fit(table)
+    standardizer = Standardizer.fit(
+        table,
+        gaussianize=parameters["gaussianize"],
+        noise=noise_of(parameters["noise"], table),
+        pooled=tied,
+    )
     for aside in standardizer.set_aside:
         source = standardizer.names[aside.source] if aside.reason != "constant" else ""
         if aside.name in parameters["given"] and source not in ("", *parameters["given"]):
@@ -67,9 +73,7 @@ def fit_model(
                 "has nothing left to be modeled.",
                 remedy=f"Drop {source!r}, or do not give {aside.name!r}.",
             )
-    if tied:
-        standardizer = standardizer.pooled()
-    z = standardizer.standardize(table.values)
+    z = standardizer.training_rows(table.values, settings["seed"])
     seconds = {"table": perf_counter() - start}
     start = perf_counter()
     layout = ("graph", "lags", "series", "tied", "given", "n_neighbors", "edge_level")
@@ -113,7 +117,10 @@ def fit_model(
         table.flavor,
     )
     start = perf_counter()
-    reference = None if tied else cross_fitted(model, z.T, parameters)
+    reference = None
+    if not tied:
+        judged = standardizer.standardize(table.values)
+        reference = cross_fitted(model, z.T, np.where(np.isnan(judged), z, judged).T, parameters)
     model.seconds["reference"] = perf_counter() - start
     return replace(model, reference=reference)
 

@@ -1,6 +1,6 @@
 """Filling gaps, and drawing rows in which some columns are held: answers in the user's units."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from scipy.stats import norm, truncnorm
 
 from locality._typing import FloatArray
 from locality.artifact.model import Model
+from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.estimator.detection import standard_rows
 from locality.exceptions import DataError, OptionError
@@ -16,6 +17,8 @@ from locality.inference.imputation import GaussianTable, Posterior
 
 __all__ = ["Condition", "Imputation", "conditional_rows", "fill", "parse_conditions"]
 
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _SWEEPS = 200  # of the Gibbs sampler of bounded columns
 
 
@@ -60,8 +63,16 @@ class Condition:
         return self.low == self.high
 
 
-def parse_conditions(text: str | Mapping[str, Any]) -> dict[str, Condition]:
+def parse_conditions(
+    text: str | Mapping[str, Any], labels: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Condition]:
     """Conditions from ``"xmv_01=60, flow>120"``, or a mapping of columns to values or pairs.
+
+    Parameters
+    ----------
+    text : str or mapping
+    labels : mapping of str to sequence of str, optional
+        Texts of the columns of states.
 
     Raises
     ------
@@ -71,13 +82,20 @@ def parse_conditions(text: str | Mapping[str, Any]) -> dict[str, Condition]:
     Examples
     --------
     >>> parse_conditions("a=1, b>2, b<=3")
-    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0, high=3.0)}
+    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0000000000000004, high=3.0)}
+    >>> parse_conditions("mode=auto", {"mode": ("manual", "auto")})
+    {'mode': Condition(low=1.0, high=1.0)}
     >>> parse_conditions({"a": 1, "b": (None, 3)})
     {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=-inf, high=3.0)}
     """
     found: dict[str, Condition] = {}
+    states = labels or {}
     if isinstance(text, Mapping):
         for name, value in text.items():
+            if name in states:
+                code = _code(str(name), str(value), states[name])
+                found[str(name)] = Condition(code, code)
+                continue
             low, high = value if isinstance(value, tuple | list) else (value, value)
             found[str(name)] = Condition(
                 -np.inf if low is None else float(low), np.inf if high is None else float(high)
@@ -86,6 +104,10 @@ def parse_conditions(text: str | Mapping[str, Any]) -> dict[str, Condition]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         sign = next((s for s in (">=", "<=", ">", "<", "=") if s in part), None)
         name, _, number = part.partition(sign) if sign else (part, "", "")
+        if sign == "=" and name.strip() in states:
+            code = _code(name.strip(), number.strip(), states[name.strip()])
+            found[name.strip()] = Condition(code, code)
+            continue
         try:
             value = float(number)
         except ValueError:
@@ -96,10 +118,23 @@ def parse_conditions(text: str | Mapping[str, Any]) -> dict[str, Condition]:
                 remedy='Write conditions as "column=60, other>120".',
             )
         old = found.get(name.strip(), Condition(-np.inf, np.inf))
-        low = value if sign in ("=", ">", ">=") else old.low
-        high = value if sign in ("=", "<", "<=") else old.high
+        low = value if sign in ("=", ">=") else old.low
+        high = value if sign in ("=", "<=") else old.high
+        if sign == ">":  # beyond the value itself, which may be taken again and again
+            low = float(np.nextafter(value, np.inf))
+        elif sign == "<":
+            high = float(np.nextafter(value, -np.inf))
         found[name.strip()] = Condition(max(low, old.low), min(high, old.high))
     return found
+
+
+def _code(name: str, text: str, states: Sequence[str]) -> float:
+    if text not in states:
+        raise OptionError(
+            f"The condition holds {name!r} at {text!r}, which it never was.",
+            remedy=f"Its states are {', '.join(states)}.",
+        )
+    return float(list(states).index(text))
 
 
 def fill(
@@ -137,16 +172,41 @@ def fill(
 
     def frame(targets: FloatArray, whole: bool) -> Any:
         values = _restored(model, rows, targets, whole)
+        return framed(values, whole)
+
+    def framed(values: FloatArray, whole: bool) -> Any:
         values = np.where(table.observed, table.values, values)
-        return table.frame(values, kinds=table.kinds if whole else None, keep_rows=True)
+        bounds: list[Kind] = ["category" if k == "category" else "real" for k in table.kinds]
+        return table.frame(values, kinds=table.kinds if whole else bounds, keep_rows=True)
 
     return Imputation(
-        frame(found.mean, True),
+        framed(_expected(model, rows, found, table), True),
         frame(found.mean - half, False),
         frame(found.mean + half, False),
         tuple(frame(draw, True) for draw in found.draws),
         int(np.count_nonzero(~table.observed)),
     )
+
+
+def _expected(model: Model, rows: FloatArray, found: Posterior, table: Table) -> FloatArray:
+    """Expectations of all columns [n_rows, n_columns]: of columns with a law of their own by
+    quadrature, of states the median.
+    """
+    standardizer = model.standardizer
+    values = _restored(model, rows, found.mean, True)
+    names = standardizer.modeled_names
+    for j, node in enumerate(model.domain.targets):
+        name = model.domain.names[node]
+        place = names.index(name)
+        column = int(standardizer.modeled[place])
+        gaps = ~table.observed[:, column]
+        if place in standardizer.marginals and standardizer.kinds[column] in ("real", "integer"):
+            z = found.mean[j, gaps, None] + found.deviation[j, gaps, None] * _NODES
+            x = standardizer.values_of(z.reshape(-1, 1), [name]).reshape(z.shape)
+            values[gaps, column] = x @ _WEIGHTS
+    for aside in standardizer.set_aside:
+        values[:, aside.column] = aside.expected(values)
+    return values
 
 
 def _restored(model: Model, rows: FloatArray, targets: FloatArray, whole: bool) -> FloatArray:
@@ -176,7 +236,7 @@ def conditional_rows(
     """
     domain, standardizer = model.domain, model.standardizer
     where = {domain.names[node]: j for j, node in enumerate(domain.targets)}
-    modeled = {name: k for k, name in enumerate(standardizer.modeled_names)}
+    rng = np.random.default_rng(seed)
     rows = np.full((domain.n_nodes, n_rows), np.nan)
     if context is not None:
         rows[list(domain.context)] = context
@@ -193,18 +253,20 @@ def conditional_rows(
                 f"No value of {name!r} is at least {condition.low:g} and at most "
                 f"{condition.high:g}."
             )
-        mean, scale = standardizer.mean[modeled[name]], standardizer.scale[modeled[name]]
-        low, high = (condition.low - mean) / scale, (condition.high - mean) / scale
-        if condition.is_value:
-            rows[domain.targets[where[name]]] = low
+        if condition.is_value:  # anywhere in the interval of a value taken again and again
+            spots = standardizer.component(name, np.full(n_rows, condition.low), rng.random(n_rows))
+            rows[domain.targets[where[name]]] = spots
         else:
-            bounded[where[name]] = (float(low), float(high))
+            low, high = (
+                float(standardizer.component(name, bound, side)[0])
+                for bound, side in ((condition.low, 0.0), (condition.high, 1.0))
+            )
+            bounded[where[name]] = (low, high)
     if bounded and model.is_series:
         raise OptionError(
             "In a series columns can be held at values (column=60), not bounded.",
             remedy="Fit with lags=0, or hold the column at a value.",
         )
-    rng = np.random.default_rng(seed)
     gaussian = GaussianTable(model.field)
     if bounded:
         _hold_bounded(gaussian, rows, bounded, rng)

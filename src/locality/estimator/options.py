@@ -4,18 +4,24 @@ The table follows scikit-learn's: a parameter, the test it must pass, and what w
 name the parameter, what it permits and what it got.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from locality.exceptions import OptionError
+from locality.data.table import Table
+from locality.exceptions import DataError, OptionError
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "noise_of"]
 
 
 def _whole(low: int) -> Callable[[Any], bool]:
     return lambda v: isinstance(v, int | np.integer) and not isinstance(v, bool) and bool(v >= low)
+
+
+def _is_number(v: Any) -> bool:
+    return not isinstance(v, bool) and isinstance(v, Real) and bool(np.isfinite(float(v)))
 
 
 _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -26,6 +32,11 @@ _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "given": (
         lambda v: isinstance(v, Sequence) and not isinstance(v, str),
         "a list of column names",
+    ),
+    "gaussianize": (lambda v: isinstance(v, bool), "True or False"),
+    "noise": (
+        lambda v: v is None or isinstance(v, Mapping) or (_is_number(v) and v >= 0),
+        "a number ≥ 0, or a mapping of column names to numbers",
     ),
     "score": (lambda v: v in ("neural", "linear"), '"neural" or "linear"'),
     "n_neighbors": (_whole(1), "a whole number ≥ 1"),
@@ -54,3 +65,34 @@ def check_options(estimator: Any) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must be {expected}, "
                 f"found {value!r}."
             )
+
+
+def noise_of(noise: Any, table: Table) -> dict[str, float]:
+    """Measurement noise by column.
+
+    Parameters
+    ----------
+    noise : None, float or mapping of str to float
+        As in ``LocalizedDiffusion``; a single number holds for all columns of real numbers.
+    table : Table
+
+    Raises
+    ------
+    DataError
+        A column is not in the table, or holds states.
+    OptionError
+        A deviation is no number ≥ 0.
+    """
+    kind = dict(zip(table.names, table.kinds, strict=True))
+    if noise is None:
+        return {}
+    if not isinstance(noise, Mapping):
+        return {name: float(noise) for name in table.names if kind[name] == "real"}
+    for name, deviation in noise.items():
+        if name not in kind:
+            raise DataError(f"noise names {name!r}, which is not a column of the table.")
+        if kind[name] in ("boolean", "category"):
+            raise DataError(f"noise names {name!r}, which holds states and has no such noise.")
+        if not (_is_number(deviation) and deviation >= 0):
+            raise OptionError(f"noise of {name!r} must be a number ≥ 0, found {deviation!r}.")
+    return {str(name): float(deviation) for name, deviation in noise.items()}

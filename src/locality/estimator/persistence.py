@@ -1,5 +1,6 @@
 """The estimator's own part of a stored model: its parameters and the names it was fitted with."""
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -19,6 +20,8 @@ def settings_of(estimator: Any) -> dict[str, Any]:
     named = isinstance(estimator.graph, str | PathLike)
     settings["graph"] = str(estimator.graph) if named else None
     settings["given"] = list(estimator.given)
+    if isinstance(estimator.noise, Mapping):
+        settings["noise"] = {str(name): float(v) for name, v in estimator.noise.items()}
     state = estimator.random_state
     settings["random_state"] = int(state) if isinstance(state, int | np.integer) else None
     names = getattr(estimator, "feature_names_in_", None)

@@ -62,8 +62,21 @@ def rows_reference(model: Model, rows: FloatArray, observed: FloatArray) -> Refe
     )
 
 
-def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) -> Reference | None:
-    """From the rows that the model was fitted to [n_nodes, n_rows]; None if there are too few."""
+def cross_fitted(
+    model: Model, rows: FloatArray, judged: FloatArray, parameters: Mapping[str, Any]
+) -> Reference | None:
+    """From the rows that the model was fitted to; None if there are too few.
+
+    Parameters
+    ----------
+    model : Model
+    rows : float array [n_nodes, n_rows]
+        As learned from.
+    judged : float array [n_nodes, n_rows]
+        The same as they are scored: not spread out by chance.
+    parameters : mapping
+        Of the estimator.
+    """
     domain, n_rows = model.domain, rows.shape[1]
     n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
     if not has_row_law(domain) or n_rows < 10 * _PARTS * (n_lags + 1):
@@ -72,23 +85,23 @@ def cross_fitted(model: Model, rows: FloatArray, parameters: Mapping[str, Any]) 
     # what the model itself does not see need not be tried
     slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
     trainer = Trainer(domain, parameters["radius"], max_slots=slots)
-    bands, residual, judged = [], [], []
+    bands, residual, places = [], [], []
     for k in range(_PARTS):
         inside = np.flatnonzero(part == k)[:_MOST_JUDGED]
         others = rows[:, part != k]
         first = max(0, int(inside[0]) - n_lags)
-        span = rows[:, first : inside[-1] + 1]
+        span = judged[:, first : inside[-1] + 1]
         state = others[:, :, None] if domain.axes else others
         trained = trainer.train(state)
         field = ScoreField(domain, trained.shards, model.limits)
         fresh = slice(int(inside[0]) - first, None)
         bands.append(nats_by_band(field, model.levels, span)[:, fresh])
         residual.append(repair(field, span, np.inf).residual[:, fresh].T)
-        judged.append(inside)
+        places.append(inside)
     found = np.concatenate(bands, axis=1)
-    where = np.concatenate(judged)
+    where = np.concatenate(places)
     linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
     if any(len(shard.network_unit) for shard in model.shards):
-        with_networks = nats_by_band(model.field, model.levels, rows)
-        found += (with_networks - nats_by_band(linear, model.levels, rows))[:, where]
+        with_networks = nats_by_band(model.field, model.levels, judged)
+        found += (with_networks - nats_by_band(linear, model.levels, judged))[:, where]
     return Reference.of(found, np.concatenate(residual), ordered=is_ordered(model))

@@ -39,7 +39,8 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
         table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
     _check_feature_names(estimator, X, reset=reset)
     if not reset:
-        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
+        labels = estimator.model_.standardizer.labels
+        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows, labels=labels)
     _check_n_features(estimator, X, reset=reset)
     for name in estimator.given:
         if name not in table.names:
@@ -77,9 +78,9 @@ def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -
             f"context has {len(values)} rows and {values.shape[1]} columns, expected "
             f"{n_samples} rows and the columns {', '.join(_as_given(estimator, names))}."
         )
-    place = [model.standardizer.modeled_names.index(name) for name in names]
-    mean, scale = model.standardizer.mean[place], model.standardizer.scale[place]
-    z: FloatArray = ((values - mean) / scale).T
+    z: FloatArray = np.stack(
+        [model.standardizer.component(name, values[:, j]) for j, name in enumerate(names)]
+    )
     if not model.is_series:
         return z
     n_rows = -(-n_samples // n_series)
@@ -106,17 +107,23 @@ def restore_rows(estimator: Any, rows: FloatArray, context: Any) -> Any:
     names = [model.domain.names[j] for j in model.domain.context]
     if names:
         values = _context_values(estimator, context, names)
-        columns = [place[name] for name in names]
-        whole[:, columns] = (values - standardizer.mean[columns]) / standardizer.scale[columns]
-    restored = standardizer.restore(whole)
-    kinds = standardizer.kinds
-    return build_frame(restored, standardizer.names, model.flavor, kinds=kinds)
+        for j, name in enumerate(names):
+            whole[:, place[name]] = standardizer.component(name, values[:, j])
+    return build_frame(
+        standardizer.restore(whole),
+        standardizer.names,
+        model.flavor,
+        kinds=standardizer.kinds,
+        labels=standardizer.labels,
+        dtypes=standardizer.dtypes,
+    )
 
 
 def _context_values(estimator: Any, context: Any, names: list[str]) -> FloatArray:
     """Context in the order of the domain; an array has its columns in the order of ``given``."""
+    labels = estimator.model_.standardizer.labels
     if hasattr(context, "columns"):
-        table = Table.from_frame(context, columns=names)
+        table = Table.from_frame(context, columns=names, labels=labels)
         table.require_complete()
         return table.values
     table = Table.from_frame(context)

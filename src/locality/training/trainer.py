@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
+from locality.data.folds import N_FOLDS, fold_of_row
 from locality.domain.domain import Domain
 from locality.domain.partition import partition
 from locality.domain.stencils import Stencils
@@ -24,7 +25,6 @@ from locality.training.task import ShardTask
 
 __all__ = ["Trained", "Trainer"]
 
-N_FOLDS = 5
 _SHARD_SIZE = 32
 _MAX_SLOTS = 160
 _RADII = (*range(9), 12, 16, 24)
@@ -198,14 +198,6 @@ class Trainer:
                 )
             )
         return tasks
-
-
-def fold_of_row(n_rows: int) -> IntArray:
-    """Fold of every row: each fold is four blocks of consecutive rows, spread over the table.
-
-    Blocks, because neighboring rows of a series are alike; spread, because plants drift.
-    """
-    return (np.arange(n_rows) * 4 * N_FOLDS // max(n_rows, 4 * N_FOLDS)) % N_FOLDS
 
 
 def _order(domain: Domain) -> IntArray:
