@@ -6,7 +6,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
-from locality.estimator.imputation import parse_conditions
+from locality.estimator.conditions import parse_conditions
 from locality.exceptions import DataError, OptionError
 
 

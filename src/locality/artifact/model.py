@@ -86,6 +86,11 @@ class Model:
         """Whether columns lie along a tied axis."""
         return bool(self.extent)
 
+    @property
+    def has_networks(self) -> bool:
+        """Whether any component has a network on top of its closed form."""
+        return any(len(shard.network_unit) for shard in self.shards)
+
     def gather(self, name: str) -> np.ndarray:
         """One array of all shards, by target [n_targets, ...].
 

@@ -23,15 +23,11 @@ from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
 from locality.data.cells import Kind
 from locality.estimator.answers import log_likelihood_of, nats_of
+from locality.estimator.conditions import conditional_rows, parse_conditions
 from locality.estimator.detection import calibration, detection
 from locality.estimator.explanation import Explanation, explanation
 from locality.estimator.fitting import fit_model
-from locality.estimator.imputation import (
-    Imputation,
-    conditional_rows,
-    fill,
-    parse_conditions,
-)
+from locality.estimator.imputation import Imputation, fill
 from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
 from locality.estimator.persistence import parameters_from, restore_names, settings_of
@@ -216,8 +212,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             order of ``given``.
         given : str or mapping, optional
             Hold or bound columns: ``"xmv_01=60, flow>120"``, or columns to values or pairs
-            (low, high). Rows are then drawn from the closed form, whose conditional law is exact;
-            networks are not used.
+            (low, high). Models of tables with networks draw by posterior sampling, series and
+            linear models from the closed form, whose conditional law is exact.
         method : {"sde", "dpm", "heun", "churn"}, default "sde"
         n_evaluations : int, default 64
             Evaluations of the denoiser per row.
@@ -244,7 +240,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if random_state is not None:
             seed = int(check_random_state(random_state).randint(2**31 - 1))
         if given is not None:
-            return self._sample_given(given, n_samples, n_series, context, seed)
+            return self._sample_given(given, drawing, context, seed)
         known = context_state(self, context, n_samples, n_series)
         with one_thread():
             state = drawing(
@@ -254,19 +250,19 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return restore_rows(self, rows[:n_samples], context)
 
     def _sample_given(
-        self, given: str | Mapping[str, Any], n_samples: int, n_series: int, context: Any, seed: int
+        self, given: str | Mapping[str, Any], drawing: Drawing, context: Any, seed: int
     ) -> Any:
         """Rows in which columns are held or bounded."""
         model = self.model_
-        if n_series > 1 or model.is_lattice:
+        if drawing.n_series > 1 or model.is_lattice:
             raise OptionError(
                 "given= draws rows of a table, or one stretch of a series.",
                 remedy="Leave n_series at 1, and fit without tied=True.",
             )
-        known = context_state(self, context, n_samples, 1)
+        known = context_state(self, context, drawing.n_samples, 1)
         with one_thread():
             rows = conditional_rows(
-                model, parse_conditions(given, model.standardizer.labels), n_samples,
+                model, parse_conditions(given, model.standardizer.labels), drawing,
                 None if known is None else known.reshape(len(known), -1), seed,
             )  # fmt: skip
         return restore_rows(self, rows.T, context)
@@ -298,8 +294,9 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Imputation
-            ``mean``, ``low``, ``high`` and ``draws``, in the form and units of ``X``. By the
-            closed form of the model, whatever the pattern of gaps.
+            ``mean``, ``low``, ``high`` and ``draws``, in the form and units of ``X``, whatever
+            the pattern of gaps. A model of a table with networks fills by posterior sampling,
+            series and linear models by the closed form.
 
         Examples
         --------

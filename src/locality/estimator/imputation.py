@@ -1,25 +1,28 @@
-"""Filling gaps, and drawing rows in which some columns are held: answers in the user's units."""
+"""Filling gaps: answers in the user's rows and units."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, truncnorm
+from scipy.stats import norm
 
 from locality._typing import FloatArray
 from locality.artifact.model import Model
 from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.estimator.detection import standard_rows
-from locality.exceptions import DataError, OptionError
-from locality.inference.imputation import GaussianTable, Posterior
+from locality.exceptions import OptionError
+from locality.inference.imputation import GaussianTable
+from locality.inference.posterior import draw_missing, n_steps
+from locality.inference.sampler import sampler
 
-__all__ = ["Condition", "Imputation", "conditional_rows", "fill", "parse_conditions"]
+__all__ = ["Imputation", "fill"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_SWEEPS = 200  # of the Gibbs sampler of bounded columns
+_DRAWS = 50  # of every gap, where networks are asked
+_EVALUATIONS = 32  # of the denoiser per draw
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,99 +47,6 @@ class Imputation:
     n_missing: int
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A column that is held, or bounded.
-
-    Parameters
-    ----------
-    low, high : float
-        Equal if the column is held at a value; infinite if there is no bound.
-    """
-
-    low: float
-    high: float
-
-    @property
-    def is_value(self) -> bool:
-        """Whether the column is held at a value."""
-        return self.low == self.high
-
-
-def parse_conditions(
-    text: str | Mapping[str, Any], labels: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Condition]:
-    """Conditions from ``"xmv_01=60, flow>120"``, or a mapping of columns to values or pairs.
-
-    Parameters
-    ----------
-    text : str or mapping
-    labels : mapping of str to sequence of str, optional
-        Texts of the columns of states.
-
-    Raises
-    ------
-    OptionError
-        Naming the part that cannot be read.
-
-    Examples
-    --------
-    >>> parse_conditions("a=1, b>2, b<=3")
-    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0000000000000004, high=3.0)}
-    >>> parse_conditions("mode=auto", {"mode": ("manual", "auto")})
-    {'mode': Condition(low=1.0, high=1.0)}
-    >>> parse_conditions({"a": 1, "b": (None, 3)})
-    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=-inf, high=3.0)}
-    """
-    found: dict[str, Condition] = {}
-    states = labels or {}
-    if isinstance(text, Mapping):
-        for name, value in text.items():
-            if name in states:
-                code = _code(str(name), str(value), states[name])
-                found[str(name)] = Condition(code, code)
-                continue
-            low, high = value if isinstance(value, tuple | list) else (value, value)
-            found[str(name)] = Condition(
-                -np.inf if low is None else float(low), np.inf if high is None else float(high)
-            )
-        return found
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        sign = next((s for s in (">=", "<=", ">", "<", "=") if s in part), None)
-        name, _, number = part.partition(sign) if sign else (part, "", "")
-        if sign == "=" and name.strip() in states:
-            code = _code(name.strip(), number.strip(), states[name.strip()])
-            found[name.strip()] = Condition(code, code)
-            continue
-        try:
-            value = float(number)
-        except ValueError:
-            value = np.nan
-        if not sign or not name.strip() or not np.isfinite(value):
-            raise OptionError(
-                f"The condition {part!r} cannot be read.",
-                remedy='Write conditions as "column=60, other>120".',
-            )
-        old = found.get(name.strip(), Condition(-np.inf, np.inf))
-        low = value if sign in ("=", ">=") else old.low
-        high = value if sign in ("=", "<=") else old.high
-        if sign == ">":  # beyond the value itself, which may be taken again and again
-            low = float(np.nextafter(value, np.inf))
-        elif sign == "<":
-            high = float(np.nextafter(value, -np.inf))
-        found[name.strip()] = Condition(max(low, old.low), min(high, old.high))
-    return found
-
-
-def _code(name: str, text: str, states: Sequence[str]) -> float:
-    if text not in states:
-        raise OptionError(
-            f"The condition holds {name!r} at {text!r}, which it never was.",
-            remedy=f"Its states are {', '.join(states)}.",
-        )
-    return float(list(states).index(text))
-
-
 def fill(
     model: Model,
     table: Table,
@@ -146,6 +56,8 @@ def fill(
     progress: Callable[[str, int, int], None],
 ) -> Imputation:
     """Fill the gaps of a table.
+
+    A table with networks is filled by posterior sampling, all others by the closed form.
 
     Raises
     ------
@@ -157,54 +69,95 @@ def fill(
     if n_draws < 0:
         raise OptionError(f"draws must be at least 0, found {n_draws}.")
     rows = standard_rows(model, table)
-    gaussian = GaussianTable(model.field)
-    done, total = 0, gaussian.n_solutions(n_draws)
+    method = _sampled if model.has_networks and not model.domain.axes else _closed_form
+    found = method(model, rows, n_draws, level, seed, progress)
 
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        progress("imputing", min(done, total), total)
-
-    found = gaussian.posterior(rows, n_draws, np.random.default_rng(seed), tick)
-    half = float(norm.ppf(0.5 + 0.5 * level)) * found.deviation
-    if model.reference is not None:  # held-out residuals are wider than those of the fit
-        half *= np.maximum(model.reference.residual, 1.0)[:, None]
-
-    def frame(targets: FloatArray, whole: bool) -> Any:
-        values = _restored(model, rows, targets, whole)
-        return framed(values, whole)
-
-    def framed(values: FloatArray, whole: bool) -> Any:
+    def frame(values: FloatArray, whole: bool) -> Any:
         values = np.where(table.observed, table.values, values)
         bounds: list[Kind] = ["category" if k == "category" else "real" for k in table.kinds]
         return table.frame(values, kinds=table.kinds if whole else bounds, keep_rows=True)
 
     return Imputation(
-        framed(_expected(model, rows, found, table), True),
-        frame(found.mean - half, False),
-        frame(found.mean + half, False),
-        tuple(frame(draw, True) for draw in found.draws),
+        frame(found.mean, True),
+        frame(_restored(model, rows, found.low, False), False),
+        frame(_restored(model, rows, found.high, False), False),
+        tuple(frame(_restored(model, rows, draw, True), True) for draw in found.draws),
         int(np.count_nonzero(~table.observed)),
     )
 
 
-def _expected(model: Model, rows: FloatArray, found: Posterior, table: Table) -> FloatArray:
-    """Expectations of all columns [n_rows, n_columns]: of columns with a law of their own by
-    quadrature, of states the median.
-    """
+@dataclass(frozen=True, eq=False)
+class _Filled:
+    """Expectations in the units of the table [n_rows, n_columns]; the others standardized."""
+
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    draws: FloatArray
+
+
+def _closed_form(
+    model: Model,
+    rows: FloatArray,
+    n_draws: int,
+    level: float,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> _Filled:
+    gaussian = GaussianTable(model.field)
+    tick = _ticking(progress, gaussian.n_solutions(n_draws))
+    found = gaussian.posterior(rows, n_draws, np.random.default_rng(seed), tick)
+    half = float(norm.ppf(0.5 + 0.5 * level)) * found.deviation
+    if model.reference is not None:  # held-out residuals are wider than those of the fit
+        half *= np.maximum(model.reference.residual, 1.0)[:, None]
+    mean = _restored(model, rows, found.mean, True)
+    for j, name, column in _bent(model):
+        gaps = np.isnan(rows[model.domain.targets[j]])
+        z = found.mean[j, gaps, None] + found.deviation[j, gaps, None] * _NODES
+        x = model.standardizer.values_of(z.reshape(-1, 1), [name]).reshape(z.shape)
+        mean[gaps, column] = x @ _WEIGHTS
+    return _Filled(_with_copies(model, mean), found.mean - half, found.mean + half, found.draws)
+
+
+def _sampled(
+    model: Model,
+    rows: FloatArray,
+    n_draws: int,
+    level: float,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> _Filled:
+    walk = sampler("sde", model.levels.grid, _EVALUATIONS)
+    n_all = max(n_draws, _DRAWS)
+    n_gappy = int(np.isnan(rows).any(axis=0).sum())
+    tick = _ticking(progress, n_steps(walk, n_gappy, n_all))
+    draws = draw_missing(model.field, walk, rows, n_all, seed, tick)
+    tails = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    low, high = np.quantile(draws, tails, axis=0, method="median_unbiased")
+    mean = _restored(model, rows, np.median(draws, axis=0), True)
+    every = [_restored(model, rows, draw, False) for draw in draws]
+    real = [j for j, kind in enumerate(model.standardizer.kinds) if kind in ("real", "integer")]
+    mean[:, real] = np.mean([part[:, real] for part in every], axis=0)
+    return _Filled(_with_copies(model, mean), low, high, draws[:n_draws])
+
+
+def _bent(model: Model) -> list[tuple[int, str, int]]:
+    """Number, name and column of the targets with a law of their own, states left out."""
     standardizer = model.standardizer
-    values = _restored(model, rows, found.mean, True)
-    names = standardizer.modeled_names
+    place = {name: k for k, name in enumerate(standardizer.modeled_names)}
+    found = []
     for j, node in enumerate(model.domain.targets):
         name = model.domain.names[node]
-        place = names.index(name)
-        column = int(standardizer.modeled[place])
-        gaps = ~table.observed[:, column]
-        if place in standardizer.marginals and standardizer.kinds[column] in ("real", "integer"):
-            z = found.mean[j, gaps, None] + found.deviation[j, gaps, None] * _NODES
-            x = standardizer.values_of(z.reshape(-1, 1), [name]).reshape(z.shape)
-            values[gaps, column] = x @ _WEIGHTS
-    for aside in standardizer.set_aside:
+        column = int(standardizer.modeled[place[name]])
+        numbers = standardizer.kinds[column] in ("real", "integer")
+        if numbers and place[name] in standardizer.marginals:
+            found.append((j, name, column))
+    return found
+
+
+def _with_copies(model: Model, values: FloatArray) -> FloatArray:
+    """Columns set aside follow the expectations of their sources."""
+    for aside in model.standardizer.set_aside:
         values[:, aside.column] = aside.expected(values)
     return values
 
@@ -216,85 +169,12 @@ def _restored(model: Model, rows: FloatArray, targets: FloatArray, whole: bool) 
     return model.standardizer.restore(state[place].T, round_integers=whole)
 
 
-def conditional_rows(
-    model: Model,
-    conditions: Mapping[str, Condition],
-    n_rows: int,
-    context: FloatArray | None,
-    seed: int,
-) -> FloatArray:
-    """Standardized rows [n_targets, n_rows] in which some columns are held or bounded.
+def _ticking(progress: Callable[[str, int, int], None], total: int) -> Callable[[], None]:
+    done = 0
 
-    Rows of a series follow one another, with the columns held in all of them.
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress("imputing", min(done, total), total)
 
-    Raises
-    ------
-    DataError
-        If a column is unknown or set aside.
-    OptionError
-        If bounds contradict each other, or are asked of a series.
-    """
-    domain, standardizer = model.domain, model.standardizer
-    where = {domain.names[node]: j for j, node in enumerate(domain.targets)}
-    rng = np.random.default_rng(seed)
-    rows = np.full((domain.n_nodes, n_rows), np.nan)
-    if context is not None:
-        rows[list(domain.context)] = context
-    bounded: dict[int, tuple[float, float]] = {}
-    for name, condition in conditions.items():
-        if name not in where:
-            raise DataError(
-                f"The condition names {name!r}, which the model does not model.",
-                remedy=f"Modeled columns are {', '.join(list(where)[:10])}"
-                + (" …" if len(where) > 10 else "."),
-            )
-        if condition.low > condition.high:
-            raise OptionError(
-                f"No value of {name!r} is at least {condition.low:g} and at most "
-                f"{condition.high:g}."
-            )
-        if condition.is_value:  # anywhere in the interval of a value taken again and again
-            spots = standardizer.component(name, np.full(n_rows, condition.low), rng.random(n_rows))
-            rows[domain.targets[where[name]]] = spots
-        else:
-            low, high = (
-                float(standardizer.component(name, bound, side)[0])
-                for bound, side in ((condition.low, 0.0), (condition.high, 1.0))
-            )
-            bounded[where[name]] = (low, high)
-    if bounded and model.is_series:
-        raise OptionError(
-            "In a series columns can be held at values (column=60), not bounded.",
-            remedy="Fit with lags=0, or hold the column at a value.",
-        )
-    gaussian = GaussianTable(model.field)
-    if bounded:
-        _hold_bounded(gaussian, rows, bounded, rng)
-    found: Posterior = gaussian.posterior(rows, 1, rng, n_variance=0)
-    return np.asarray(found.draws[0])
-
-
-def _hold_bounded(
-    gaussian: GaussianTable,
-    rows: FloatArray,
-    bounded: Mapping[int, tuple[float, float]],
-    rng: np.random.Generator,
-) -> None:
-    """Put draws of the bounded columns, given the held ones, into the rows: a truncated normal
-    law of few components, by Gibbs sampling (Geweke, 1991).
-    """
-    which = np.array(list(bounded), dtype=np.int64)
-    mean, covariance = gaussian.marginal(rows, which)
-    low, high = (np.array([bounded[j][side] for j in which])[:, None] for side in (0, 1))
-    x = np.clip(mean, low, high)
-    precision = np.linalg.inv(covariance)
-    for _ in range(_SWEEPS if len(which) > 1 else 1):
-        for k in range(len(which)):
-            others = precision[k] @ (x - mean) - precision[k, k] * (x[k] - mean[k])
-            center = mean[k] - others / precision[k, k]
-            spread = precision[k, k] ** -0.5
-            x[k] = truncnorm.rvs(
-                (low[k] - center) / spread, (high[k] - center) / spread, center, spread,
-                random_state=rng,
-            )  # fmt: skip
-    rows[gaussian.targets[which]] = x
+    return tick

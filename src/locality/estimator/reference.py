@@ -101,7 +101,7 @@ def cross_fitted(
     found = np.concatenate(bands, axis=1)
     where = np.concatenate(places)
     linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
-    if any(len(shard.network_unit) for shard in model.shards):
+    if model.has_networks:
         with_networks = nats_by_band(model.field, model.levels, judged)
         found += (with_networks - nats_by_band(linear, model.levels, judged))[:, where]
     return Reference.of(found, np.concatenate(residual), ordered=is_ordered(model))

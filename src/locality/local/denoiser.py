@@ -207,6 +207,32 @@ class LocalDenoiser:
                     slope[chunk, here] = self.networks.slope(x, chunk) * scale * shrink
         return result, slope
 
+    def network_jacobian(self, z: torch.Tensor, sigma: float) -> torch.Tensor:
+        """√v ∂F/∂y of the noisy slots [n_network_units, n_noisy, n_examples], float32.
+
+        Parameters
+        ----------
+        z : tensor [n_sources + 1, n_examples]
+            All of the first boundary class.
+        sigma : float
+        """
+        assert self.networks is not None
+        assert self.inputs is not None
+        level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
+        error = self.closed_form.take(self.network_units).variance(level)[:, 0, 0].sqrt().float()
+        scale = (error * self.inputs.fade(sigma) * (1.0 + sigma**2) ** -0.5)[:, None, None]
+        features = self.inputs.level_features(level)
+        n_noisy = self.inputs.patches.noisy.shape[1]
+        z = z.float()
+        result = torch.empty(self.networks.n_units, n_noisy, z.shape[1])
+        classes = torch.zeros(z.shape[1], dtype=torch.int64)
+        for chunk in self.networks.chunks(z.shape[1]):
+            x = self.inputs.assemble(z, chunk, features, classes)
+            x[:, :n_noisy] *= (1.0 + sigma**2) ** -0.5
+            self.networks.forward(x, chunk)
+            result[chunk] = self.networks.gradient(x, chunk)[:, :n_noisy] * scale[chunk]
+        return result
+
     def with_divergence(
         self, z: torch.Tensor, sigma: float, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

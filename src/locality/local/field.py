@@ -241,6 +241,17 @@ class BoundField:
             )
         return result, slope
 
+    def examples(self, part: int, y: torch.Tensor) -> torch.Tensor:
+        """Examples of a shard with networks: what its sources hold at a state.
+
+        Parameters
+        ----------
+        part : int
+            Number of the shard among those that are no part of a bundle.
+        y : float32 tensor [n_targets, n_columns]
+        """
+        return self._examples(self.parts[part], y)
+
     def score(self, y: torch.Tensor, sigma: float) -> torch.Tensor:
         """∇ log p_σ(y) of every target; arguments as ``denoise``."""
         return (self.denoise(y, sigma) - y) / sigma**2

@@ -142,6 +142,24 @@ class LocalNetworks:
         tangent = torch.bmm(b.c1.mul_(w.w1[:, slot : slot + 1]), w.w2)
         return torch.bmm(w.w3, tangent.mul_(b.c2).transpose(1, 2))[:, 0]
 
+    def gradient(self, x: torch.Tensor, chunk: slice) -> torch.Tensor:
+        """∂F/∂x of all inputs of every unit; call right after its ``forward``.
+
+        Parameters
+        ----------
+        x : float32 tensor [n_units of the chunk, n_inputs, n_rows]
+        chunk : slice
+
+        Returns
+        -------
+        float32 tensor [n_units of the chunk, n_inputs, n_rows]
+        """
+        b = self._workspace(x.shape[0], x.shape[2])
+        w = self._views(self.weights, chunk)
+        b.c2.mul_(w.w3)
+        torch.bmm(b.c2, w.w2_transposed, out=b.a2).mul_(b.c1)
+        return torch.bmm(w.w1, b.a2_transposed)
+
     def backward(
         self, x: torch.Tensor, slope: torch.Tensor, chunk: slice, gradients: dict[str, torch.Tensor]
     ) -> None:

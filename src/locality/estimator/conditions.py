@@ -1,0 +1,203 @@
+"""Conditions: rows in which some columns are held at values, or bounded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import truncnorm
+
+from locality._typing import FloatArray
+from locality.artifact.model import Model
+from locality.exceptions import DataError, OptionError
+from locality.inference.draw import Drawing
+from locality.inference.imputation import GaussianTable, Posterior
+from locality.inference.posterior import draw_missing
+from locality.inference.sampler import sampler
+
+__all__ = ["Condition", "conditional_rows", "parse_conditions"]
+
+_SWEEPS = 200  # of the Gibbs sampler of bounded columns
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column that is held, or bounded.
+
+    Parameters
+    ----------
+    low, high : float
+        Equal if the column is held at a value; infinite if there is no bound.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def is_value(self) -> bool:
+        """Whether the column is held at a value."""
+        return self.low == self.high
+
+
+def parse_conditions(
+    text: str | Mapping[str, Any], labels: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Condition]:
+    """Conditions from ``"xmv_01=60, flow>120"``, or a mapping of columns to values or pairs.
+
+    Parameters
+    ----------
+    text : str or mapping
+    labels : mapping of str to sequence of str, optional
+        Texts of the columns of states.
+
+    Raises
+    ------
+    OptionError
+        Naming the part that cannot be read.
+
+    Examples
+    --------
+    >>> parse_conditions("a=1, b>2, b<=3")
+    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0000000000000004, high=3.0)}
+    >>> parse_conditions("mode=auto", {"mode": ("manual", "auto")})
+    {'mode': Condition(low=1.0, high=1.0)}
+    >>> parse_conditions({"a": 1, "b": (None, 3)})
+    {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=-inf, high=3.0)}
+    """
+    found: dict[str, Condition] = {}
+    states = labels or {}
+    if isinstance(text, Mapping):
+        for name, value in text.items():
+            if name in states:
+                code = _code(str(name), str(value), states[name])
+                found[str(name)] = Condition(code, code)
+                continue
+            low, high = value if isinstance(value, tuple | list) else (value, value)
+            found[str(name)] = Condition(
+                -np.inf if low is None else float(low), np.inf if high is None else float(high)
+            )
+        return found
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        sign = next((s for s in (">=", "<=", ">", "<", "=") if s in part), None)
+        name, _, number = part.partition(sign) if sign else (part, "", "")
+        if sign == "=" and name.strip() in states:
+            code = _code(name.strip(), number.strip(), states[name.strip()])
+            found[name.strip()] = Condition(code, code)
+            continue
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not sign or not name.strip() or not np.isfinite(value):
+            raise OptionError(
+                f"The condition {part!r} cannot be read.",
+                remedy='Write conditions as "column=60, other>120".',
+            )
+        old = found.get(name.strip(), Condition(-np.inf, np.inf))
+        low = value if sign in ("=", ">=") else old.low
+        high = value if sign in ("=", "<=") else old.high
+        if sign == ">":  # beyond the value itself, which may be taken again and again
+            low = float(np.nextafter(value, np.inf))
+        elif sign == "<":
+            high = float(np.nextafter(value, -np.inf))
+        found[name.strip()] = Condition(max(low, old.low), min(high, old.high))
+    return found
+
+
+def _code(name: str, text: str, states: Sequence[str]) -> float:
+    if text not in states:
+        raise OptionError(
+            f"The condition holds {name!r} at {text!r}, which it never was.",
+            remedy=f"Its states are {', '.join(states)}.",
+        )
+    return float(list(states).index(text))
+
+
+def conditional_rows(
+    model: Model,
+    conditions: Mapping[str, Condition],
+    drawing: Drawing,
+    context: FloatArray | None,
+    seed: int,
+) -> FloatArray:
+    """Standardized rows [n_targets, n_rows] in which some columns are held or bounded.
+
+    Bounded columns are drawn first, from the closed form given the held ones; then all others
+    given both: by posterior sampling if a table has networks, else by the closed form. Rows of a
+    series follow one another, with the columns held in all of them.
+
+    Raises
+    ------
+    DataError
+        If a column is unknown or set aside.
+    OptionError
+        If bounds contradict each other, or are asked of a series.
+    """
+    domain, standardizer = model.domain, model.standardizer
+    where = {domain.names[node]: j for j, node in enumerate(domain.targets)}
+    rng, n_rows = np.random.default_rng(seed), drawing.n_samples
+    rows = np.full((domain.n_nodes, n_rows), np.nan)
+    if context is not None:
+        rows[list(domain.context)] = context
+    bounded: dict[int, tuple[float, float]] = {}
+    for name, condition in conditions.items():
+        if name not in where:
+            raise DataError(
+                f"The condition names {name!r}, which the model does not model.",
+                remedy=f"Modeled columns are {', '.join(list(where)[:10])}"
+                + (" …" if len(where) > 10 else "."),
+            )
+        if condition.low > condition.high:
+            raise OptionError(
+                f"No value of {name!r} is at least {condition.low:g} and at most "
+                f"{condition.high:g}."
+            )
+        if condition.is_value:  # anywhere in the interval of a value taken again and again
+            spots = standardizer.component(name, np.full(n_rows, condition.low), rng.random(n_rows))
+            rows[domain.targets[where[name]]] = spots
+        else:
+            low, high = (
+                float(standardizer.component(name, bound, side)[0])
+                for bound, side in ((condition.low, 0.0), (condition.high, 1.0))
+            )
+            bounded[where[name]] = (low, high)
+    if bounded and model.is_series:
+        raise OptionError(
+            "In a series columns can be held at values (column=60), not bounded.",
+            remedy="Fit with lags=0, or hold the column at a value.",
+        )
+    gaussian = GaussianTable(model.field)
+    if bounded:
+        _hold_bounded(gaussian, rows, bounded, rng)
+    if model.has_networks and not domain.axes:
+        walk = sampler(drawing.method, model.levels.grid, drawing.n_evaluations)
+        drawn: FloatArray = draw_missing(model.field, walk, rows, 1, seed)[0]
+        return drawn
+    found: Posterior = gaussian.posterior(rows, 1, rng, n_variance=0)
+    return np.asarray(found.draws[0])
+
+
+def _hold_bounded(
+    gaussian: GaussianTable,
+    rows: FloatArray,
+    bounded: Mapping[int, tuple[float, float]],
+    rng: np.random.Generator,
+) -> None:
+    """Put draws of the bounded columns, given the held ones, into the rows: a truncated normal
+    law of few components, by Gibbs sampling (Geweke, 1991).
+    """
+    which = np.array(list(bounded), dtype=np.int64)
+    mean, covariance = gaussian.marginal(rows, which)
+    low, high = (np.array([bounded[j][side] for j in which])[:, None] for side in (0, 1))
+    x = np.clip(mean, low, high)
+    precision = np.linalg.inv(covariance)
+    for _ in range(_SWEEPS if len(which) > 1 else 1):
+        for k in range(len(which)):
+            others = precision[k] @ (x - mean) - precision[k, k] * (x[k] - mean[k])
+            center = mean[k] - others / precision[k, k]
+            spread = precision[k, k] ** -0.5
+            x[k] = truncnorm.rvs(
+                (low[k] - center) / spread, (high[k] - center) / spread, center, spread,
+                random_state=rng,
+            )  # fmt: skip
+    rows[gaussian.targets[which]] = x
