@@ -258,6 +258,7 @@ class Scores:
     parts: FloatArray | None
     seconds: float
     alarm: BoolArray | None = None
+    moved: FloatArray | None = None
 
 
 def servers(folder: Path, quick: bool) -> Iterable[Series]:
@@ -308,7 +309,10 @@ def local(series: Series) -> Scores:
     rows = found.statistic.copy()
     moved = found.departed.any(axis=1)
     rows[moved] = np.maximum(rows[moved], rows.max() + 1.0)  # a constant that moves is a change
-    return Scores(rows, found.share, perf_counter() - start, found.alarm)
+    away = np.zeros(found.share.shape)
+    away[:, model.model_.standardizer.modeled[model.model_.domain.targets]] = found.moved
+    away[found.departed] = found.moved.max() + 1.0
+    return Scores(rows, found.share, perf_counter() - start, found.alarm, away)
 
 
 def pca_error(series: Series) -> Scores:
@@ -426,7 +430,8 @@ def series_tables(cases: Iterable[Series]) -> list[Table]:
         rates = [100 * alarm[~series.label].mean(), 100 * alarm[series.label].mean()]
         costs.setdefault(key, []).append(np.array([*rates, *(f.seconds for f in found.values())]))
         if series.blamed is not None:
-            able = {n: f.parts for n, f in found.items() if f.parts is not None}
+            able = {"local, moved": found["local"].moved}
+            able |= {n: f.parts for n, f in found.items() if f.parts is not None}
             shown = [x for parts in able.values() for x in hit_rates(series.blamed, parts)]
             d = series.blamed.shape[1]
             n = series.blamed[series.blamed.any(axis=1)].sum(axis=1)

@@ -429,3 +429,17 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
     with pytest.raises(DataError, match="at least 20 normal rows, found 19"):
         few.calibrate(x[:19])
     assert np.asarray(few.calibrate(x).detect(x)).shape == (100, 10)
+
+
+def test_what_moved_is_told_apart_from_what_is_to_blame() -> None:
+    """A cause drags its neighbors: it takes the blame, but all of them have moved."""
+    rng = np.random.default_rng(0)
+    cause = rng.normal(size=900)
+    near = cause[:, None] + 0.3 * rng.normal(size=(900, 3))
+    rows = np.column_stack([cause, near, rng.normal(size=900)])
+    model = LocalizedDiffusion(score="linear", random_state=0).fit(rows[:800])
+    new = rows[800:].copy()
+    new[50:, :4] += 5.0
+    told = model.explain(new, 80)
+    assert set(told.moved) == {"x0", "x1", "x2", "x3"}
+    assert model.explain(rows[800:], 80).moved == ()

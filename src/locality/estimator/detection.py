@@ -16,6 +16,7 @@ from locality.inference.repair import Repair, repair
 
 __all__ = ["Detection", "calibration", "detection", "standard_rows"]
 
+_RECENT = 0.1  # weight of a row in what is accumulated over time
 FITS = 4.0  # spreads of normal residuals beyond which a value does not fit
 
 
@@ -32,6 +33,9 @@ class Detection:
         Of the blame, by column of the table; each row sums to 1 (0 where nothing is unusual).
     sensor_p_value : float array [n_rows, n_components]
         Of each sensor alone, given a neighborhood without wrong values.
+    moved : float array [n_rows, n_components]
+        How far each sensor is from its own usual values, whatever the others do: nats of its
+        Gaussian value beyond the middle, accumulated over some ten rows; one half if normal.
     departed : bool array [n_rows, n_columns]
         Constants that moved and copies that left their source.
     repaired : Repair
@@ -45,6 +49,7 @@ class Detection:
     alarm: BoolArray
     share: FloatArray
     sensor_p_value: FloatArray
+    moved: FloatArray
     departed: BoolArray
     repaired: Repair
     memory: IntArray
@@ -140,7 +145,8 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
         p_value[moved] = np.minimum(p_value[moved], 1.0 / (reference.n_rows + 1.0))
     return Detection(
         found.value, p_value, (p_value <= false_alarms) | moved, share,
-        reference.sensors(own), departed, fixed, memory, band,
+        reference.sensors(own), _accumulated(0.5 * complete[targets].T ** 2), departed, fixed,
+        memory, band,
     )  # fmt: skip
 
 
@@ -168,6 +174,12 @@ def _blame(
     taken = np.maximum(parts.sum(axis=1) - left.sum(axis=1), 0.0)[:, None]
     blame = np.where(total > 0, left + taken * gain / np.where(total > 0, total, 1.0), parts)
     return _normalized(blame)
+
+
+def _accumulated(nats: FloatArray) -> FloatArray:
+    """Exponentially weighted mean over the last rows, from the usual level on."""
+    start = np.full((1, nats.shape[1]), 0.5 * (1.0 - _RECENT))
+    return np.asarray(lfilter([_RECENT], [1.0, _RECENT - 1.0], nats, axis=0, zi=start)[0])
 
 
 def _normalized(parts: FloatArray) -> FloatArray:

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _INTERVAL = 1.6449  # standard deviations of a 90 % interval
+_FAR = 2.0  # nats: two standard deviations
 _MOST_INFLUENCES = 5
 
 
@@ -106,6 +107,9 @@ class Explanation:
         Rows over which it was accumulated.
     departed : tuple of str
         Constant columns that moved, and copies that left their source.
+    moved : tuple of str
+        Sensors away from their own usual values (beyond two standard deviations over the last ten
+        rows or so), whatever is to blame; the farthest first.
     sensors : tuple of SensorFinding
         By share, the most to blame first.
     """
@@ -119,6 +123,7 @@ class Explanation:
     band: str
     rows: float
     departed: tuple[str, ...]
+    moved: tuple[str, ...]
     sensors: tuple[SensorFinding, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -242,8 +247,14 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
         departed=tuple(
             name for name, gone in zip(standard, found.departed[row], strict=True) if gone
         ),
+        moved=_moved(found.moved[row], names),
         sensors=sensors,
     )
+
+
+def _moved(nats: FloatArray, names: list[str]) -> tuple[str, ...]:
+    far = np.flatnonzero(nats > _FAR)
+    return tuple(names[j] for j in far[np.argsort(-nats[far], kind="stable")])
 
 
 def _columns(model: Model) -> list[int]:
