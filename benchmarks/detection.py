@@ -188,11 +188,15 @@ def plant(folder: Path, neural: bool) -> list[Table]:
                 alarms = {n: f["alarm"].to_numpy() == 1 for n, f in found.items()}
                 lines.append(verdict_row(title, alarms))
             for fault in FAULTS:
-                sensor, share = named(found[f"fault{fault:02d}"])
+                alarms = found[f"fault{fault:02d}"]
+                sensor, share = named(alarms)
+                row = ONSET + int(np.argmax(alarms["alarm"].to_numpy()[ONSET:] == 1))
+                first = model.explain(data[f"fault{fault:02d}"], row).first_out[0]
                 names.append(
                     [
                         f"{d}, {score}", f"{fault}: {faults[fault]}",
-                        f"{sensor}, {variables[sensor]}", f"{share:.2f}", answer(fault, sensor),
+                        f"{first}, {variables[first]}", answer(fault, first),
+                        f"{sensor}, {share:.2f}", answer(fault, sensor),
                     ]
                 )  # fmt: skip
         for title, statistic in plant_rivals(data["normal_train"].to_numpy()).items():
@@ -223,8 +227,8 @@ def plant(folder: Path, neural: bool) -> list[Table]:
             ],
         ),
         Table(
-            f"Plant: sensor named first, largest mean share over {FIRST} alarms",
-            ["variables, model", "fault", "sensor", "share", "responsible"],
+            f"Plant: first out at the first alarm, and largest mean share over {FIRST} alarms",
+            ["variables, model", "fault", "first out", "responsible", "share", "responsible"],
             names,
             [
                 "Responsible: variables of the stream or unit that is disturbed, written down for "
@@ -248,6 +252,7 @@ class Series:
     test: pd.DataFrame
     label: BoolArray
     blamed: BoolArray | None = None
+    noise: float | None = None  # stated to ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,19 +296,23 @@ def skab(folder: Path, quick: bool) -> Iterable[Series]:
 
 
 def batadal(folder: Path, quick: bool) -> Iterable[Series]:
-    """The water network, as it comes and with training rows rounded like the test rows."""
+    """The water network, as it comes (ours with noise of half the last decimal of the test rows
+    stated) and with training rows rounded like the test rows."""
     train = pd.read_parquet(folder / "normal_2014.parquet").drop(columns=["timestamp", "attack"])
     test = pd.read_parquet(folder / "attacks_2016.parquet")
     label = test["attack"].to_numpy() == 1
     train, test = train.astype(float), test[train.columns].astype(float)
-    yield Series("BATADAL", "BATADAL", train, test, label)
+    # what `locality detect` advises on seeing rows of 2 decimals where 6 were learned from
+    yield Series("BATADAL", "BATADAL", train, test, label, noise=0.005)
     yield Series("BATADAL, 2 decimals", "BATADAL", train.round(2), test, label)
 
 
 def local(series: Series) -> Scores:
     """Ours."""
     start = perf_counter()
-    model = LocalizedDiffusion(score="linear", lags=LAGS, n_neighbors=8, random_state=0)
+    model = LocalizedDiffusion(
+        score="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
+    )
     model.fit(series.train)
     found = detection(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)
     rows = found.statistic.copy()

@@ -40,7 +40,8 @@ class Diagnosis:
     start : int
         First row of the episode.
     first_out : tuple of int
-        Components in the order in which they stood out, the strongest first within a row.
+        Components in the order in which they stood out; within a row the one farthest from its
+        own usual values first: a cause has moved before what follows it.
     """
 
     fault: Fault
@@ -81,13 +82,14 @@ def diagnose(
     residual : float array [n_rows, n_components]
         In units of normal ones; NaN where missing.
     values : float array [n_rows, n_components]
+        Standardized; NaN where missing.
     """
     if not alarm[row]:
         return Diagnosis("none", row, ())
     start = episode(alarm, row)
     order: list[int] = []
     for t in range(start, row + 1):
-        size = np.where(wrong[t], np.abs(np.nan_to_num(residual[t])), 0.0)
+        size = np.where(wrong[t], np.abs(np.nan_to_num(values[t])), 0.0)
         order += [j for j in np.argsort(-size).tolist() if size[j] > 0 and j not in order]
     if not order:
         order = np.argsort(-share[row]).tolist()[:1]
