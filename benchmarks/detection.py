@@ -297,7 +297,8 @@ def skab(folder: Path, quick: bool) -> Iterable[Series]:
 
 def batadal(folder: Path, quick: bool) -> Iterable[Series]:
     """The water network, as it comes (ours with noise of half the last decimal of the test rows
-    stated) and with training rows rounded like the test rows."""
+    stated) and with training rows rounded like the test rows.
+    """
     train = pd.read_parquet(folder / "normal_2014.parquet").drop(columns=["timestamp", "attack"])
     test = pd.read_parquet(folder / "attacks_2016.parquet")
     label = test["attack"].to_numpy() == 1
