@@ -20,6 +20,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.domain import DependencyGraph, Domain
 from locality.estimator.layout import build_domain, to_state
+from locality.estimator.options import noise_of
 
 __all__ = ["Piece", "related_columns"]
 
@@ -102,7 +103,12 @@ class Piece:
         start = perf_counter()
         table.require_complete()
         tied = parameters["tied"]
-        standardizer = Standardizer.fit(table, pooled=tied)
+        standardizer = Standardizer.fit(
+            table,
+            gaussianize=parameters["gaussianize"],
+            noise=noise_of(parameters["noise"], table),
+            pooled=tied,
+        )
         z = standardizer.training_rows(table.values)
         table_seconds = perf_counter() - start
         names, layout = standardizer.modeled_names, {name: parameters[name] for name in _LAYOUT}

@@ -10,6 +10,7 @@ themselves reach (`fidelity`). If straight lines fall short, networks are tried.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -100,7 +101,7 @@ def poc(
             f"The table has {table.n_rows} rows; a proof of concept needs at least {needed}."
         )
     require_lags(lags, cut)
-    first = Table(table.values[:cut], table.observed[:cut], table.names, table.kinds)
+    first = replace(table, values=table.values[:cut], observed=table.observed[:cut])
     with one_thread():
         subject = Subject.of(first, random_state)
         if start is not None and start not in subject.names:
@@ -209,12 +210,16 @@ def _judged(
     values = table.values[:, place]
     cut = round((1.0 - _KEPT_BACK) * len(values))
     kinds = tuple(table.kinds[j] for j in place)
-    frame = Table(values, table.observed[:, place], names, kinds, flavor="pandas").frame
+    group = Table(
+        values, table.observed[:, place], names, kinds, flavor="pandas",
+        labels=table.labels, dtypes=table.dtypes,
+    )  # fmt: skip
+    frame = group.frame
     model.fit(frame(values[:cut], names, kinds=kinds, keep_rows=False))
     n_series = max(1, max(cut, _LEAST_DRAWN) // _STRETCH) if model.lags else 1
     n = n_series * _STRETCH if model.lags else max(cut, _LEAST_DRAWN)
     synthetic = model.sample(n, n_series=n_series)
-    rows = np.asarray(synthetic, dtype=np.float64)
+    rows = Table.from_frame(synthetic, columns=names, labels=table.labels).values
     kept_back = frame(values[cut:], names, kinds=kinds, keep_rows=False)
     drawn = fidelity(rows, values[cut:], graph)
     training = fidelity(values[:cut], values[cut:], graph)

@@ -158,7 +158,7 @@ def _constant(table: Table, kept: IntArray, aside: dict[str, list[str]]) -> Bool
         values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
     names = tuple(table.names[j] for j in kept)
     kinds = tuple(table.kinds[j] for j in kept)
-    part = Table(values, np.ones(values.shape, dtype=bool), names, kinds)
+    part = Table(values, np.ones(values.shape, dtype=bool), names, kinds, labels=table.labels)
     found = [
         a.name
         for a in Standardizer.fit(part, gaussianize=False).set_aside

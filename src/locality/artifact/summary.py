@@ -25,6 +25,8 @@ __all__ = [
     "summarize",
 ]
 
+_REST_ROWS = 20  # beside its atoms, a law that has others too was fitted to more
+
 
 @dataclass(frozen=True)
 class ComponentSummary:
@@ -33,6 +35,8 @@ class ComponentSummary:
     Parameters
     ----------
     name : str
+    law : str
+        How its values are taken: as they are, by their logarithm, as states, …
     radius : int
         How far it sees, in hops along the graph.
     band_radii : tuple of int
@@ -46,6 +50,7 @@ class ComponentSummary:
     """
 
     name: str
+    law: str
     radius: int
     band_radii: tuple[int, ...]
     network_radius: int | None
@@ -241,7 +246,9 @@ def expected_surprise(model: Model) -> FloatArray:
 def _components(model: Model) -> tuple[ComponentSummary, ...]:
     """By target; a lattice has a single one."""
     network = network_radius(model)
+    names = [model.domain.names[node] for node in model.domain.targets]
     columns = (
+        [_law(model, name) for name in names],
         reach(model).tolist(),
         [tuple(row) for row in model.gather("radius").tolist()],
         [None if value < 0 else value for value in network.tolist()],
@@ -252,8 +259,28 @@ def _components(model: Model) -> tuple[ComponentSummary, ...]:
         model.gather("held_out").tolist(),
         model.gather("held_out_error").tolist(),
     )
-    names = [model.domain.names[node] for node in model.domain.targets]
     return tuple(ComponentSummary(*parts) for parts in zip(names, *columns, strict=True))
+
+
+def _law(model: Model, name: str) -> str:
+    """The law of a column in a few words; that of all columns for a lattice."""
+    standardizer = model.standardizer
+    place = 0 if model.is_lattice else standardizer.modeled_names.index(name)
+    kind = standardizer.kinds[standardizer.modeled[place]]
+    law, noise = standardizer.marginals.get(place), float(standardizer.blur[place, 1])
+    if kind == "boolean":
+        return "true or false"
+    parts: list[str] = []
+    if law is not None and law.shape.name != "identity":
+        parts.append(law.shape.name)
+    if law is not None and len(law.atoms):
+        few = law.rest * model.n_rows < _REST_ROWS
+        what = "states" if kind == "category" else "values"
+        often = ", ".join(f"{value:.4g}" for value in law.atoms[:3])
+        parts.append(f"{len(law.atoms)} {what}" if few else f"often {often}")
+    if law is not None and kind != "category" and np.isfinite(law.low):
+        parts.append(f"{law.low:g} to {law.high:g}" if np.isfinite(law.high) else f"≥ {law.low:g}")
+    return "; ".join(parts + [f"noise {noise:g}"] * (noise > 0)) or "as it is"
 
 
 def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
@@ -313,7 +340,8 @@ def _set_aside(model: Model) -> dict[str, str]:
     names = model.standardizer.names
     found = {}
     for aside in model.standardizer.set_aside:
-        constant, copy = f"constant at {aside.value:.6g}", f"copy of {names[aside.source]}"
+        value = model.standardizer.text(aside.name, aside.value)
+        constant, copy = f"constant at {value}", f"copy of {names[aside.source]}"
         found[aside.name] = constant if aside.reason == "constant" else copy
     return found
 

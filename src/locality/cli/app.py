@@ -29,9 +29,9 @@ __all__ = ["app"]
 _HELP = """
 Learn how the columns of a table depend on each other, one small neighborhood at a time.
 
-A localized diffusion model of a plant, a sensor network or any wide table of numbers: it learns
-who depends on whom, draws new rows that look like the recorded ones, and says, in nats, how
-surprising every value is given its neighbors.
+A localized diffusion model of a plant, a sensor network or any wide table of numbers and states:
+it learns who depends on whom, draws new rows that look like the recorded ones, and says, in nats,
+how surprising every value is given its neighbors.
 
 A typical session:
 

@@ -24,7 +24,9 @@ _EDGES = 8
 def check(
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="Numeric columns, gaps allowed; one row per case."),
+        typer.Argument(
+            metavar="TABLE", help="Columns of numbers or states, gaps allowed; one row per case."
+        ),
     ],
     output: Annotated[
         Path,

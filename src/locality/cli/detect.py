@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from locality.cli.departures import departed_columns, n_missing
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite, share
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import FittedRows, read_fitted_rows, row_labels
-from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ _FAULTS = {
     "offset": "offset",
     "process": "several sensors",
     "set aside": "not as in the fit",
+    "unseen state": "state never seen",
 }
 
 FalseAlarms: TypeAlias = Annotated[
@@ -122,7 +124,8 @@ class Episode:
     p_value : float
         The lowest.
     fault : str
-        As in an explanation, or "set aside" for a column that was constant or a copy in the fit.
+        As in an explanation, "set aside" for a column that was constant or a copy in the fit, or
+        "unseen state" for one that holds a state it never had there.
     sensors : dict of str to float
         Most to blame first, with the share of the blame, averaged over the alarms.
     """
@@ -162,6 +165,7 @@ def detect(
     [bold]Example:[/bold] locality detect plant.locality today.csv -o alarms.parquet
     """
     require_free_file(output, overwrite)
+    from locality.cli.rounding import rounding_warnings
     from locality.data.files import write_frame
 
     start = perf_counter()
@@ -174,7 +178,7 @@ def detect(
     reference = judged.reference
     figures = {
         "n_rows": n_rows,
-        "n_missing": _n_missing(judged),
+        "n_missing": n_missing(judged.table),
         "n_alarms": n_alarms,
         "n_episodes": len(spans),
         "false_alarms": false_alarms,
@@ -183,14 +187,23 @@ def detect(
         "n_normal_rows": reference.n_rows,
         "is_extrapolated": false_alarms < 1 / reference.n_rows,
     }
+    departures = departed_columns(
+        judged.fitted.model_.standardizer, judged.table, judged.rows.frame, judged.labels
+    )
+    warnings = rounding_warnings(judged.fitted.model_, judged.table.values)
     if as_json:
         content: dict[str, Any] = {"model": str(model), "table": str(table), "output": str(output)}
         content |= {"normal": None if normal is None else str(normal), **figures}
         content["episodes"] = [asdict(episode) for episode in episodes]
+        content |= {"departures": departures, "warnings": warnings}
         print_json(content | {"ignored": judged.rows.ignored, "seconds": seconds})
     report = Report(quiet=as_json)
-    report.heading(f"Judged {table.name}: {n_rows:,} rows in {seconds_text(seconds)}")
+    report.heading(f"Judged {table.name}: {counted(n_rows, 'row')} in {seconds_text(seconds)}")
     left_out(report, judged)
+    for warning in warnings:
+        report.line(f"Warning: {warning}")
+    for name, departure in departures.items():
+        report.line(f"{name} {departure}")
     _describe(report, figures, normal)
     _list(report, episodes, len(spans))
     if episodes:
@@ -240,11 +253,13 @@ def left_out(report: Report, judged: JudgedTable) -> None:
     if ignored:
         names = ", ".join(ignored[:8]) + (" …" if len(ignored) > 8 else "")
         report.line(f"Columns that the model does not know were left out: {names}")
-    n_missing = _n_missing(judged)
-    if n_missing:
+    n_gaps = n_missing(judged.table)
+    if n_gaps:
+        is_one = n_gaps == 1
+        whose = "its" if is_one else "their"
         report.line(
-            f"{n_missing:,} values are missing; their neighbors are judged with what is expected "
-            "in their place."
+            f"{counted(n_gaps, 'value')} {'is' if is_one else 'are'} missing; {whose} neighbors "
+            f"are judged with what is expected in {whose} place."
         )
 
 
@@ -268,10 +283,6 @@ def shares_text(shares: dict[str, float]) -> str:
     'flow 80 %, level 20 %'
     """
     return ", ".join(f"{name} {100 * part:.0f} %" for name, part in shares.items())
-
-
-def _n_missing(judged: JudgedTable) -> int:
-    return int((~judged.table.observed).sum())
 
 
 @contextmanager
@@ -340,14 +351,20 @@ def _diagnosed(judged: JudgedTable, spans: list[tuple[int, int]]) -> list[Episod
     found, names, labels = judged.found, judged.names, judged.labels
     shares, components = _shares(judged), list(judged.fitted.component_names_)
     facts = evidence(judged.fitted.model_, judged.table, found)
+    standard = judged.fitted.model_.standardizer.names
     episodes = []
     for first, last in spans:
         rows = first + found.alarm[first : last + 1].nonzero()[0]
         blame = shares[rows].mean(axis=0)
         order = (-blame).argsort(kind="stable").tolist()
+        worst = names[order[0]]
         fault, at = "set aside", last
-        if names[order[0]] in components:
-            misfits = rows[facts.wrong[rows, components.index(names[order[0]])]]
+        moved = rows[found.departed[rows, standard.index(worst)]]
+        if len(moved):
+            fault = "unseen state" if worst in components else fault
+            at = int(moved[-1])
+        elif worst in components:
+            misfits = rows[facts.wrong[rows, components.index(worst)]]
             at = int(misfits[-1]) if len(misfits) else last
             fault = diagnose(at, *facts).fault
         episodes.append(
@@ -369,13 +386,14 @@ def _diagnosed(judged: JudgedTable, spans: list[tuple[int, int]]) -> list[Episod
 def _describe(report: Report, figures: dict[str, Any], normal: Path | None) -> None:
     n_rows, n_alarms, n_normal = (figures[name] for name in ("n_rows", "n_alarms", "n_normal_rows"))
     if n_rows:
-        report.line(f"{n_alarms:,} rows have an alarm, {n_alarms / n_rows:.1%}.")
+        have = "has" if n_alarms == 1 else "have"
+        report.line(f"{counted(n_alarms, 'row')} {have} an alarm, {n_alarms / n_rows:.1%}.")
     rate, error = figures["false_alarms"], figures["false_alarms_error"]
     source = "held-out rows of the fit" if normal is None else f"rows of {normal.name}"
     report.line(
         f"Accepted: {100 * rate:.2g} % ± {100 * error:.1g} % of normal rows, that is about "
-        f"{rate * n_rows:.2g} false alarms in {n_rows:,} rows. What is normal is known from "
-        f"{n_normal:,} {source}."
+        f"{rate * n_rows:.2g} false alarms in {counted(n_rows, 'row')}. What is normal is known "
+        f"from {n_normal:,} {source}."
     )
     if figures["is_extrapolated"]:
         report.line(

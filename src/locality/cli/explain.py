@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from locality.cli.departures import departed_here
 from locality.cli.detect import (
     FalseAlarms,
     JudgedTable,
@@ -18,6 +19,7 @@ from locality.cli.terminal import Report, print_json
 from locality.exceptions import DataError, OptionError, OutputExists
 
 if TYPE_CHECKING:
+    from locality.data.transforms import Standardizer
     from locality.estimator.explanation import Explanation, SensorFinding
 
 __all__ = ["explain"]
@@ -101,7 +103,7 @@ def explain(
                 "diagnosis": _diagnosis(judged, found),
                 "ignored": judged.rows.ignored,
             }
-            | _plain(found.to_dict())
+            | _plain(_spoken(judged, found))
             | {"row": row, "since": found.since + 1}
         )
     report = Report(quiet=as_json)
@@ -111,7 +113,7 @@ def explain(
     )
     left_out(report, judged)
     report.line(_diagnosis(judged, found))
-    _list(report, found)
+    _list(report, judged, found)
     if output is not None:
         report.line(f"\nThe picture is in {output}.")
 
@@ -142,12 +144,15 @@ def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
     """What is wrong, in plain sentences."""
     if not found.alarm:
         return "Nothing unusual."
-    sentences = [_departure(judged, name, found.row) for name in found.departed]
-    since = judged.labels[found.since]
-    if found.fault in _FAULTS:
+    facts = (judged.fitted.model_.standardizer, judged.table, judged.rows.frame)
+    sentences = [departed_here(*facts, name, found.row) for name in found.departed]
+    since, fault = judged.labels[found.since], _fault(found)
+    if fault in _FAULTS:
         sensor = found.sensors[0].sensor
-        sentences.append(f"{sensor} alone is wrong since row {since}: {_FAULTS[found.fault]}.")
-    elif found.fault == "process":
+        sentences.append(f"{sensor} alone is wrong since row {since}: {_FAULTS[fault]}.")
+    elif fault == "process" and found.departed and len(found.first_out) == 1:
+        sentences.append(f"{found.first_out[0]} does not fit its neighbors since row {since}.")
+    elif fault == "process":
         first, *others = found.first_out[:_N_FIRST]
         more = " …" if len(found.first_out) > _N_FIRST else ""
         then = f", then {', '.join(others)}{more}" if others else ""
@@ -157,16 +162,14 @@ def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
     return " ".join(sentences)
 
 
-def _departure(judged: JudgedTable, name: str, row: int) -> str:
-    standardizer = judged.fitted.model_.standardizer
-    aside = next(part for part in standardizer.set_aside if part.name == name)
-    if aside.reason == "constant":
-        value = judged.table.values[row, aside.column]
-        return f"{name} was constant at {aside.value:.6g} in the fit, but is {value:.6g} here."
-    return f"{name} was a copy of {standardizer.names[aside.source]} in the fit, but is none here."
+def _fault(found: "Explanation") -> str:
+    """The kind of fault; a state that was never seen is one of its own."""
+    is_unseen = found.fault in _FAULTS and found.sensors[0].sensor in found.departed
+    return "unseen state" if is_unseen else found.fault
 
 
-def _list(report: Report, found: "Explanation") -> None:
+def _list(report: Report, judged: JudgedTable, found: "Explanation") -> None:
+    text = judged.fitted.model_.standardizer.text
     shown = [part for part in found.sensors[:_N_SENSORS] if part.share >= _LEAST]
     shown = shown or [found.sensors[0]]
     is_blamed = found.alarm and found.fault != "none"
@@ -176,11 +179,11 @@ def _list(report: Report, found: "Explanation") -> None:
         [
             (
                 part.sensor,
-                _value(part.value),
-                _value(part.expected),
-                f"{_value(part.low)} … {_value(part.high)}",
+                _recorded(judged, found, part) or text(part.sensor, part.value, 5),
+                text(part.sensor, part.expected, 5),
+                _interval(text(part.sensor, part.low, 5), text(part.sensor, part.high, 5)),
                 f"{100 * part.share:.0f} %",
-                p_value_text(part.p_value),
+                "–" if _recorded(judged, found, part) else p_value_text(part.p_value),
             )
             for part in shown
         ],
@@ -189,26 +192,42 @@ def _list(report: Report, found: "Explanation") -> None:
         "Share: of the blame. p alone: share of normal rows in which the sensor by itself is as "
         "unusual."
     )
-    _neighbors(report, shown[0])
+    _neighbors(report, judged.fitted.model_.standardizer, shown[0])
 
 
-def _neighbors(report: Report, part: "SensorFinding") -> None:
+def _interval(low: str, high: str) -> str:
+    return low if low == high else f"{low} … {high}"
+
+
+def _recorded(judged: JudgedTable, found: "Explanation", part: "SensorFinding") -> str:
+    """The text of a state that was never seen, empty for other values."""
+    is_unseen = part.sensor in found.departed and part.value != part.value
+    return str(judged.rows.frame[part.sensor].iloc[found.row]) if is_unseen else ""
+
+
+def _neighbors(report: Report, standardizer: "Standardizer", part: "SensorFinding") -> None:
     if not part.influences:
         report.line(f"{part.sensor} has no neighbors: it is compared with its mean.")
         return
-    report.heading(f"Why {_value(part.expected)} is expected of {part.sensor}")
+    text, is_state = standardizer.text, bool(standardizer.states(part.sensor))
+    report.heading(f"Why {text(part.sensor, part.expected, 5)} is expected of {part.sensor}")
     report.table(
-        ("neighbor", "when", "value", f"moves {part.sensor} by"),
+        ("neighbor", "when", "value", "without it" if is_state else f"moves {part.sensor} by"),
         [
-            (near.sensor, _when(near.lag), _value(near.value), f"{near.shift:+.3g}")
+            (
+                near.sensor,
+                _when(near.lag),
+                text(near.sensor, near.value, 5),
+                text(part.sensor, part.expected - near.shift) if is_state else f"{near.shift:+.3g}",
+            )
             for near in part.influences
         ],
         words=2,
     )
-    report.line(
-        "Moves start from the mean of the fit. Neighbors that do not fit count with what is "
-        "expected of them."
-    )
+    start = "Moves start from the mean of the fit."
+    if is_state:
+        start = f"Without it: expected of {part.sensor} if that neighbor were at its mean of the fit."
+    report.line(f"{start} Neighbors that do not fit count with what is expected of them.")
 
 
 def _when(lag: int) -> str:
@@ -222,13 +241,33 @@ def _when(lag: int) -> str:
     return f"{lag} {'row' if lag == 1 else 'rows'} before"
 
 
-def _value(number: float) -> str:
-    return "missing" if number != number else f"{number:.5g}"
-
-
 def _p(p: float) -> str:
     text = p_value_text(p)
     return text if text.startswith("<") else f"= {text}"
+
+
+def _spoken(judged: JudgedTable, found: "Explanation") -> dict[str, Any]:
+    """The explanation as plain data, with states as texts and truth values."""
+    standardizer = judged.fitted.model_.standardizer
+
+    def cell(name: str, value: float) -> Any:
+        if value != value or not standardizer.states(name):
+            return value
+        text = standardizer.text(name, value)
+        return text if name in standardizer.labels else text == "true"
+
+    content = found.to_dict()
+    for part, told in zip(found.sensors, content["sensors"], strict=True):
+        for key in ("value", "expected", "low", "high"):
+            told[key] = cell(part.sensor, told[key])
+        if text := _recorded(judged, found, part):
+            told |= {"value": text, "p_value": None}
+        for near in told["influences"]:
+            near["value"] = cell(near["sensor"], near["value"])
+            near["without"] = cell(part.sensor, part.expected - near["shift"])
+            if standardizer.states(part.sensor):
+                near["shift"] = None
+    return content | {"fault": _fault(found)}
 
 
 def _plain(content: Any) -> Any:
@@ -254,6 +293,8 @@ def _draw(path: Path, judged: JudgedTable, found: "Explanation") -> None:
     for part in found.sensors[:_N_TRACES]:
         j = components.index(part.sensor)
         value = judged.table.values[rows, columns.index(part.sensor)]
-        traces.append(SensorTrace(part.sensor, value, expected[:, j], low[:, j], high[:, j]))
+        states = judged.fitted.model_.standardizer.states(part.sensor)
+        lines = (expected[:, j], low[:, j], high[:, j])
+        traces.append(SensorTrace(part.sensor, value, *lines, states))
     title = f"Row {judged.labels[found.row]}: {_diagnosis(judged, found)}"
     draw_traces(path, title, rows + 1, judged.found.alarm[rows], traces)

@@ -73,7 +73,7 @@ def reported(debug: bool = False) -> Iterator[None]:
         remedy = f"For the traceback: locality --debug …, or {_VARIABLE}=1."
         _print("Unexpected error", f"{type(error).__name__}: {reason}", "" if debug else remedy)
         _trace(debug)
-        raise typer.Exit(1) from error
+        raise typer.Exit(1) from None  # a StopIteration as its cause would pass all handlers
 
 
 def _print(title: str, message: str, remedy: str) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from locality._typing import FloatArray
 from locality.artifact.summary import expected_surprise
+from locality.cli.departures import departed_columns
 from locality.cli.tables import FittedRows
 from locality.data.table import Table
 
@@ -58,7 +59,8 @@ class Findings:
     rows : list of RowFinding
         By nats beyond normal.
     departures : dict
-        Columns that were constant or copies in the fit and are no longer.
+        Columns that were constant or copies in the fit and are no longer, and those with states
+        that were never seen.
     ignored : tuple of str
         Columns of the table that the model does not know.
     """
@@ -159,22 +161,8 @@ def _rows(names: list[str], beyond: FloatArray, labels: list[str]) -> list[RowFi
 def _departures(fitted: Any, rows: FittedRows, labels: list[str]) -> dict[str, str]:
     standardizer = fitted.model_.standardizer
     frame = rows.frame[list(standardizer.names)]
-    values = Table.from_frame(frame, min_rows=0, labels=standardizer.labels).values
-    departed = standardizer.departures(values)
-    found = {}
-    for j, aside in enumerate(standardizer.set_aside):
-        where = np.flatnonzero(departed[:, j])
-        if len(where):
-            rule = (
-                f"was constant at {aside.value:.6g}"
-                if aside.reason == "constant"
-                else f"was a copy of {standardizer.names[aside.source]}"
-            )
-            found[aside.name] = (
-                f"{rule} in the fit, but not in {len(where)} of {len(values)} rows here, first in "
-                f"row {labels[where[0]]}."
-            )
-    return found
+    table = Table.from_frame(frame, min_rows=0, labels=standardizer.labels)
+    return departed_columns(standardizer, table, frame, labels)
 
 
 def _labels(fitted: Any, rows: FittedRows) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,13 @@ from locality.cli.options import (
 )
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_fitted_rows
-from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from locality.data.transforms import Standardizer
 
 __all__ = ["impute"]
 
@@ -74,12 +79,15 @@ def impute(
         )
     seconds = perf_counter() - start
     names = list(fitted.model_.standardizer.names)
-    before = rows.frame[names].isna().to_numpy()
+    before = rows.frame[names].isna().to_numpy()  # a state never seen is no gap
     if not before.any():
         raise DataError(f"{table.name} has no gaps.", remedy="Missing values are empty cells.")
-    write_frame(_filled(rows.frame, names, before, found), output, overwrite=overwrite)
+    standardizer = fitted.model_.standardizer
+    write_frame(_filled(rows.frame, standardizer, before, found), output, overwrite=overwrite)
     if draws:
-        write_frame(_drawn(rows.frame, names, found.draws), drawn, overwrite=overwrite)
+        write_frame(
+            _drawn(rows.frame, standardizer, before, found.draws), drawn, overwrite=overwrite
+        )
     counts = dict(zip(names, before.sum(axis=0).tolist(), strict=True))
     counts = {name: n for name, n in counts.items() if n}
     if as_json:
@@ -96,44 +104,66 @@ def impute(
         )
     report = Report(quiet=as_json)
     report.line(
-        f"{int(before.sum()):,} values of {len(counts)} columns filled in {seconds_text(seconds)}, "
-        f"with {level:.0%} intervals: {output}"
+        f"{counted(int(before.sum()), 'value')} of {counted(len(counts), 'column')} filled in "
+        f"{seconds_text(seconds)}, with {level:.0%} intervals: {output}"
     )
     if draws:
-        report.line(f"{draws} joint draws: {drawn}")
+        report.line(f"{counted(draws, 'joint draw')}: {drawn}")
 
 
-def _filled(frame: Any, names: list[str], before: Any, found: Any) -> Any:
+def _filled(frame: Any, standardizer: "Standardizer", before: Any, found: Any) -> "pd.DataFrame":
     """The table without gaps, and the interval of every value that was missing."""
-    import numpy as np
     import pandas as pd
 
-    mean, low, high = (
-        np.asarray(part)[:, -len(names) :] for part in (found.mean, found.low, found.high)
-    )
+    names = list(standardizer.names)
+    filled = _without_gaps(frame, standardizer, before, found.mean)
+    low, high = (_named(part, frame, names) for part in (found.low, found.high))
     columns = {}
     for name in frame.columns:
-        columns[name] = frame[name]
+        columns[name] = filled[name]
         if name not in names or not before[:, names.index(name)].any():
             continue
-        j = names.index(name)
-        columns[name] = pd.Series(mean[:, j], index=frame.index)
-        for side, values in (("low", low), ("high", high)):
-            columns[f"{name}:{side}"] = pd.Series(
-                np.where(before[:, j], values[:, j], np.nan), index=frame.index
-            )
+        is_truth = standardizer.kinds[names.index(name)] == "boolean"
+        for side, bound in (("low", low[name]), ("high", high[name])):
+            told = (bound >= 0.5).astype(object) if is_truth else bound
+            columns[f"{name}:{side}"] = told.where(before[:, names.index(name)])
     return pd.DataFrame(columns)
 
 
-def _drawn(frame: Any, names: list[str], draws: Sequence[Any]) -> Any:
+def _drawn(
+    frame: Any, standardizer: "Standardizer", before: Any, draws: Sequence[Any]
+) -> "pd.DataFrame":
     """All draws below each other, numbered from 1."""
     import numpy as np
     import pandas as pd
 
-    stacked = [
-        frame.assign(**dict(zip(names, np.asarray(draw)[:, -len(names) :].T, strict=True)))
-        for draw in draws
-    ]
+    stacked = [_without_gaps(frame, standardizer, before, draw) for draw in draws]
     whole = pd.concat(stacked, ignore_index=True)
     whole.insert(0, "draw", np.repeat(np.arange(len(draws)) + 1, len(frame)))
     return whole
+
+
+def _without_gaps(
+    frame: Any, standardizer: "Standardizer", before: Any, values: Any
+) -> "pd.DataFrame":
+    """The table with its gaps filled by values; a state never seen stays as it was."""
+    names = list(standardizer.names)
+    named = _named(values, frame, names)
+    filled: pd.DataFrame = frame.copy()
+    for j, name in enumerate(names):
+        gap = before[:, j]
+        if gap.any():
+            is_text = name in standardizer.labels
+            filled[name] = frame[name].where(~gap, named[name]) if is_text else named[name]
+    return filled
+
+
+def _named(part: Any, frame: Any, names: list[str]) -> "pd.DataFrame":
+    """Columns by name, also of a model that was fitted to an array."""
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(part, pd.DataFrame):
+        part = pd.DataFrame(np.asarray(part), columns=names).infer_objects()
+    named: pd.DataFrame = part[names].set_axis(frame.index)
+    return named

@@ -32,6 +32,7 @@ __all__ = [
 
 _REAL, _DRAWN, _MARK, _PALE = "#1f4e79", "#e07b28", "#b3202c", "#c9d6e3"
 _N_HEAT = 12
+_N_LEVEL = 6  # texts beside each other
 _CLIP = 20.0  # nats beyond which the heat map saturates
 
 
@@ -74,6 +75,8 @@ class SensorTrace:
         NaN where missing.
     expected, low, high : float arrays [n_rows]
         Expectation, and the interval that holds 90 % of normal values.
+    states : sequence of str
+        Texts of the values 0, 1, …, none for numbers.
     """
 
     sensor: str
@@ -81,6 +84,7 @@ class SensorTrace:
     expected: FloatArray
     low: FloatArray
     high: FloatArray
+    states: Sequence[str] = ()
 
 
 def draw_radius(path: Path, summary: ModelSummary) -> None:
@@ -202,9 +206,10 @@ def draw_concept(path: Path, found: "ProofOfConcept") -> None:
     axes.set_ylabel("share of nats known, %")
     axes.set_title("What the group knows without the rest of the table", fontsize=10)
     axes.legend(frameon=False)
-    real, drawn = found.kept_back, found.synthetic
+    real, drawn, states = _coded(found)
     upper = np.triu_indices(len(found.columns), 1)
-    x, y = (np.corrcoef(np.asarray(f, dtype=float), rowvar=False)[upper] for f in (real, drawn))
+    with np.errstate(divide="ignore", invalid="ignore"):  # columns that stand still
+        x, y = (np.corrcoef(f.to_numpy(), rowvar=False)[upper] for f in (real, drawn))
     axes = figure.add_subplot(grid[0, 2:])
     axes.plot([-1, 1], [-1, 1], color="0.6", linewidth=0.8)
     axes.plot(x, y, ".", color=_DRAWN)
@@ -216,12 +221,34 @@ def draw_concept(path: Path, found: "ProofOfConcept") -> None:
         both = np.concatenate([real[name], drawn[name]])
         low, high = np.quantile(both, [0.001, 0.999])
         bins = np.linspace(low, high, 25).tolist()
+        if name in states:
+            bins = np.arange(len(states[name]) + 1) - 0.5
+            many = len(states[name]) > _N_LEVEL
+            axes.set_xticks(range(len(states[name])), states[name], rotation=90 if many else 0)
         axes.hist(real[name], bins, density=True, color=_PALE, label="kept back")
         axes.hist(drawn[name], bins, density=True, histtype="step", color=_DRAWN, label="drawn")
         axes.set_title(textwrap.shorten(name, 40), fontsize=9)
         axes.set_yticks([])
         axes.legend(frameon=False, fontsize=8)
     _write(figure, path)
+
+
+def _coded(
+    found: "ProofOfConcept",
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Sequence[str]]]:
+    """Rows kept back and rows drawn as numbers, and the texts of columns of states, by code."""
+    names, standardizer = list(found.columns), found.model.model_.standardizer
+    real, drawn = found.kept_back[names].copy(), found.synthetic[names].copy()
+    states: dict[str, Sequence[str]] = {}
+    for name in names:
+        if name in standardizer.labels:
+            later = set(real[name]) - set(standardizer.labels[name])
+            states[name] = [*standardizer.labels[name], *sorted(later)]
+            for frame in (real, drawn):
+                frame[name] = pd.Index(states[name]).get_indexer(frame[name])
+        elif standardizer.states(name):
+            states[name] = standardizer.states(name)
+    return real.astype(float), drawn.astype(float), states
 
 
 def draw_fault(path: Path, run: FaultRun, variables: pd.DataFrame) -> None:
@@ -290,6 +317,8 @@ def draw_traces(
         for row in rows[alarm]:
             axes.axvspan(row - 0.5, row + 0.5, color=_MARK, alpha=0.12, linewidth=0, label=label)
             label = ""
+        if trace.states:
+            axes.set_yticks(range(len(trace.states)), trace.states)
         axes.set_title(textwrap.shorten(trace.sensor, 100), loc="left", fontsize=10)
     panels[0].legend(frameon=False, ncols=4, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
     panels[-1].set_xlim(rows[0] - 0.5, rows[-1] + 0.5)

@@ -14,7 +14,10 @@ __all__ = ["plan"]
 
 def plan(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="Complete numeric columns, one row per case.")
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="Columns of numbers or states without gaps, one row per case."
+        ),
     ],
     graph: Annotated[str, typer.Option(metavar="NAME|FILE", help="As for locality fit.")] = "learn",
     lags: Annotated[

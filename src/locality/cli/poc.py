@@ -25,7 +25,10 @@ _LABELS = {
 
 def poc(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="Complete numeric columns, one row per case.")
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="Columns of numbers or states without gaps, one row per case."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created.")

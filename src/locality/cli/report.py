@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from locality.cli.terminal import Report, seconds_text
+from locality.cli.terminal import Report, counted, seconds_text
 
 if TYPE_CHECKING:
     from locality.artifact.summary import ModelSummary
@@ -45,7 +45,7 @@ _STAGES = {
 
 def describe(report: Report, summary: "ModelSummary") -> None:
     """All of a model except its single components."""
-    kind = _KINDS[summary.kind].format(lags=_count(summary.lags, "row"))
+    kind = _KINDS[summary.kind].format(lags=counted(summary.lags, "row"))
     graph = _GRAPHS.get(summary.graph, f"from {summary.graph}")
     modeled = f"{summary.n_components:,} modeled"
     if summary.n_components == summary.n_columns:
@@ -62,7 +62,7 @@ def describe(report: Report, summary: "ModelSummary") -> None:
     facts.append(
         (
             "graph",
-            f"{_count(summary.n_edges, 'edge')}, {summary.mean_neighbors:.1f} neighbors per "
+            f"{counted(summary.n_edges, 'edge')}, {summary.mean_neighbors:.1f} neighbors per "
             f"column on average, {graph}",
         )
     )
@@ -81,7 +81,7 @@ def describe_nats(report: Report, summary: "ModelSummary") -> None:
         ("local linear: with its neighborhood", summary.linear),
     ]
     if summary.score == "neural":
-        helped = f"networks in {_count(summary.n_networks, 'column')}, where they help"
+        helped = f"networks in {counted(summary.n_networks, 'column')}, where they help"
         grades.append((f"local neural: {helped}", summary.model))
     report.table(
         ("model", "per column", "per row", "saved per row"),
@@ -147,6 +147,7 @@ def describe_components(report: Report, summary: "ModelSummary") -> None:
     report.table(
         (
             "column",
+            "law",
             "radius",
             "by noise",
             "neighbors",
@@ -159,6 +160,7 @@ def describe_components(report: Report, summary: "ModelSummary") -> None:
         [
             (
                 part.name,
+                part.law,
                 str(part.radius),
                 " ".join(map(str, part.band_radii)),
                 str(part.n_neighbors),
@@ -170,6 +172,7 @@ def describe_components(report: Report, summary: "ModelSummary") -> None:
             )
             for part in summary.components
         ],
+        words=2,
     )
 
 
@@ -234,10 +237,6 @@ def _own_radii(summary: "ModelSummary") -> str:
 
 def _saved(nats: float) -> str:
     return "–" if nats == 0 else f"{nats:.2f}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def _listed(items: Sequence[str]) -> str:

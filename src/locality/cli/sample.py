@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from locality.cli.options import (
 )
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_fitted_rows
-from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import OptionError
 
 __all__ = ["sample"]
@@ -68,8 +68,8 @@ def sample(
 ) -> None:
     """Draw rows that look like the recorded ones, in their units.
 
-    Constant columns and copies are restored, whole numbers are whole, and near-equal sensors stay
-    near-equal.
+    Constant columns and copies are restored, whole numbers are whole, states are those recorded,
+    and near-equal sensors stay near-equal.
 
     [bold]Example:[/bold] locality sample plant.locality -n 1000 -o synthetic.parquet
     """
@@ -98,18 +98,42 @@ def sample(
             n_rows,
             n_series=series_count,
             context=conditions,
-            given=given,
+            given=None if given is None else _with_numbers(given, fitted),
             method=method.value,
             n_evaluations=evaluations,
             random_state=seed,
             progress=progress,
         )
     seconds = perf_counter() - start
-    write_frame(rows, output, overwrite=overwrite)
+    write_frame(_named(rows, fitted), output, overwrite=overwrite)
     if as_json:
         content = {"model": str(model), "output": str(output), "n_rows": n_rows}
         print_json(content | {"seed": seed, "seconds": seconds})
     stretches = f", {series_count} stretches" if series_count > 1 else ""
     Report(quiet=as_json).line(
-        f"{n_rows:,} rows{stretches} drawn in {seconds_text(seconds)} (seed {seed}): {output}"
+        f"{counted(n_rows, 'row')}{stretches} drawn in {seconds_text(seconds)} (seed {seed}): "
+        f"{output}"
     )
+
+
+def _with_numbers(given: str, fitted: Any) -> str:
+    """Conditions in which true and false of columns of truth values are 1 and 0."""
+    standardizer, parts = fitted.model_.standardizer, []
+    kind = dict(zip(standardizer.names, standardizer.kinds, strict=True))
+    for part in given.split(","):
+        name, sign, value = part.partition("=")
+        if kind.get(name.strip()) == "boolean":
+            value = {"true": "1", "false": "0"}.get(value.strip().lower(), value)
+        parts.append(f"{name}{sign}{value}")
+    return ",".join(parts)
+
+
+def _named(rows: Any, fitted: Any) -> Any:
+    """Rows in a table; those of a model that was fitted to an array have states without names."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(rows, np.ndarray) and rows.dtype == object:
+        names = list(fitted.model_.standardizer.names)
+        return pd.DataFrame(rows, columns=names).infer_objects()
+    return rows

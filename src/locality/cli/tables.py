@@ -157,7 +157,9 @@ def read_fitted_rows(
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]
-    _require_numbers(path, chosen, time, complete, model.model_.standardizer.labels)
+    labels = model.model_.standardizer.labels
+    strict = wanted if complete else model.given
+    _require_numbers(path, chosen, time, complete, labels, strict)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 
@@ -187,12 +189,15 @@ def _require_numbers(
     time: str | None,
     complete: bool = True,
     labels: Mapping[str, Sequence[str]] | None = None,
+    strict: Sequence[str] = (),
 ) -> None:
-    """Name the file that holds what cannot be used."""
+    """Name the file that holds what cannot be used; ``strict`` columns hold known states only."""
+    from locality.cli.departures import refuse_unseen
     from locality.data.table import Table
 
     try:
         table = Table.from_frame(frame, time=time, min_rows=0, labels=labels)
+        refuse_unseen(table, frame, strict)
         if complete:
             table.require_complete()
     except DataError as error:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Report", "errors", "print_json", "progress_bar", "seconds_text"]
+__all__ = ["Report", "counted", "errors", "print_json", "progress_bar", "seconds_text"]
 
 _PLAIN_WIDTH = 110  # columns where there is no terminal to ask
 
@@ -63,6 +63,15 @@ def seconds_text(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 class Report:

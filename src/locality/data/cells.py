@@ -132,6 +132,11 @@ def read_objects(name: str, cells: Sequence[object], labels: Sequence[str] | Non
         return Cells(values, kind)
     first = offenders[0]
     cell = cells[first]
+    texts, n_known = _texts(cells) if labels is None else ((), 0)
+    if texts:  # more than states
+        fault = f"column {name!r}, row {first + 1}: {_shown(str(cell))} is one of {len(texts):,} "
+        fault += f"different texts, and at most {_most_states(n_known)} count as states"
+        return Cells(values, kind, fault)
     more = len(offenders) - 1
     tail = f" ({more} more such cell{'s' * (more > 1)} in this column)" if more else ""
     fault = f"column {name!r}, row {first + 1}: {_complaint(cell, bool(wrong))}{tail}"
@@ -140,15 +145,25 @@ def read_objects(name: str, cells: Sequence[object], labels: Sequence[str] | Non
 
 def _states(cells: Sequence[object]) -> tuple[str, ...]:
     """Texts of a column of states in alphabetical order, none if it is something else."""
+    texts, n_known = _texts(cells)
+    return texts if len(texts) <= _most_states(n_known) else ()
+
+
+def _texts(cells: Sequence[object]) -> tuple[tuple[str, ...], int]:
+    """Different texts in alphabetical order, and how many cells are known; none if they are few,
+    or if some cell is no text, or reads as a number or a date.
+    """
     known = [cell for cell in cells if not _is_missing(cell) and not _is_nan(cell)]
     if len(known) < _MIN_ROWS or not all(isinstance(cell, str) for cell in known):
-        return ()
+        return (), len(known)
     texts = sorted({str(cell) for cell in known})
-    if len(texts) > min(_MOST_STATES, max(2, len(known) // _ROWS_PER_STATE)):
-        return ()
     if any(_reads_as_number(text) or _reads_as_date(text) for text in texts):
-        return ()
-    return tuple(texts)
+        return (), len(known)
+    return tuple(texts), len(known)
+
+
+def _most_states(n_known: int) -> int:
+    return min(_MOST_STATES, max(2, n_known // _ROWS_PER_STATE))
 
 
 def _read_states(name: str, cells: Sequence[object], states: tuple[str, ...]) -> Cells:
@@ -227,9 +242,13 @@ def _reads_as_number(cell: str) -> bool:
     return cell.strip().lstrip("+-").casefold() not in _NUMBER_WORDS
 
 
+def _shown(cell: str) -> str:
+    return json.dumps(cell if len(cell) <= 40 else cell[:39] + "…", ensure_ascii=False)
+
+
 def _complaint(cell: object, is_wrong: bool) -> str:
     if isinstance(cell, str):
-        shown = json.dumps(cell if len(cell) <= 40 else cell[:39] + "…", ensure_ascii=False)
+        shown = _shown(cell)
         return f"{shown} is not a number" if is_wrong else f"{shown} is text, not a number"
     if isinstance(cell, datetime.date | np.datetime64):
         return f"{cell} is a date"

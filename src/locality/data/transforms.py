@@ -24,6 +24,7 @@ from locality.data.marginal import Marginal
 from locality.data.marginal_fit import fit_marginal, spacing_of
 from locality.data.names import listing
 from locality.data.redundancy import SetAside, find_constants, find_copies
+from locality.data.resolution import decimal_step
 from locality.data.table import Table
 from locality.exceptions import DataError, ModelCorrupt
 
@@ -58,6 +59,8 @@ class Standardizer:
     log_scale : float64 array [n_modeled]
         Mean of −log dz/dx over the rows fitted: turns mean nats of a component into those of the
         units of the table.
+    steps : float64 array [n_modeled]
+        Decimal step that the values fitted are multiples of, 0 if there is none.
 
     Examples
     --------
@@ -83,6 +86,7 @@ class Standardizer:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     blur: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_scale: FloatArray = field(default_factory=lambda: np.zeros(0))
+    steps: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def fit(
@@ -181,7 +185,8 @@ class Standardizer:
             x = table.values[:, self.modeled[place]]
             y = blurred.spread(x, place, 0)
             log_scale[place] -= np.nanmean(law.log_slope_at(x, y))
-        return replace(blurred, mean=mean, scale=scale, log_scale=log_scale)
+        steps = np.array([decimal_step(table.values[:, column]) for column in self.modeled])
+        return replace(blurred, mean=mean, scale=scale, log_scale=log_scale, steps=steps)
 
     @property
     def n_columns(self) -> int:
@@ -197,6 +202,21 @@ class Standardizer:
     def modeled_names(self) -> tuple[str, ...]:
         """Names of the components [n_modeled]."""
         return tuple(self.names[j] for j in self.modeled)
+
+    def states(self, name: str) -> tuple[str, ...]:
+        """Texts of a column of states or truth values, by code; none for numbers."""
+        if self.kinds[self.names.index(name)] == "boolean":
+            return ("false", "true")
+        return self.labels.get(name, ())
+
+    def text(self, name: str, value: float, digits: int = 6) -> str:
+        """A value of a column as the table shows it: a number, or the nearest state."""
+        if np.isnan(value):
+            return "missing"
+        states = self.states(name)
+        if states:
+            return states[min(max(round(value), 0), len(states) - 1)]
+        return f"{value:.{digits}g}"
 
     def log_slope(self, values: FloatArray) -> FloatArray:
         """log dz/dx of every value [n_rows, n_modeled], to be taken from the nats of its component.
@@ -370,6 +390,7 @@ class Standardizer:
             "labels": {name: list(texts) for name, texts in self.labels.items()},
             "blur": self.blur.tolist(),
             "log_scale": self.log_scale.tolist(),
+            "steps": self.steps.tolist(),
         }
 
     @classmethod
@@ -394,6 +415,7 @@ class Standardizer:
                 {str(k): str(dtype) for k, dtype in state["dtypes"].items()},
                 np.array(state["blur"], dtype=np.float64),
                 np.array(state["log_scale"], dtype=np.float64),
+                np.array(state["steps"], dtype=np.float64),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelCorrupt(f"the standardization cannot be restored: {error}.") from error
@@ -410,6 +432,8 @@ class Standardizer:
             and covered == list(range(d))
             and all(a.reason == "constant" or a.source in components for a in self.set_aside)
             and self.mean.shape == self.scale.shape == self.log_scale.shape == (n,)
+            and self.steps.shape == (n,)
+            and bool(np.isfinite(self.steps).all() and (self.steps >= 0).all())
             and self.blur.shape == (n, 2)
             and bool(np.isfinite(self.blur).all() and np.isfinite(self.log_scale).all())
             and set(self.marginals) <= set(range(n))
