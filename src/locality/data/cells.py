@@ -120,7 +120,7 @@ def read_objects(name: str, cells: Sequence[object], labels: Sequence[str] | Non
         elif isinstance(cell, Real | Decimal | np.bool_):
             values[row] = float(cell)
             whole &= isinstance(cell, Integral | np.bool_) or math.isnan(values[row])
-            truth &= isinstance(cell, bool | np.bool_)
+            truth &= isinstance(cell, bool | np.bool_) or math.isnan(values[row])
         elif not _is_missing(cell):
             wrong.append(row)
     kind: Kind = "real"

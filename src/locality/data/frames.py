@@ -17,6 +17,7 @@ from scipy import sparse
 
 from locality._typing import FloatArray
 from locality.data.cells import Cells, Kind, read_cells, read_objects
+from locality.data.columns import ColumnFile
 from locality.data.names import check_names
 from locality.exceptions import DataError
 
@@ -49,7 +50,7 @@ def flavor_of(X: object) -> Flavor:
             "found a sparse matrix; sparse data is not supported.", remedy="Use X.toarray()."
         )
     # Told apart by type, so that repeated names are found by name and place later on.
-    if isinstance(X, pd.DataFrame):
+    if isinstance(X, pd.DataFrame | ColumnFile):
         return "pandas"
     if isinstance(X, pa.Table):
         return "pyarrow"
@@ -110,7 +111,7 @@ class Source:
     @property
     def index(self) -> Any:
         """The row index of a pandas frame, None for the other libraries."""
-        return self.native.index if self.flavor == "pandas" else None
+        return self.native.index if isinstance(self.native, pd.DataFrame) else None
 
     def series(self, name: str) -> "nw.Series[Any]":
         """Return one column as it is."""
@@ -118,6 +119,8 @@ class Source:
         native: Any
         if self.flavor == "numpy":
             native = pd.Series(self.native[:, position])
+        elif isinstance(self.native, ColumnFile):
+            native = self.native.column(position)
         elif self.flavor == "pandas":
             native = self.native.iloc[:, position]
         elif self.flavor == "polars":

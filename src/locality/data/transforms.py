@@ -124,7 +124,8 @@ class Standardizer:
                 f"{'columns' if len(empty) > 1 else 'column'} without any value: {listing(empty)}.",
                 remedy="Leave them out (drop=..., --drop).",
             )
-        mean = np.nanmean(table.values, axis=0)
+        # column by column: no second copy of a large table
+        mean = np.array([np.nanmean(table.values[:, j]) for j in range(table.n_columns)])
         scale = _deviations(table.values, mean)
         constants = find_constants(table, mean, scale)
         if len(constants) == table.n_columns:
@@ -188,6 +189,37 @@ class Standardizer:
         steps = np.array([decimal_step(table.values[:, column]) for column in self.modeled])
         return replace(blurred, mean=mean, scale=scale, log_scale=log_scale, steps=steps)
 
+    def rescaled(
+        self, names: Sequence[str], values: FloatArray, tolerance: float
+    ) -> "Standardizer":
+        """The same map with means and scales of some components measured anew.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of components.
+        values : float array [n_rows, n_columns]
+        tolerance : float
+            Means that moved less, in standard deviations, and scales whose logarithm did, stay.
+        """
+        mean, scale, log_scale = self.mean.copy(), self.scale.copy(), self.log_scale.copy()
+        known = self._known(values)
+        for name in names:
+            place = self.modeled_names.index(name)
+            y = self.spread(known[:, self.modeled[place]], place, 0)
+            y = y[~np.isnan(y)]
+            new = float(y.std()) if len(y) else 0.0
+            if not new > 0.0:
+                continue
+            center = float(y.mean())
+            ratio = np.log(new / self.scale[place])
+            if abs(center - self.mean[place]) > tolerance * self.scale[place] or (
+                abs(ratio) > tolerance
+            ):
+                mean[place], scale[place] = center, new
+                log_scale[place] += ratio
+        return replace(self, mean=mean, scale=scale, log_scale=log_scale)
+
     @property
     def n_columns(self) -> int:
         """Number of columns of the table."""
@@ -241,21 +273,40 @@ class Standardizer:
             x = np.where(free, x + shift, x)
         return x if law is None else law.forward(x, rng.random(len(x)))
 
-    def training_rows(self, values: FloatArray, seed: int = 0) -> FloatArray:
+    def training_rows(
+        self, values: FloatArray, seed: int = 0, dtype: type[np.floating[Any]] = np.float64
+    ) -> FloatArray:
         """Components of rows to be learned from: as by `standardize`, but spread out by chance.
 
         Parameters
         ----------
         values : float array [n_rows, n_columns]
         seed : int
+        dtype : float64 or float32
+            Large tables take less room in the latter.
+
+        Returns
+        -------
+        array [n_rows, n_modeled]
+            Columns are contiguous in memory.
         """
-        z = self.standardize(values)
         known = self._known(values)
-        special = {*self.marginals, *np.flatnonzero(self.blur.any(axis=1)).tolist()}
-        for place in sorted(special):
-            y = self.spread(known[:, self.modeled[place]], place, seed)
+        z = np.empty((len(known), self.n_modeled), dtype=dtype, order="F")
+        spread = self.is_spread
+        for place, column in enumerate(self.modeled):
+            y = known[:, column]
+            if spread[place]:
+                y = self.spread(y, place, seed)
             z[:, place] = (y - self.mean[place]) / self.scale[place]
         return z
+
+    @property
+    def is_spread(self) -> BoolArray:
+        """Which components are spread out by chance, or bent, for learning [n_modeled]."""
+        found = np.zeros(self.n_modeled, dtype=bool)
+        found[: len(self.blur)] = self.blur.any(axis=1)
+        found[list(self.marginals)] = True
+        return found
 
     def standardize(self, values: ArrayLike) -> FloatArray:
         """Return the components of rows, in units of their standard deviation.

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from locality._typing import FloatArray
+from locality.data.columns import ColumnFile
 from locality.data.frames import build_frame
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
@@ -37,7 +38,8 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
     """
     if reset:
         table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
-    _check_feature_names(estimator, X, reset=reset)
+    head = X.header() if isinstance(X, ColumnFile) else X
+    _check_feature_names(estimator, head, reset=reset)
     if not reset:
         labels = estimator.model_.standardizer.labels
         table = Table.from_frame(X, time=estimator.time, min_rows=min_rows, labels=labels)
