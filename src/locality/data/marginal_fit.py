@@ -1,10 +1,10 @@
 """Choosing the law of every column: by held-out nats, and plain unless another law clearly gains.
 
 Few values taken often are atoms, all of them: states and counts, and reals (a coarse gauge) if
-their masses tell more than a smooth law would. A value taken far more often than the others, on several occasions (zero, shut,
-full) is an atom beside a continuous rest. The shape of what is continuous is the one with the
-lowest held-out nats over five folds; the straight one unless the gain is 0.02 nats, and found in
-four of the five.
+their masses tell more than a smooth law would. A value taken far more often than the others, on
+several occasions (zero, shut, full) is an atom beside a continuous rest. The shape of what is
+continuous is the one with the lowest held-out nats over five folds; the straight one unless the
+gain is 0.02 nats, and found in four of the five.
 """
 
 from collections.abc import Iterator

@@ -20,6 +20,8 @@ from locality.local.patches import Patches
 
 __all__ = ["LinearCurve", "choose_radii", "linear_curve"]
 
+_MANY_SLOTS = 48
+_LEAST_GAIN = 0.002  # nats per component, in all bands together
 _POOLING = 1.0  # weight of the shard's median beside a component's own held-out nats
 SHRINKAGES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
 
@@ -63,8 +65,13 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         By radius; the units are the same components in the same order.
     """
     radii = np.array(sorted(patches))
-    nats, shrinkage = [], []
+    nats: list[FloatArray] = []
+    shrinkage: list[FloatArray] = []
     for radius in radii.tolist():
+        if len(nats) > 1 and not worth_widening(nats, patches[radius]):
+            nats.append(nats[-1])
+            shrinkage.append(shrinkage[-1])
+            continue
         mean = _held_out(moments, patches[radius])
         best = _pooled(mean, units=2, candidates=0).argmin(axis=0)
         nats.append(np.take_along_axis(mean, best[None], axis=0)[0].T)
@@ -78,6 +85,26 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         np.stack([sum(patches[radius].n_present) for radius in radii.tolist()], 1),
         _held_out(moments, alone, (0.0,))[0].sum(axis=0),
     )
+
+
+def worth_widening(nats: list[FloatArray], wider: Patches) -> bool:
+    """Whether a further radius is worth its measurement.
+
+    Costs grow with the third power of the neighborhood. Beyond 48 slots a radius is measured only
+    if the last one has gained something; where it is not, the curve goes on level, so that the
+    smaller radius is chosen.
+
+    Parameters
+    ----------
+    nats : list of float arrays [n_units, n_bands]
+        At the radii so far, at least two.
+    wider : Patches
+    """
+    if np.median(sum(wider.n_present)) <= _MANY_SLOTS:
+        return True
+    before = np.minimum.reduce(nats[:-1])
+    gain = np.maximum(before - nats[-1], 0.0).sum(axis=1)
+    return bool(gain.mean() > _LEAST_GAIN)
 
 
 def choose_radii(curve: LinearCurve) -> IntArray:
