@@ -80,11 +80,28 @@ def test_advice_in_both_languages(found: ProofOfConcept) -> None:
 
 def test_what_falls_short_is_named() -> None:
     rows = chain(400)
-    rows["s08"] = np.sign(rows["s08"])  # two values, which no density has
+    rows["s08"] += 20 * np.sign(rows["s08"])  # two humps far apart, which no law of a column has
     found = poc(rows, quality=0.95, lags=0, start="s08", score="linear")
     assert not found.met
     assert "classifier" in found.short
     assert any("--start" in say(step) for step in found.next_steps("poc"))
+
+
+def test_states_survive_and_are_compared_by_their_texts() -> None:
+    rows = chain(600).iloc[:, 6:11].copy()
+    texts = np.array(["shut", "half", "open"])  # not in the order of the alphabet
+    rows["s08"] = texts[np.digitize(rows["s08"], [-0.7, 0.7])]
+    rows["s10"] = rows["s10"] > 0
+    rows["s09"] = rows["s09"].astype(np.float32)
+    found = poc(rows, quality=0.8, lags=0, start="s08", score="linear")
+    assert {"s08", "s09", "s10"} <= set(found.columns)
+    assert found.model.model_.standardizer.labels["s08"] in (tuple(texts), tuple(texts[::-1]))
+    for drawn in (found.synthetic, found.kept_back):
+        assert set(drawn["s08"]) == set(texts)
+        assert drawn["s10"].dtype == bool
+        assert drawn["s09"].dtype == np.float32
+    assert found.shares["margins"] > 0.9
+    assert found.shares["classifier"] > 0.8
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,14 @@ def test_bad_options(
         (lambda x: x[:0], ("0",)),
         (lambda x: x[:20], ("20 rows", "at least")),
         (lambda x: x * 0 + 1, ("none of the 8 columns varies",)),
-        (lambda x: x.assign(s3="n/a"), ("column 's3', row 1", "n/a")),
+        (
+            lambda x: x.assign(s3=x["s3"].astype(str).mask(x.index == 6, "n/a")),
+            ("column 's3', row 7", "n/a", "is not a number"),
+        ),
+        (
+            lambda x: x.assign(s3=[f"T{j}" for j in range(len(x))]),
+            ("column 's3', row 1", "one of 240 different texts", "at most 30 count as states"),
+        ),
         (lambda x: x.assign(s3=np.inf), ("column 's3', row 1: inf",)),
     ],
 )

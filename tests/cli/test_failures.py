@@ -28,6 +28,16 @@ def test_the_unexpected_takes_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch
     assert result.out == ""
 
 
+def test_an_exhausted_iterator_is_no_exception_to_that(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCALITY_DEBUG", raising=False)
+    monkeypatch.setattr(locality.artifact.store, "load_model", _raising(StopIteration()))
+    result = cli("info", "model")
+    assert result.code == 1
+    assert "Unexpected error: StopIteration" in result.err
+
+
 def test_a_traceback_if_asked_for(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locality.artifact.store, "load_model", _raising(RuntimeError("boom")))
     monkeypatch.delenv("LOCALITY_DEBUG", raising=False)

@@ -226,7 +226,9 @@ def _neighbors(report: Report, standardizer: "Standardizer", part: "SensorFindin
     )
     start = "Moves start from the mean of the fit."
     if is_state:
-        start = f"Without it: expected of {part.sensor} if that neighbor were at its mean of the fit."
+        start = (
+            f"Without it: expected of {part.sensor} if that neighbor were at its mean of the fit."
+        )
     report.line(f"{start} Neighbors that do not fit count with what is expected of them.")
 
 

@@ -146,15 +146,26 @@ def _drawn(
 def _without_gaps(
     frame: Any, standardizer: "Standardizer", before: Any, values: Any
 ) -> "pd.DataFrame":
-    """The table with its gaps filled by values; a state never seen stays as it was."""
+    """The table with its gaps filled by values; a state never seen stays as it was.
+
+    Gaps often turn whole numbers and truth values into others: they become what they were.
+    """
+    import numpy as np
+
     names = list(standardizer.names)
     named = _named(values, frame, names)
     filled: pd.DataFrame = frame.copy()
     for j, name in enumerate(names):
-        gap = before[:, j]
-        if gap.any():
-            is_text = name in standardizer.labels
-            filled[name] = frame[name].where(~gap, named[name]) if is_text else named[name]
+        gap, kind, column = before[:, j], standardizer.kinds[j], named[name]
+        if not gap.any():
+            continue
+        if kind == "category":
+            column = frame[name].where(~gap, column)
+        elif kind == "boolean":
+            column = column.astype(float) >= 0.5
+        elif kind == "integer" and (column[~gap] % 1 == 0).all():
+            column = np.rint(column).astype("int64")
+        filled[name] = column
     return filled
 
 

@@ -9,7 +9,7 @@ import typer
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_fitted_rows
-from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import OptionError
 
 __all__ = ["likelihood"]
@@ -84,7 +84,8 @@ def likelihood(
         )
     report = Report(quiet=as_json)
     report.line(
-        f"{len(value):,} rows in {seconds_text(seconds)}: log-likelihood {value.mean():.2f} nats "
-        f"on average, {value.mean() / d:.3f} per component (error {error.mean() / d:.1g})."
+        f"{counted(len(value), 'row')} in {seconds_text(seconds)}: log-likelihood "
+        f"{value.mean():.2f} nats on average, {value.mean() / d:.3f} per component "
+        f"(error {error.mean() / d:.1g})."
     )
     report.line(f"It differs from the nats of score by {gap:.2g} per component: {output}")

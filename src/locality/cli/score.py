@@ -9,7 +9,7 @@ import typer
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_fitted_rows
-from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 
 if TYPE_CHECKING:
     from locality.cli.findings import Findings
@@ -63,7 +63,8 @@ def score(
         content = {"model": str(model), "table": str(table), "output": str(output)}
         print_json(content | findings.to_dict() | {"seconds": seconds})
     report = Report(quiet=as_json)
-    report.heading(f"Scored {table.name}: {findings.n_rows:,} rows in {seconds_text(seconds)}")
+    n_rows = counted(findings.n_rows, "row")
+    report.heading(f"Scored {table.name}: {n_rows} in {seconds_text(seconds)}")
     _describe(report, findings)
     report.line(f"\nAll values are in {output}.")
 

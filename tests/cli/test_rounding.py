@@ -1,0 +1,126 @@
+"""Rows rounded more coarsely than those of the fit: a warning where it matters, and only there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from locality import LocalizedDiffusion
+from locality.data.resolution import decimal_step
+from locality.data.table import Table
+from locality.data.transforms import Standardizer
+
+Cli = Callable[..., Any]
+
+
+@pytest.mark.parametrize("decimals", range(10))
+def test_the_step_is_that_of_the_last_decimal(decimals: int) -> None:
+    values = np.random.default_rng(0).normal(20.0, 3.0, 5_000).round(decimals)
+    assert decimal_step(values) == 10.0**-decimals
+    values[::3] = np.nan
+    assert decimal_step(values) == 10.0**-decimals
+
+
+def test_the_step_in_32_bits_is_told_as_far_as_they_reach() -> None:
+    values = np.random.default_rng(0).normal(20.0, 3.0, 5_000)
+    for decimals in range(4):
+        narrow = values.round(decimals).astype(np.float32).astype(np.float64)
+        assert decimal_step(narrow) == 10.0**-decimals
+    assert decimal_step(values.astype(np.float32).astype(np.float64)) == 0.0
+
+
+def test_what_has_no_step() -> None:
+    values = np.random.default_rng(0).normal(20.0, 3.0, 5_000)
+    assert decimal_step(values) == 0.0
+    assert decimal_step(values.round(10)) == 0.0
+    assert decimal_step(np.full(3, np.nan)) == decimal_step(np.zeros(0)) == 0.0
+    assert decimal_step(np.array([1e30, 2e29])) == 1.0
+
+
+def test_a_standardizer_keeps_the_steps() -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    rows[:, 0], rows[:, 2] = rows[:, 0].round(2), 7.0
+    fitted = Standardizer.fit(Table.from_frame(rows))
+    np.testing.assert_array_equal(fitted.steps, [0.01, 0.0])
+    restored = Standardizer.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    np.testing.assert_array_equal(restored.steps, fitted.steps)
+
+
+def make_levels(n: int, seed: int) -> pd.DataFrame:
+    """Three tanks that fit each other to 0.0003, a pressure alone, a valve that is often shut."""
+    rng = np.random.default_rng(seed)
+    level = rng.normal(5.0, 1.0, n)
+    tanks = {f"tank {j}": (1 + 0.37 * j) * level for j in range(3)}
+    frame = pd.DataFrame(tanks) + 0.0003 * rng.normal(size=(n, 3))
+    frame["pressure"] = rng.normal(3.0, 1.0, n)
+    frame["valve"] = np.where(rng.random(n) < 0.5, 0.0, rng.uniform(0, 100, n))
+    return frame.round(6)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("levels") / "levels.locality"
+    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0)).save(path)
+    return path
+
+
+def judged(cli: Cli, model: Path, rows: pd.DataFrame, folder: Path) -> tuple[dict[str, Any], str]:
+    """As JSON and in words."""
+    rows.to_csv(folder / "new.csv", index=False)
+    command = ("detect", model, folder / "new.csv", "-o", folder / "alarms.csv", "--overwrite")
+    told, text = cli(*command, "--json"), cli(*command)
+    assert told.code == text.code == 0, told.err + text.err
+    facts: dict[str, Any] = json.loads(told.out)
+    return facts, " ".join(text.out.split())
+
+
+def test_coarse_rows_are_told_with_what_to_do(cli: Cli, model: Path, tmp_path: Path) -> None:
+    coarse = make_levels(300, 1).round(2)
+    facts, text = judged(cli, model, coarse, tmp_path)
+    (warning,) = facts["warnings"]
+    assert f"Warning: {warning}" in text
+    assert warning == (
+        "3 columns are rounded more coarsely than in the fit (tank 0: 0.01 against 0.000001, tank "
+        "1: 0.01 against 0.000001, tank 2: 0.01 against 0.000001): what is finer than that will "
+        "look abnormal. Fit again with --noise 0.005."
+    )
+    assert facts["n_alarms"] > 150
+    again = LocalizedDiffusion(score="linear", random_state=0, noise=0.005)
+    again.fit(make_levels(600, 0)).save(tmp_path / "noise.locality")
+    facts, text = judged(cli, tmp_path / "noise.locality", coarse, tmp_path)
+    assert facts["warnings"] == []
+    assert "Warning" not in text
+
+
+def test_steps_of_several_sizes_get_noise_by_column(cli: Cli, model: Path, tmp_path: Path) -> None:
+    coarse = make_levels(300, 1).round({"tank 0": 2, "tank 1": 1})
+    (warning,) = judged(cli, model, coarse, tmp_path)[0]["warnings"]
+    assert warning.startswith("2 columns are rounded")
+    assert warning.endswith("Fit again with --noise tank 0=0.005,tank 1=0.05.")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x,
+        lambda x: x.round(5),  # ten times coarser, and far below what the neighbors tell
+        lambda x: x.round({"pressure": 1, "valve": 0}),  # neither is known so well
+        lambda x: x.round(2)[:4],  # too few values to tell
+        lambda x: x.assign(**{"tank 1": 5.0}),  # stuck
+        lambda x: x[:0],
+    ],
+)
+def test_no_warning_where_it_does_not_matter(
+    cli: Cli, model: Path, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    assert judged(cli, model, change(make_levels(300, 1)), tmp_path)[0]["warnings"] == []
+
+
+def test_equally_coarse_rows_of_fit_and_file_are_as_they_are(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "coarse.locality"
+    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(path)
+    assert judged(cli, path, make_levels(300, 1).round(2), tmp_path)[0]["warnings"] == []
