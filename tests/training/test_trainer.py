@@ -201,7 +201,7 @@ def test_progress_is_told_shard_by_shard() -> None:
 
 
 def test_executors_keep_order_and_errors() -> None:
-    assert list(Inline().map(abs, [-3, 2, -1])) == [3, 2, 1]
+    assert list(Inline().map(abs, [-3, 2, -1])) == [(0, 3), (1, 2), (2, 1)]
     assert isinstance(executor(1), Inline)
     assert isinstance(executor(3), Processes)
     with pytest.raises(OptionError, match="at least 1, found 0"):

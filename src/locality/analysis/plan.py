@@ -7,7 +7,7 @@ one thing that nobody knows before: they cost something between *at least* (none
 most* (all do).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -26,7 +26,7 @@ from locality.local.shard import ShardState
 from locality.training.executors import one_thread
 from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve, choose_radii
-from locality.training.shard import fit_shard, measure
+from locality.training.shard import fit_chosen, measure
 from locality.training.task import ShardTask
 from locality.training.trainer import Trainer
 
@@ -144,7 +144,7 @@ def plan(
         stages: list[tuple[str, float, float | None]] = [
             ("table", piece.table_seconds, actual.get("table")),
             ("graph", piece.graph_seconds, actual.get("graph")),
-            ("closed form", found.linear, _actual_linear(actual)),
+            ("closed form", found.linear, actual.get("closed form")),
         ]
         if has_row_law(piece.domain):
             stages.append(("reference", _REFERENCE * found.linear, actual.get("reference")))
@@ -176,7 +176,7 @@ def _measure(piece: Piece, radius: int | str, n_steps: int | None) -> _Measured:
     def closed_form(task: ShardTask) -> tuple[float, LinearCurve, ShardState]:
         start = perf_counter()
         curve = measure(task)
-        shard = fit_shard(task, choose_radii(curve), curve)
+        shard = fit_chosen(task, choose_radii(curve), curve)
         return perf_counter() - start, curve, shard
 
     n_parts = -(-len(piece.domain.targets) // _SAMPLE)
@@ -204,7 +204,7 @@ def _networks(task: ShardTask, curve: LinearCurve, n_steps: int) -> tuple[float,
     def seconds(steps: int, checks: int) -> float:
         options = TrainingOptions(n_steps=steps, n_checks=checks, trial=0.99, refit=0.0)
         start = perf_counter()
-        fit_shard(replace(task, options=options), choose_radii(curve), curve)
+        fit_chosen(replace(task, options=options), choose_radii(curve), curve)
         return perf_counter() - start
 
     few, more = _STEPS
@@ -216,11 +216,6 @@ def _networks(task: ShardTask, curve: LinearCurve, n_steps: int) -> tuple[float,
     least = start + options.trial * (n_steps * step + options.n_checks * check)
     most = start + n_steps * (1 + options.refit) * step + options.n_checks * check
     return least, most
-
-
-def _actual_linear(actual: Mapping[str, float]) -> float | None:
-    """Measured seconds of the closed form, which a neural fit calls radius."""
-    return actual.get("closed form", actual.get("radius"))
 
 
 def _bytes(shard: ShardState) -> int:

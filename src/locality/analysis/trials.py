@@ -184,10 +184,11 @@ class Trials:
             start = 0 if f == 0 else inside[0] - n_past
             judged = self.z[start : inside[-1] + 1]
             tasks.append(_Task(self.domain, self.z[fold != f], judged, n_past, slots))
-        fitted = []
-        for result in self.executor.map(_fit, tasks):
-            fitted.append(result)
+        found = {}
+        for number, result in self.executor.map(_fit, tasks):
+            found[number] = result
             tick()
+        fitted = [found[number] for number in range(len(tasks))]
         curve, judged_by = fitted[: len(self.parts)], fitted[len(self.parts) :]
         return HeldOut(np.concatenate([part.bands for part in judged_by])), curve
 

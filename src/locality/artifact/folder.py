@@ -18,7 +18,7 @@ from pathlib import Path
 
 from locality.exceptions import DataError, ModelCorrupt, OutputExists
 
-__all__ = ["building", "read_file", "write_file"]
+__all__ = ["building", "flush_names", "read_file", "write_file"]
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def building(path: Path, require_free: Callable[[Path], None]) -> Iterator[Path]
                 require_free(target)
                 os.rename(target, retired)
             os.rename(partial, target)
-            _flush_names(target.parent)
+            flush_names(target.parent)
             done = True
         finally:
             if complete and not done:
@@ -167,11 +167,16 @@ def _delete(retired: Path) -> None:
 def _flush_folders(folder: Path) -> None:
     """Wait until the names in a folder and its folders have reached the disk."""
     for inner, _, _ in os.walk(folder):
-        _flush_names(Path(inner))
+        flush_names(Path(inner))
 
 
-def _flush_names(folder: Path) -> None:
-    """Wait until the names in a folder have reached the disk, where systems know how to."""
+def flush_names(folder: Path) -> None:
+    """Wait until the names in a folder have reached the disk, where systems know how to.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    """
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

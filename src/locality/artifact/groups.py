@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from locality.exceptions import ModelCorrupt
 from locality.noise.levels import BAND_EDGES
 
-__all__ = ["Arrays", "check_groups", "from_bytes", "to_bytes"]
+__all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -132,9 +132,30 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         if name == "reference":
             _check(_REFERENCE, arrays, name)
         elif name != "graph":
-            _check(_SHARD, arrays, name)
-            for failed in _contradictions(arrays, n_nodes):
-                raise ModelCorrupt(f"Group {name!r} contradicts itself: {failed}.")
+            check_shard(arrays, name, n_nodes)
+
+
+def check_shard(arrays: Mapping[str, np.ndarray], name: str, n_nodes: int | None = None) -> None:
+    """Compare the arrays of one shard with what a shard consists of.
+
+    Parameters
+    ----------
+    arrays : mapping
+    name : str
+        Of the group, for messages.
+    n_nodes : int, optional
+        Of the graph, if it is known.
+
+    Raises
+    ------
+    ModelCorrupt
+        Naming the group and the array.
+    """
+    _check(_SHARD, arrays, name)
+    if n_nodes is None:
+        n_nodes = int(arrays["source_node"].max(initial=0)) + 1
+    for failed in _contradictions(arrays, n_nodes):
+        raise ModelCorrupt(f"Group {name!r} contradicts itself: {failed}.")
 
 
 def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:

@@ -308,6 +308,29 @@ class Standardizer:
         found[list(self.marginals)] = True
         return found
 
+    def judged_rows(self, values: FloatArray, seed: int = 0) -> FloatArray:
+        """Components of rows as they are scored, with the stated noise: what normal rows look like.
+
+        Parameters
+        ----------
+        values : float array [n_rows, n_columns]
+        seed : int
+
+        Returns
+        -------
+        float64 array [n_rows, n_modeled]
+        """
+        noisy: list[int] = np.flatnonzero(self.blur[:, 1:].sum(axis=1) > 0).tolist()
+        if noisy:
+            values = np.array(values)
+        for place in noisy:
+            x = values[:, self.modeled[place]]
+            law = self.marginals.get(place)
+            free = ~np.isin(x, law.atoms) if law is not None else np.ones(len(x), dtype=bool)
+            rng = np.random.default_rng([seed, place, 1])
+            x[free] += self.blur[place, 1] * rng.standard_normal(int(free.sum()))
+        return self.standardize(values)
+
     def standardize(self, values: ArrayLike) -> FloatArray:
         """Return the components of rows, in units of their standard deviation.
 

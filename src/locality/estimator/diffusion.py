@@ -11,6 +11,7 @@ Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from locality._typing import FloatArray
+from locality.artifact.ledger import FileLedger
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
 from locality.data.cells import Kind
@@ -32,6 +34,7 @@ from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
 from locality.estimator.persistence import parameters_from, restore_names, settings_of
 from locality.estimator.rows import context_state, read_rows, restore_rows
+from locality.estimator.update import Update, choose_sensors, update_model
 from locality.exceptions import OptionError
 from locality.inference.draw import Drawing
 from locality.noise.levels import band_labels
@@ -82,6 +85,9 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Training steps of the networks.
     n_jobs : int, default 1
         Worker processes, one core each. The result does not depend on it.
+    engine : str, default "auto"
+        Where shards are learned: "inline", "processes" of this machine, "ray" (started here) or
+        "ray:ADDRESS" (a running cluster); "auto": inline for one job, processes for more.
     random_state : int, RandomState or None, default None
         Seed of training, and of sampling where none is given.
 
@@ -135,6 +141,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         edge_level: float = 0.9,
         n_steps: int = 3000,
         n_jobs: int = 1,
+        engine: str = "auto",
         random_state: Any = None,
     ) -> None:
         self.graph = graph
@@ -151,9 +158,17 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.edge_level = edge_level
         self.n_steps = n_steps
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        progress: Progress | None = None,
+        work: str | PathLike[str] | None = None,
+    ) -> Self:
         """Learn the model from a table.
 
         Parameters
@@ -164,6 +179,9 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : ignored
         progress : callable, optional
             Called with (stage, shards done, shards in all).
+        work : path, optional
+            Folder in which finished shards are kept, so that a fit that was interrupted only works
+            on the rest when it is started again.
 
         Returns
         -------
@@ -182,7 +200,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         table = read_rows(self, X, reset=True, min_rows=max(_MIN_ROWS, 2 * (self.lags + 1)))
         parameters, settings = self.get_params(deep=False), settings_of(self)
-        self.model_ = fit_model(table, parameters, settings, progress or _quiet)
+        ledger = None if work is None else FileLedger(Path(work))
+        self.model_ = fit_model(table, parameters, settings, progress or _quiet, ledger)
         self._publish()
         return self
 
@@ -430,6 +449,89 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = read_rows(self, X, reset=False, min_rows=0)
         with one_thread():
             self.model_ = replace(self.model_, reference=calibration(self.model_, table))
+        return self
+
+    def update(
+        self,
+        X: Any,
+        sensors: str | int | Sequence[str] = "drifted",
+        *,
+        mix: Any = None,
+        margin: float | None = 0.01,
+        level: float = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Learn some sensors again from new rows; all others stay the same, bit for bit.
+
+        Networks start from the present ones. The latest 30 % of the new rows are kept back for a
+        gate: unless the sensors that change are no worse on them, with a confidence bound, nothing
+        changes.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time, at least 60.
+        sensors : "drifted", "all", int or list of str, default "drifted"
+            Those whose surprise has risen beyond that of normal rows; all; so many whose surprise
+            has risen most; or those named.
+        mix : frame or array, optional
+            Older rows to be learned from as well; without them the sensors follow the new rows.
+        margin : float or None, default 0.01
+            Nats per component by which the challenger may seem worse; None switches the gate off.
+        level : float, default 0.01
+            Accepted probability that any sensor is called drifted by mistake.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            What was done, with nats before and after, and the sensors that look at one whose scale
+            has changed.
+
+        Examples
+        --------
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X[:500])
+        >>> new = X[500:].copy()
+        >>> new[:, 3] = 2.0 * new[:, 3] + 1.0
+        >>> told = model.update(new)
+        >>> told.accepted, "x3" in told.sensors, told.rescaled
+        (True, True, ('x3',))
+        """
+        check_is_fitted(self)
+        table = read_rows(self, X, reset=False, min_rows=0)
+        older = None if mix is None else read_rows(self, mix, reset=False, min_rows=0)
+        model = self.model_
+        with one_thread():
+            chosen = choose_sensors(model, table, sensors, level)
+            if not len(chosen):
+                return Update.nothing(model, margin)
+            self.model_, told = update_model(
+                model, table, chosen, self.get_params(deep=False), progress or _quiet,
+                mix=older, margin=margin,
+            )  # fmt: skip
+        self._publish()
+        return told
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Fit at first; then let all sensors follow the new rows, starting from what is known.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        y : ignored
+
+        Returns
+        -------
+        self
+            Earlier rows are not kept: pass those that still matter with the new ones, or to
+            ``update`` as ``mix``.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X)
+        self.update(X, "all", margin=None)
         return self
 
     def detect(self, X: Any, *, false_alarms: float = 0.01, by_sensor: bool = False) -> Any:

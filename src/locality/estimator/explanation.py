@@ -284,7 +284,8 @@ def _sensors(
     for j in np.lexsort((np.abs(np.nan_to_num(fixed.residual[:, row])), share))[::-1].tolist():
         at = int(domain.targets[j])
         value = float(table.values[row, column[names[j]]])
-        influences, middle = [], float(fixed.expected[j, row])
+        influences: list[tuple[float, Influence]] = []
+        middle = float(fixed.expected[j, row])
         for back, weights in enumerate(law.weights[: row + 1]):
             start, stop = weights.indptr[j], weights.indptr[j + 1]
             for k, weight in zip(
@@ -293,15 +294,14 @@ def _sensors(
                 z = float(fixed.values[k, row - back])
                 without = units(middle - weight * z, at)
                 found_there = units(z, k)
-                influences.append(
-                    Influence(domain.names[k], back, found_there, float(expected[j]) - without)
-                )
-        influences.sort(key=lambda part: -abs(part.shift))
+                told = Influence(domain.names[k], back, found_there, float(expected[j]) - without)
+                influences.append((abs(weight * z), told))
+        influences.sort(key=lambda part: -part[0])  # of a state the shift is 0 or a step
         result.append(
             SensorFinding(
                 names[j], value, float(expected[j]), float(low[j]), float(high[j]),
                 float(share[j]), float(found.sensor_p_value[row, j]), bool(fixed.wrong[j, row]),
-                tuple(influences[:_MOST_INFLUENCES]),
+                tuple(told for _, told in influences[:_MOST_INFLUENCES]),
             )
         )  # fmt: skip
     return tuple(result)

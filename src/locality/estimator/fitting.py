@@ -23,10 +23,11 @@ from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import executor
 from locality.training.options import TrainingOptions
-from locality.training.trainer import Trainer
+from locality.training.trainer import Ledger, Trainer
 
 __all__ = ["fit_model"]
 
+_LARGE = 1 << 27  # values, of a table that is learned from in single precision
 _DRAWS = 3  # of missing values, side by side
 
 
@@ -35,6 +36,7 @@ def fit_model(
     parameters: Mapping[str, Any],
     settings: dict[str, Any],
     progress: Callable[[str, int, int], None],
+    ledger: Ledger | None = None,
 ) -> Model:
     """Standardize the columns, find or take the graph, train the shards.
 
@@ -47,6 +49,8 @@ def fit_model(
         The same as plain data, to be stored; with the ``seed``.
     progress : callable
         Called with (stage, shards done, shards in all).
+    ledger : Ledger, optional
+        Where finished shards are kept, and looked for.
 
     Raises
     ------
@@ -73,7 +77,8 @@ def fit_model(
                 "has nothing left to be modeled.",
                 remedy=f"Drop {source!r}, or do not give {aside.name!r}.",
             )
-    z = standardizer.training_rows(table.values, settings["seed"])
+    dtype = np.float32 if table.values.size > _LARGE else np.float64
+    z = standardizer.training_rows(table.values, settings["seed"], dtype)
     seconds = {"table": perf_counter() - start}
     start = perf_counter()
     layout = ("graph", "lags", "series", "tied", "given", "n_neighbors", "edge_level")
@@ -98,8 +103,10 @@ def fit_model(
     training = None
     if parameters["score"] == "neural":
         training = TrainingOptions(n_steps=parameters["n_steps"])
-    workers = executor(parameters["n_jobs"])
-    trainer = Trainer(domain, parameters["radius"], training, settings["seed"], workers)
+    workers = executor(parameters["n_jobs"], parameters["engine"])
+    trainer = Trainer(
+        domain, parameters["radius"], training, settings["seed"], workers, ledger=ledger
+    )
     trained = trainer.train(state, progress, observed=observed)
     field = ScoreField(domain, trained.shards)
     versions = {name: version(name) for name in ("locality", "torch", "numpy")}
@@ -119,8 +126,11 @@ def fit_model(
     start = perf_counter()
     reference = None
     if not tied:
-        judged = standardizer.standardize(table.values)
-        reference = cross_fitted(model, z.T, np.where(np.isnan(judged), z, judged).T, parameters)
+        judged = z
+        if standardizer.is_spread.any():
+            judged = standardizer.judged_rows(table.values, settings["seed"])
+            judged = np.where(np.isnan(judged), z, judged)
+        reference = cross_fitted(model, z.T, judged.T, parameters)
     model.seconds["reference"] = perf_counter() - start
     return replace(model, reference=reference)
 

@@ -107,9 +107,12 @@ def _closed_form(
     gaussian = GaussianTable(model.field)
     tick = _ticking(progress, gaussian.n_solutions(n_draws))
     found = gaussian.posterior(rows, n_draws, np.random.default_rng(seed), tick)
-    half = float(norm.ppf(0.5 + 0.5 * level)) * found.deviation
+    deviation = found.deviation
     if model.reference is not None:  # held-out residuals are wider than those of the fit
-        half *= np.maximum(model.reference.residual, 1.0)[:, None]
+        wider = deviation * np.maximum(model.reference.residual, 1.0)[:, None]
+        # but never wider than the column itself: near-copies may have parted for a while
+        deviation = np.minimum(wider, np.maximum(deviation, 1.0))
+    half = float(norm.ppf(0.5 + 0.5 * level)) * deviation
     mean = _restored(model, rows, found.mean, True)
     for j, name, column in _bent(model):
         gaps = np.isnan(rows[model.domain.targets[j]])

@@ -20,6 +20,9 @@ def _whole(low: int) -> Callable[[Any], bool]:
     return lambda v: isinstance(v, int | np.integer) and not isinstance(v, bool) and bool(v >= low)
 
 
+_ENGINES = ("auto", "inline", "processes", "ray")
+
+
 def _is_number(v: Any) -> bool:
     return not isinstance(v, bool) and isinstance(v, Real) and bool(np.isfinite(float(v)))
 
@@ -42,6 +45,10 @@ _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "n_neighbors": (_whole(1), "a whole number ≥ 1"),
     "edge_level": (lambda v: isinstance(v, float) and 0 < v < 1, "a share between 0 and 1"),
     "n_steps": (_whole(20), "a whole number ≥ 20"),
+    "engine": (
+        lambda v: isinstance(v, str) and v.partition(":")[0] in _ENGINES,
+        f"one of {', '.join(_ENGINES)}, or ray:ADDRESS",
+    ),
     "n_jobs": (_whole(1), "a whole number of processes ≥ 1"),
 }
 

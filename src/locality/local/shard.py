@@ -24,6 +24,11 @@ _OF_NETWORKS = (
     "network_unit", "network_radius", "network_noisy", "network_given", "level_range",
     "w1", "w2", "w3", "b3",
 )  # fmt: skip
+_OF_SOURCES = ("source_node", "source_offset", "source_given")
+_OF_COMPONENTS = (
+    "target", "radius", "shrinkage", "n_noisy", "n_given", "held_out", "held_out_error",
+    "held_out_independent", "linear_curve", "neural_curve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +126,34 @@ class ShardState:
     def linear(self) -> "ShardState":
         """The same shard without networks."""
         return replace(self, **{name: getattr(self, name)[:0] for name in _OF_NETWORKS})
+
+    def take(self, components: IntArray) -> "ShardState":
+        """The state of some components, ascending numbers from 0, with the sources they read.
+
+        Parameters
+        ----------
+        components : int array [n_chosen]
+        """
+        n = len(self.source_node)
+        kept = np.isin(self.network_unit, components)
+        of_networks = {name: getattr(self, name)[kept] for name in _OF_NETWORKS}
+        slots = {"noisy": self.noisy[components], "given": self.given[components]}
+        slots |= {name: of_networks[name] for name in ("network_noisy", "network_given")}
+        used = np.unique(np.concatenate([part.ravel() for part in slots.values()]))
+        used = used[used < n]
+        place = np.full(n + 1, len(used))
+        place[used] = np.arange(len(used))
+        of_networks["network_unit"] = np.searchsorted(components, of_networks["network_unit"])
+        sources = {name: getattr(self, name)[used] for name in _OF_SOURCES}
+        per_component = {name: getattr(self, name)[components] for name in _OF_COMPONENTS}
+        return replace(
+            self,
+            **per_component,
+            **sources,
+            **(of_networks | {name: place[part] for name, part in slots.items()}),
+            covariance=self.covariance[np.ix_(used, used)],
+            trained_inside=self.trained_inside[:, used],
+        )
 
     @property
     def has_network(self) -> BoolArray:

@@ -1,10 +1,13 @@
 """Executors: where shards are worked on.
 
-One method, ``map``, and implementations that differ only in where they run. Whatever the executor,
-every shard is computed with one thread, so its bits do not depend on the number of workers.
+One method, ``map``, and implementations that differ only in where they run: in this process, in
+worker processes, on a Ray cluster. Items are taken one by one as workers become free, so that not
+all of them are in memory at once, and results come as they are ready, with the number of their
+item. Whatever the executor, every shard is computed with one thread, so its bits do not depend on
+the number of workers or their order.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Protocol, TypeVar
@@ -15,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from locality.exceptions import OptionError
 
-__all__ = ["Executor", "Inline", "Processes", "executor", "one_thread"]
+__all__ = ["Executor", "Inline", "Processes", "alone", "executor", "one_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,19 +27,19 @@ R = TypeVar("R")
 class Executor(Protocol):
     """Runs a function on every item."""
 
-    def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """Results in the order of the items, as they become available."""
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
+        """Number of the item and result, as they become available."""
 
 
 class Inline:
     """In this process, one after the other."""
 
-    def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """Results in the order of the items."""
-        for item in items:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
+        """Number of the item and result, in order."""
+        for number, item in enumerate(items):
             with one_thread():
                 result = function(item)
-            yield result
+            yield number, result
 
 
 class Processes:
@@ -51,23 +54,48 @@ class Processes:
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
 
-    def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """Results in the order of the items."""
-        parallel = joblib.Parallel(n_jobs=self.n_workers, return_as="generator", max_nbytes="1M")
-        yield from parallel(joblib.delayed(_alone)(function, item) for item in items)
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
+        """Number of the item and result, as they become available."""
+        parallel = joblib.Parallel(
+            n_jobs=self.n_workers,
+            return_as="generator_unordered",
+            pre_dispatch="2*n_jobs",
+            batch_size=1,
+            max_nbytes="1M",
+        )
+        work = (joblib.delayed(alone)(function, number, item) for number, item in enumerate(items))
+        yield from parallel(work)
 
 
-def executor(n_workers: int) -> Executor:
-    """Inline for one worker, processes for more.
+def executor(n_workers: int, engine: str = "auto") -> Executor:
+    """The executor of this name.
+
+    Parameters
+    ----------
+    n_workers : int
+    engine : str, default "auto"
+        "inline", "processes", "ray" (a cluster on this machine), "ray:ADDRESS" (a running one), or
+        "auto": inline for one worker, processes for more.
 
     Raises
     ------
     OptionError
-        If n_workers is below 1.
+        If n_workers is below 1, the name is unknown, or Ray is not installed.
     """
     if n_workers < 1:
         raise OptionError(f"The number of workers must be at least 1, found {n_workers}.")
-    return Inline() if n_workers == 1 else Processes(n_workers)
+    name, _, address = engine.partition(":")
+    if name == "ray":
+        from locality.training.ray_cluster import RayCluster
+
+        return RayCluster(n_workers, address or None)
+    if engine not in ("auto", "inline", "processes"):
+        raise OptionError(
+            f"engine must be auto, inline, processes, ray or ray:ADDRESS, found {engine!r}."
+        )
+    if engine == "inline" or (engine == "auto" and n_workers == 1):
+        return Inline()
+    return Processes(n_workers)
 
 
 @contextmanager
@@ -88,6 +116,15 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _alone(function: Callable[[T], R], item: T) -> R:
+def alone(function: Callable[[T], R], number: int, item: T) -> tuple[int, R]:
+    """The result of one item, computed with one thread.
+
+    Parameters
+    ----------
+    function : callable
+    number : int
+        Of the item.
+    item : object
+    """
     with one_thread():
-        return function(item)
+        return number, function(item)

@@ -15,9 +15,12 @@ from locality.local.denoiser import NetworkInputs
 from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
-from locality.local.patches import Patches
+from locality.local.patches import Patches, Sources
+from locality.local.shard import ShardState
 from locality.noise.levels import training_levels
+from locality.noise.streams import stream
 from locality.training.engine import Engine, Examples
+from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve
 from locality.training.selection import best_units, worthwhile
 from locality.training.task import ShardExamples, ShardTask
@@ -68,6 +71,7 @@ def radii_to_try(curve: LinearCurve) -> BoolArray:
     total = curve.nats.sum(axis=2)
     near = total <= total.min(axis=1, keepdims=True) + _NEAR_NATS
     near[:, 1:] &= np.diff(curve.n_slots, axis=1) > 0  # or it would be the same network again
+    near[:, curve.n_measured :] = False
     return np.asarray(near & (near.cumsum(axis=1) <= _MAX_TRIED))
 
 
@@ -103,7 +107,10 @@ def learn(
     patches = _patches(examples, closed_form.patches, radii[index], target)
     forms = closed_form.in_classes(torch.from_numpy(classes)).take(torch.from_numpy(target))
     inputs = _network_inputs(patches, forms, examples.inside[classes])
-    engine = Engine(rows, inputs, forms, options, task.key)
+    start = None
+    if task.warm is not None:
+        start = _warm(task.warm, examples, inputs, target, options, task.key)
+    engine = Engine(rows, inputs, forms, options, task.key, start)
     free = ~_held(task, examples)[target]
 
     def surviving(gain: FloatArray, error: FloatArray, n_errors: float = _PROMISING) -> IntArray:
@@ -134,6 +141,41 @@ def learn(
     if options.refit and len(steady):
         _refit(task, rows, learned, forms.take(rows_of_unit), torch.from_numpy(steady))
     return learned
+
+
+def _warm(
+    warm: ShardState,
+    examples: ShardExamples,
+    inputs: NetworkInputs,
+    target: IntArray,
+    options: TrainingOptions,
+    key: tuple[int, ...],
+) -> LocalNetworks:
+    """Networks that start from present ones where those see just the same slots."""
+    networks = LocalNetworks.initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
+    shape = networks.weights["w1"].shape[1:]
+    if warm.w1.shape[1:] != shape or warm.w2.shape[1:] != networks.weights["w2"].shape[1:]:
+        return networks
+
+    def slots(sources: Sources, patches: Patches, unit: int) -> list[np.ndarray]:
+        found = []
+        for part in (patches.noisy[unit], patches.given[unit]):
+            real = part < sources.n_sources
+            read = np.column_stack([sources.node, sources.offset])[part[real]]
+            found += [np.flatnonzero(real), read]
+        return found
+
+    node = examples.patches[min(examples.patches)].center
+    own = examples.sources.node[node]
+    seen = Patches(warm.network_noisy, warm.network_given, len(warm.source_node))
+    for old, component in enumerate(warm.network_unit):
+        wanted = slots(warm.sources, seen, old)
+        for unit in np.flatnonzero(own[target] == warm.target[component]):
+            now = slots(examples.sources, inputs.patches, int(unit))
+            if all(np.array_equal(a, b) for a, b in zip(wanted, now, strict=True)):
+                for name in LocalNetworks.names:
+                    networks.weights[name][unit] = torch.as_tensor(getattr(warm, name)[old])
+    return networks
 
 
 def _refit(

@@ -8,7 +8,7 @@ others and the mean surprise on this one are closed forms. The same cross-valida
 shrinkage of each neighborhood.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from locality.local.patches import Patches
 
 __all__ = ["LinearCurve", "choose_radii", "linear_curve"]
 
-_MANY_SLOTS = 48
 _LEAST_GAIN = 0.002  # nats per component, in all bands together
 _POOLING = 1.0  # weight of the shard's median beside a component's own held-out nats
 SHRINKAGES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
@@ -41,6 +40,8 @@ class LinearCurve:
         Size of the neighborhood.
     independent : float array [n_units]
         Held-out nats of a Gaussian that sees its own component alone.
+    n_measured : int
+        Radii that were measured, the smallest ones; at the others the curve goes on level.
     """
 
     radii: IntArray
@@ -48,6 +49,29 @@ class LinearCurve:
     shrinkage: FloatArray
     n_slots: IntArray
     independent: FloatArray
+    n_measured: int
+
+    def widened(self, radii: IntArray, n_slots: IntArray) -> "LinearCurve":
+        """The curve continued level to further radii.
+
+        Parameters
+        ----------
+        radii : int array [n_radii]
+            Beginning with those of the curve.
+        n_slots : int array [n_units, n_radii]
+        """
+        more = [(0, 0), (0, len(radii) - len(self.radii)), (0, 0)]
+        nats, shrinkage = (np.pad(v, more, mode="edge") for v in (self.nats, self.shrinkage))
+        return replace(self, radii=radii, nats=nats, shrinkage=shrinkage, n_slots=n_slots)
+
+    @property
+    def still_falls(self) -> bool:
+        """Whether the last radius gained something over all before it."""
+        if self.n_measured < 2:
+            return True
+        last = self.n_measured - 1
+        gain = np.maximum(self.nats[:, :last].min(axis=1) - self.nats[:, last], 0.0).sum(axis=1)
+        return bool(gain.mean() > _LEAST_GAIN)
 
     def chosen(self, choice: IntArray, values: FloatArray) -> FloatArray:
         """Of an array [n_units, n_radii, n_bands] what was chosen [n_units, n_bands]."""
@@ -65,13 +89,8 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         By radius; the units are the same components in the same order.
     """
     radii = np.array(sorted(patches))
-    nats: list[FloatArray] = []
-    shrinkage: list[FloatArray] = []
+    nats, shrinkage = [], []
     for radius in radii.tolist():
-        if len(nats) > 1 and not worth_widening(nats, patches[radius]):
-            nats.append(nats[-1])
-            shrinkage.append(shrinkage[-1])
-            continue
         mean = _held_out(moments, patches[radius])
         best = _pooled(mean, units=2, candidates=0).argmin(axis=0)
         nats.append(np.take_along_axis(mean, best[None], axis=0)[0].T)
@@ -84,27 +103,8 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         np.stack(shrinkage, 1),
         np.stack([sum(patches[radius].n_present) for radius in radii.tolist()], 1),
         _held_out(moments, alone, (0.0,))[0].sum(axis=0),
+        len(radii),
     )
-
-
-def worth_widening(nats: list[FloatArray], wider: Patches) -> bool:
-    """Whether a further radius is worth its measurement.
-
-    Costs grow with the third power of the neighborhood. Beyond 48 slots a radius is measured only
-    if the last one has gained something; where it is not, the curve goes on level, so that the
-    smaller radius is chosen.
-
-    Parameters
-    ----------
-    nats : list of float arrays [n_units, n_bands]
-        At the radii so far, at least two.
-    wider : Patches
-    """
-    if np.median(sum(wider.n_present)) <= _MANY_SLOTS:
-        return True
-    before = np.minimum.reduce(nats[:-1])
-    gain = np.maximum(before - nats[-1], 0.0).sum(axis=1)
-    return bool(gain.mean() > _LEAST_GAIN)
 
 
 def choose_radii(curve: LinearCurve) -> IntArray:

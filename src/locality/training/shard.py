@@ -1,7 +1,10 @@
-"""The work on one shard: from a task to a trained shard state.
+"""The work on one shard: from a task to a trained shard state, without side effects.
 
-The functions have no side effects: ``measure`` gives the linear curve over radii, ``fit_linear``
-the linear model, and ``fit_shard`` the final state with networks.
+``fit_shard`` does it all; ``measure`` (the linear curve over radii) and ``fit_chosen`` (the state
+at radii chosen from it) are its parts, for those who want to time them.
+
+Costs grow with the third power of a neighborhood. So radii with up to 48 slots are measured first,
+and one more; the wider ones only if that one still gained.
 """
 
 from dataclasses import replace
@@ -18,23 +21,23 @@ from locality.training.networks import learn, radii_to_try
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
 from locality.training.task import ShardExamples, ShardTask
 
-__all__ = ["fit_linear", "fit_shard", "measure"]
+__all__ = ["fit_chosen", "fit_shard", "measure"]
+
+_MANY_SLOTS = 48
+
+
+def fit_shard(task: ShardTask) -> ShardState:
+    """Measure the curve, and fit the closed form and any networks at the radii it chooses."""
+    examples, curve = _measured(task)
+    return _fit(task, examples, choose_radii(curve), curve)
 
 
 def measure(task: ShardTask) -> LinearCurve:
-    """Held-out nats of the linear model at every radius of the task."""
-    examples = ShardExamples.of(task)
-    return linear_curve(examples.moments, examples.patches)
+    """Held-out nats of the linear model at the radii of the task."""
+    return _measured(task)[1]
 
 
-def fit_linear(task: ShardTask) -> ShardState:
-    """Measure the curve and fit the closed form at the radii it chooses."""
-    examples = ShardExamples.of(task)
-    curve = linear_curve(examples.moments, examples.patches)
-    return _fit(replace(task, options=None), examples, choose_radii(curve), curve)
-
-
-def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardState:
+def fit_chosen(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardState:
     """Fit the closed form and, if options are given, networks.
 
     Parameters
@@ -46,6 +49,23 @@ def fit_shard(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSta
         From ``measure``.
     """
     return _fit(task, ShardExamples.of(task), choice, curve)
+
+
+def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
+    """Examples at the widest radius that was measured, and the curve."""
+    sizes = {radius: stencils.sizes for radius, stencils in sorted(task.stencils.items())}
+    few = sum(bool(np.median(size) <= _MANY_SLOTS) for size in sizes.values())
+    narrow = list(sizes)[: max(2, few + 1)]
+    examples = ShardExamples.of(
+        replace(task, stencils={radius: task.stencils[radius] for radius in narrow})
+    )
+    curve = linear_curve(examples.moments, examples.patches)
+    if len(narrow) == len(sizes):
+        return examples, curve
+    if curve.still_falls:
+        examples = ShardExamples.of(task)
+        return examples, linear_curve(examples.moments, examples.patches)
+    return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 
 def _fit(

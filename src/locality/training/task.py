@@ -4,7 +4,9 @@ A task carries the standardized values of the nodes it reads and nothing else, s
 computed anywhere.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from locality.domain.domain import Domain
 from locality.domain.stencils import Stencils
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
+from locality.local.shard import ShardState
 from locality.training.options import TrainingOptions
 
 __all__ = ["ShardExamples", "ShardTask"]
@@ -43,6 +46,8 @@ class ShardTask:
     observed : bool array [n_halo, *extent, n_samples], optional
         False where a value is a draw in place of a missing one: networks see it as a neighbor, and
         do not learn to predict it.
+    warm : ShardState, optional
+        Present state of the same components: networks that see the same slots start from it.
     """
 
     key: tuple[int, ...]
@@ -54,6 +59,33 @@ class ShardTask:
     n_folds: int
     options: TrainingOptions | None
     observed: BoolArray | None = None
+    warm: ShardState | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that the result depends on, the software included."""
+        found = hashlib.sha256()
+
+        def add(name: str, array: np.ndarray) -> None:
+            whole = np.ascontiguousarray(array)
+            found.update(f"{name} {whole.dtype} {whole.shape}".encode())
+            found.update(whole.data)
+
+        options = None if self.options is None else self.options.model_dump_json()
+        made_with = [version(name) for name in ("locality", "torch", "numpy")]
+        found.update(repr((self.key, self.domain.axes, self.n_folds, options, made_with)).encode())
+        add("halo", self.halo)
+        add("values", self.values)
+        add("folds", self.fold_of_row)
+        if self.observed is not None:
+            add("observed", self.observed)
+        for radius, stencils in self.stencils.items():
+            for name in ("target", "indptr", "node", "offset", "role"):
+                add(f"{radius} {name}", getattr(stencils, name))
+        if self.warm is not None:
+            for name, array in self.warm.arrays().items():
+                add(f"warm {name}", array)
+        return found.hexdigest()
 
     @property
     def is_series(self) -> bool:

@@ -1,12 +1,13 @@
 """The trainer: a domain and its values in, trained shards out.
 
-The graph is cut into shards; each is a task of its own. With ``radius="auto"`` the shards are
-first measured (the linear curve over all radii), then fitted at the radii their curves choose.
+The graph is cut into shards; each is a task of its own, made when a worker is free for it. What is
+finished goes to a ledger, so that a fit that was interrupted only works on the rest.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
@@ -19,11 +20,10 @@ from locality.exceptions import OptionError
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.options import TrainingOptions
-from locality.training.radius import LinearCurve, choose_radii
-from locality.training.shard import fit_linear, fit_shard, measure
+from locality.training.shard import fit_shard
 from locality.training.task import ShardTask
 
-__all__ = ["Trained", "Trainer"]
+__all__ = ["Ledger", "Trained", "Trainer"]
 
 _SHARD_SIZE = 32
 _MAX_SLOTS = 160
@@ -45,6 +45,16 @@ class Trained:
     seconds: dict[str, float]
 
 
+class Ledger(Protocol):
+    """Finished shards by the digest of their task; it outlives the process."""
+
+    def get(self, key: str) -> ShardState | None:
+        """The shard of a task, if it was finished before."""
+
+    def put(self, key: str, shard: ShardState) -> None:
+        """Keep a finished shard."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trainer:
     """How a domain is trained.
@@ -57,11 +67,13 @@ class Trainer:
         None for the linear model.
     seed : int
     executor : Executor
-        Of the networks; closed forms are always fitted in this process.
+        Where shards are worked on.
     shard_size : int
         Components of a shard.
     max_slots : int
         Of the largest neighborhood.
+    ledger : Ledger, optional
+        Where finished shards are kept, and looked for before they are worked on.
     """
 
     domain: Domain
@@ -71,6 +83,7 @@ class Trainer:
     executor: Executor = field(default_factory=Inline)
     shard_size: int = _SHARD_SIZE
     max_slots: int = _MAX_SLOTS
+    ledger: Ledger | None = None
 
     def train(
         self,
@@ -78,46 +91,70 @@ class Trainer:
         progress: Callable[[str, int, int], None] = lambda *_: None,
         only: Sequence[int] | None = None,
         observed: BoolArray | None = None,
+        cut: Sequence[IntArray] | None = None,
+        warm: Sequence[ShardState | None] | None = None,
     ) -> Trained:
         """Train all shards, or some.
 
         Parameters
         ----------
         values : float64 array [n_nodes, *extent, n_samples]
-            Standardized and complete.
+            Standardized and complete; large ones may be float32.
         progress : callable
             Called with (stage, shards done, shards in all).
         only : sequence of int, optional
             Numbers of the shards to train; they do not depend on the others.
         observed : bool array, optional
             Shaped like ``values``; False where a value is a draw in place of a missing one.
+        cut : sequence of int arrays, optional
+            Targets of each shard, instead of a partition of all targets.
+        warm : sequence of ShardState or None, optional
+            Present state of each shard of the cut, for networks to start from.
         """
-        seconds = {}
         start = perf_counter()
-        tasks = self.tasks(values, only, observed)
-        seconds["neighborhoods"] = perf_counter() - start
-        if self.options is None:
-            start = perf_counter()
-            shards = []
-            for shard in Inline().map(fit_linear, tasks):
-                shards.append(shard)
-                progress("closed form", len(shards), len(tasks))
-            seconds["closed form"] = perf_counter() - start
-            return Trained(tuple(shards), seconds)
+        shards = self.cut() if cut is None else list(cut)
+        numbers = list(range(len(shards)) if only is None else only)
+        stencils = self.candidate_radii(int(np.prod(values.shape[1:], dtype=np.int64)))
+        seconds = {"neighborhoods": perf_counter() - start}
         start = perf_counter()
-        curves = []
-        for curve in Inline().map(measure, tasks):
-            curves.append(curve)
-            progress("radius", len(curves), len(tasks))
-        seconds["radius"] = perf_counter() - start
-        start = perf_counter()
-        work = [(task, choose_radii(c), c) for task, c in zip(tasks, curves, strict=True)]
-        shards = []
-        for shard in self.executor.map(_fit, work):
-            shards.append(shard)
-            progress("networks", len(shards), len(tasks))
-        seconds["networks"] = perf_counter() - start
-        return Trained(tuple(shards), seconds)
+        stage = "closed form" if self.options is None else "networks"
+        done: dict[int, ShardState] = {}
+        asked: list[tuple[int, str]] = []
+
+        def finished(number: int, shard: ShardState) -> None:
+            done[number] = shard
+            progress(stage, len(done), len(numbers))
+
+        def tasks() -> Iterator[ShardTask]:
+            for number in numbers:
+                nodes = shards[number]
+                task = self._task(number, nodes, stencils, values, observed)
+                if warm is not None:
+                    task = replace(task, warm=warm[number])
+                key = ""
+                if self.ledger is not None:
+                    key = task.digest
+                    known = self.ledger.get(key)
+                    if known is not None:
+                        finished(number, known)
+                        continue
+                asked.append((number, key))
+                yield task
+
+        for order, shard in self.executor.map(fit_shard, tasks()):
+            number, key = asked[order]
+            if self.ledger is not None:
+                self.ledger.put(key, shard)
+            finished(number, shard)
+        seconds[stage] = perf_counter() - start
+        return Trained(tuple(done[number] for number in numbers), seconds)
+
+    def cut(self) -> list[IntArray]:
+        """Targets of every shard."""
+        targets = self.domain.targets
+        n_shards = -(-len(targets) // self.shard_size)
+        size = -(-len(targets) // n_shards)
+        return list(partition(self.domain.graph, size, _order(self.domain)).shards)
 
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
@@ -169,35 +206,34 @@ class Trainer:
         observed: BoolArray | None = None,
     ) -> list[ShardTask]:
         """The work, one task per shard; parameters as in ``train``."""
+        stencils = self.candidate_radii(int(np.prod(values.shape[1:], dtype=np.int64)))
+        cut = self.cut()
+        numbers = range(len(cut)) if only is None else only
+        return [self._task(number, cut[number], stencils, values, observed) for number in numbers]
+
+    def _task(
+        self,
+        number: int,
+        nodes: IntArray,
+        stencils: dict[int, Stencils],
+        values: FloatArray,
+        observed: BoolArray | None,
+    ) -> ShardTask:
         series = any(axis.is_series for axis in self.domain.axes)
         n_rows = values.shape[1] if series else values.shape[-1]
-        n_examples = int(np.prod(values.shape[1:], dtype=np.int64))
-        stencils = self.candidate_radii(n_examples)
-        targets = self.domain.targets
-        n_shards = -(-len(targets) // self.shard_size)
-        order = _order(self.domain)
-        cut = partition(self.domain.graph, -(-len(targets) // n_shards), order)
-        folds = fold_of_row(n_rows)
-        tasks = []
-        for number, nodes in enumerate(cut.shards):
-            if only is not None and number not in only:
-                continue
-            mine = {radius: s.select(nodes) for radius, s in stencils.items()}
-            halo = np.unique(mine[max(mine)].node)
-            tasks.append(
-                ShardTask(
-                    (self.seed, number),
-                    self.domain,
-                    halo,
-                    values[halo],
-                    mine,
-                    folds,
-                    N_FOLDS,
-                    self.options,
-                    None if observed is None else observed[halo],
-                )
-            )
-        return tasks
+        mine = {radius: s.select(nodes) for radius, s in stencils.items()}
+        halo = np.unique(mine[max(mine)].node)
+        return ShardTask(
+            (self.seed, number),
+            self.domain,
+            halo,
+            values[halo],
+            mine,
+            fold_of_row(n_rows),
+            N_FOLDS,
+            self.options,
+            None if observed is None else observed[halo],
+        )
 
 
 def _order(domain: Domain) -> IntArray:
@@ -205,7 +241,3 @@ def _order(domain: Domain) -> IntArray:
     whole = partition(domain.graph, 1)
     order = np.concatenate(whole.shards)
     return order[~np.isin(order, domain.context)]
-
-
-def _fit(work: tuple[ShardTask, IntArray, LinearCurve]) -> ShardState:
-    return fit_shard(*work)

@@ -166,9 +166,9 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "poc_rows": (
         "Drawn rows fall short in: {names}. More rows help if few were available; columns that "
-        "hold their value, have few values or bounds are drawn as plain real numbers.",
-        "生成した行が及ばない点: {names}。行が少なければ増やすことが有効です。値を保持する列、値の"
-        "種類が少ない列、範囲が限られた列は単なる実数として生成されます。",
+        "hold their value are drawn as if they moved all the time.",
+        "生成した行が及ばない点: {names}。行が少なければ増やすことが有効です。値を保持する列は、"
+        "絶えず動く列として生成されます。",
     ),
     "poc_drift": (
         "The rows kept back differ from those before (a classifier tells them apart with an area "

@@ -1,0 +1,92 @@
+"""The ledger: finished shards of a fit under way, one file each, named by the digest of their task.
+
+A file is complete or not there: it is written beside its place, flushed, and then takes its name.
+What is damaged is worked on again. The fit itself is done by whoever reads the ledger; equal tasks
+have equal results, so it never matters who wrote an entry.
+"""
+
+import contextlib
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from locality.artifact.folder import flush_names, write_file
+from locality.artifact.groups import check_shard, from_bytes, to_bytes
+from locality.exceptions import DataError, ModelCorrupt
+from locality.local.shard import ShardState
+
+__all__ = ["FileLedger"]
+
+_LOG = "log.txt"
+
+
+class FileLedger:
+    """Finished shards in a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made if it is not there.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def get(self, key: str) -> ShardState | None:
+        """The shard of a task, None if it was not finished or its file is damaged."""
+        file = self.folder / f"{key}.safetensors"
+        try:
+            arrays = from_bytes(file.read_bytes())
+            check_shard(arrays, file.name)
+        except (OSError, ModelCorrupt):
+            return None
+        return ShardState(**arrays)
+
+    def put(self, key: str, shard: ShardState) -> None:
+        """Keep a finished shard.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written to, or the disk is full.
+        """
+        partial = self.folder / f".{secrets.token_hex(8)}.part"
+        try:
+            write_file(partial, to_bytes(shard.arrays()))
+            os.replace(partial, self.folder / f"{key}.safetensors")
+            flush_names(self.folder)
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            nats = float(np.mean(shard.held_out))
+            with open(self.folder / _LOG, "a", encoding="utf-8") as log:
+                log.write(
+                    f"{now} {key[:12]}: {len(shard.target)} components, {nats:.4f} nats each, "
+                    f"{len(shard.network_unit)} networks\n"
+                )
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        """Number of finished shards."""
+        return sum(1 for _ in self.folder.glob("*.safetensors"))
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder} cannot be written: {error.strerror or error}.",
+        remedy="Check that it may be written to and has space.",
+    )

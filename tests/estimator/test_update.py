@@ -1,0 +1,164 @@
+"""Partial retraining: only what was chosen changes, the gate holds, and little is lost."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from locality import LocalizedDiffusion
+from locality.artifact.groups import to_bytes
+from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.exceptions import DataError, OptionError
+from locality.local.shard import ShardState
+
+
+def _hash(shard: ShardState) -> str:
+    return hashlib.sha256(to_bytes(shard.arrays())).hexdigest()
+
+
+def _chain(n_rows: int, seed: int, d: int = 70) -> np.ndarray:
+    return OrnsteinUhlenbeckChain(d, correlation=0.8).sample(n_rows, random_state=seed)
+
+
+@pytest.fixture
+def fitted() -> LocalizedDiffusion:
+    return LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(800, 0))
+
+
+def test_other_shards_keep_their_bits_and_answers(fitted: LocalizedDiffusion) -> None:
+    before = fitted.model_.shards
+    assert len(before) == 3
+    old = fitted.surprise(_chain(50, 5))
+    told = fitted.update(_chain(400, 1), ["x0", "x1", "x5"])
+    assert told.accepted
+    assert told.sensors == ("x0", "x1", "x5")
+    after = fitted.model_.shards
+    untouched = [s for s in before if not np.isin(s.target, [0, 1, 5]).any()]
+    assert {_hash(s) for s in untouched} <= {_hash(s) for s in after}
+    assert len(untouched) >= 1
+    # what stayed in a shard that was cut answers as before, too
+    new = fitted.surprise(_chain(50, 5))
+    same = np.setdiff1d(np.arange(70), [0, 1, 5])
+    np.testing.assert_allclose(new[:, same], old[:, same], rtol=1e-9, atol=1e-9)
+    assert np.abs(new[:, [0, 1, 5]] - old[:, [0, 1, 5]]).max() > 1e-4
+    owned = np.sort(np.concatenate([s.target for s in after]))
+    np.testing.assert_array_equal(owned, np.arange(70))
+
+
+def test_a_part_of_a_shard_is_the_shard_there(fitted: LocalizedDiffusion) -> None:
+    shard = fitted.model_.shards[0]
+    part = shard.take(np.array([0, 3, 4]))
+    np.testing.assert_array_equal(part.target, shard.target[[0, 3, 4]])
+    assert len(part.source_node) < len(shard.source_node)
+    inside = np.ones((1, len(part.source_node)), dtype=bool)
+    whole = np.ones((1, len(shard.source_node)), dtype=bool)
+    np.testing.assert_allclose(
+        part.closed_form(inside).conditional_scale,
+        shard.closed_form(whole).conditional_scale[[0, 3, 4]],
+        rtol=1e-12,
+    )
+
+
+def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) -> None:
+    new = _chain(700, 2)
+    new[:, 10] = 3.0 * new[:, 10] + 4.0
+    told = fitted.update(new)
+    assert told.accepted
+    assert set(told.sensors) <= {"x9", "x10", "x11"}
+    assert "x10" in told.sensors
+    assert told.rescaled == ("x10",)
+    assert {"x9", "x11"} <= {*told.affected, *told.sensors}
+    assert told.challenger < told.champion - 0.5
+    later = _chain(300, 3)
+    later[:, 10] = 3.0 * later[:, 10] + 4.0
+    assert fitted.detect(later)[:, 0].mean() < 0.05  # and alarms are those of now
+
+
+def test_nothing_is_done_where_nothing_drifted(fitted: LocalizedDiffusion) -> None:
+    model = fitted.model_
+    told = fitted.update(_chain(600, 4))
+    assert not told.accepted
+    assert told.sensors == ()
+    assert told.to_dict()["champion"] is None
+    assert fitted.model_ is model
+
+
+def test_the_gate_refuses_a_worse_challenger(fitted: LocalizedDiffusion) -> None:
+    """Rows of which those learned from are broken, and those kept back are not."""
+    new = _chain(400, 6)
+    broken = new.copy()
+    rng = np.random.default_rng(0)
+    broken[:280, :3] = rng.normal(size=(280, 3))
+    model = fitted.model_
+    told = fitted.update(broken, ["x0", "x1", "x2"])
+    assert not told.accepted
+    assert told.bound > told.margin
+    assert fitted.model_ is model
+    assert fitted.update(broken, ["x0", "x1", "x2"], margin=None).accepted
+
+
+def test_an_update_ends_near_a_full_fit() -> None:
+    """5 % of the sensors changed: within 0.01 nats per component of fitting all again."""
+    new, later = _chain(1_000, 7), _chain(1_000, 8)
+    changed = [3, 20, 45, 60]
+    for rows, seed in ((new, 0), (later, 1)):
+        noise = np.random.default_rng(seed).normal(size=(1_000, 4))
+        rows[:, changed] = 0.5 * rows[:, changed] + 0.5 * noise
+    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(1_000, 0))
+    near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
+    told = model.update(new, [f"x{j}" for j in near])
+    assert told.accepted
+    full = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(new)
+    gap = model.surprise(later).mean() - full.surprise(later).mean()
+    assert gap < 0.01
+
+
+def test_networks_start_from_the_present_ones() -> None:
+    law = DoubleWellChain(6)
+    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=600, random_state=0)
+    model.fit(law.sample(2_000, 0))
+    assert model.model_.has_networks
+    later = law.sample(1_500, 2)
+    new = law.sample(700, 1)
+    before = model.surprise(later)[:, 2:4].mean()
+    told = model.update(new, ["x2", "x3"])
+    assert not told.accepted  # 490 rows know less than 2,000, and the gate sees it
+    model.update(new, ["x2", "x3"], margin=None)
+    assert model.model_.has_networks
+    anew = LocalizedDiffusion(graph="chain", radius=1, n_steps=600, random_state=0).fit(new[:490])
+    warm, cold = (m.surprise(later)[:, 2:4].mean() for m in (model, anew))
+    assert before < warm < cold - 0.005
+
+
+def test_gaps_and_older_rows_are_taken(fitted: LocalizedDiffusion) -> None:
+    new = _chain(300, 9)
+    new[np.random.default_rng(0).random(new.shape) < 0.1] = np.nan
+    told = fitted.update(new, ["x7"], mix=_chain(400, 0))
+    assert told.n_rows == 210 + 400
+    assert np.isfinite(fitted.surprise(_chain(20, 1))).all()
+
+
+def test_partial_fit_follows() -> None:
+    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
+    model.partial_fit(_chain(400, 0, d=6))
+    moved = _chain(400, 1, d=6) + 5.0
+    before = model.score_samples(moved[300:]).mean()
+    model.partial_fit(moved[:300])
+    assert model.score_samples(moved[300:]).mean() > before + 10
+
+
+def test_refusals(fitted: LocalizedDiffusion) -> None:
+    rows = _chain(100, 1)
+    with pytest.raises(DataError, match="'y'"):
+        fitted.update(rows, ["y"])
+    with pytest.raises(OptionError, match="drifted"):
+        fitted.update(rows, "worst")
+    with pytest.raises(OptionError, match="1 to 70"):
+        fitted.update(rows, 71)
+    with pytest.raises(DataError, match="60"):
+        fitted.update(rows[:20], ["x1"])
+    frame = pd.DataFrame(_chain(300, 0, d=3), columns=["a", "b", "c"])
+    lattice = LocalizedDiffusion(graph="chain", tied=True, score="linear", random_state=0)
+    with pytest.raises(OptionError):
+        lattice.fit(frame).update(frame, ["a"])
