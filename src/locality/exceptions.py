@@ -88,5 +88,9 @@ class OutputExists(LocalityError):  # noqa: N818 - named after the state it repo
     """A result would overwrite something that is already there."""
 
 
+class VersionConflict(LocalityError):  # noqa: N818 - named after the state it reports
+    """A model has got another version since it was read, or is being written by somebody else."""
+
+
 class NotFitted(LocalityError):  # noqa: N818 - named after the state it reports
     """A fitted quantity was asked for before fitting."""

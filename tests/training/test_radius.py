@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from locality.data.folds import N_FOLDS, fold_of_row
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.local.gaussian import LocalGaussian, present_slots
@@ -15,7 +16,6 @@ from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import BAND_EDGES
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
-from locality.data.folds import N_FOLDS, fold_of_row
 
 D = 40
 CHAIN = Domain(DependencyGraph.chain(D), tuple(f"x{k}" for k in range(D)))

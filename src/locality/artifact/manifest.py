@@ -25,8 +25,8 @@ REMEDY = "Restore the folder from a copy, or fit the model again."
 MAX_BLOB_BYTES = 4 * 2**30
 """Larger blobs are neither written nor read."""
 
-_SCHEMA_VERSION = 1
-_READS = (1,)
+_SCHEMA_VERSION = 2
+_READS = (1, 2)  # 1: without versions
 _MAX_BLOBS = 100_000
 
 
@@ -67,6 +67,12 @@ class Manifest(BaseModel):
     description : dict
         All of the model but its arrays, as JSON.
     blobs : tuple of Blob
+    version : int
+        Number of the version of the model.
+    parent : int or None
+        The version it was made from.
+    change : dict
+        What was done to the parent, as JSON.
 
     Examples
     --------
@@ -82,9 +88,19 @@ class Manifest(BaseModel):
     created: StrictStr = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
     description: dict[str, Any]
     blobs: tuple[Blob, ...] = Field(max_length=_MAX_BLOBS)
+    version: StrictInt = Field(1, ge=1, le=999_999)
+    parent: StrictInt | None = None
+    change: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, description: Mapping[str, Any], blobs: Sequence[Blob]) -> "Manifest":
+    def of(
+        cls,
+        description: Mapping[str, Any],
+        blobs: Sequence[Blob],
+        version: int = 1,
+        parent: int | None = None,
+        change: Mapping[str, Any] | None = None,
+    ) -> "Manifest":
         """The manifest of a model that is stored now.
 
         Parameters
@@ -92,6 +108,9 @@ class Manifest(BaseModel):
         description : mapping
             In terms of JSON; numbers of numpy are turned into plain ones.
         blobs : sequence of Blob
+        version : int, default 1
+        parent : int, optional
+        change : mapping, optional
         """
         return cls(
             schema_version=_SCHEMA_VERSION,
@@ -99,6 +118,9 @@ class Manifest(BaseModel):
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             description=json.loads(_text(description)),
             blobs=tuple(blobs),
+            version=version,
+            parent=parent,
+            change=json.loads(_text(change or {})),
         )
 
     def to_bytes(self) -> bytes:

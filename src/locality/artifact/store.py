@@ -2,6 +2,7 @@
 
     manifest.json                  what the model consists of, and all that is not an array
     blobs/<sha256>.safetensors     one group of arrays each (the graph, the shards)
+    versions/000001.json           the manifests of all versions; see `locality.artifact.versions`
 
 A blob is named by its content, which depends on learned numbers only: equal models have equal
 blobs. A folder appears complete or not at all. Whatever is read is compared with its size and
@@ -12,6 +13,7 @@ code run.
 import hashlib
 import os
 import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -23,10 +25,34 @@ from locality.artifact.model import Model
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
 from locality.noise.levels import BAND_EDGES
 
-__all__ = ["load_model", "require_free", "save_model"]
+__all__ = [
+    "ALIASES",
+    "BLOBS",
+    "LOCK",
+    "MANIFEST",
+    "PARTIAL",
+    "VERSIONS",
+    "WORK",
+    "blobs_of",
+    "load_model",
+    "read_blob",
+    "read_manifest",
+    "require_free",
+    "save_model",
+    "version_file",
+]
 
-_MANIFEST = "manifest.json"
-_BLOBS = "blobs"
+MANIFEST, BLOBS, VERSIONS, ALIASES = "manifest.json", "blobs", "versions", "aliases"
+LOCK, WORK = "lock", "work"
+PARTIAL = re.compile(r"\..*\.part")
+"""Names of files that were being written when their writer died."""
+
+_OWN = {MANIFEST, BLOBS, VERSIONS, ALIASES, LOCK, WORK}
+_INSIDE = {
+    BLOBS: re.compile(r"[0-9a-f]{64}\.safetensors"),
+    VERSIONS: re.compile(r"[0-9]{6}\.json"),
+    ALIASES: re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"),
+}
 _MAX_MANIFEST_BYTES = 64 * 2**20
 
 
@@ -59,21 +85,42 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
     check_groups(groups)
     free = partial(require_free, overwrite=overwrite)
     with building(_plain_path(path), free) as folder:
-        (folder / _BLOBS).mkdir()
+        (folder / BLOBS).mkdir()
+        (folder / VERSIONS).mkdir()
         blobs = []
-        for name, arrays in groups.items():
-            data = to_bytes(arrays)
-            if len(data) > MAX_BLOB_BYTES:
-                raise DataError(
-                    f"Group {name!r} of the model takes {len(data)} bytes; "
-                    f"at most {MAX_BLOB_BYTES} can be stored.",
-                    remedy="Choose a smaller radius.",
-                )
-            blob = Blob(name=name, digest=hashlib.sha256(data).hexdigest(), bytes=len(data))
-            write_file(folder / _BLOBS / blob.file_name, data)
+        for blob, data in blobs_of(groups):
+            file = folder / BLOBS / blob.file_name
+            if not file.exists():
+                write_file(file, data)
             blobs.append(blob)
-        write_file(folder / _MANIFEST, Manifest.of(description, blobs).to_bytes())
+        text = Manifest.of(description, blobs, change={"kind": "fit"}).to_bytes()
+        write_file(folder / VERSIONS / version_file(1), text)
+        write_file(folder / MANIFEST, text)
     return Path(path)
+
+
+def blobs_of(groups: Mapping[str, Arrays]) -> Iterator[tuple[Blob, bytes]]:
+    """The blob of every group, and its content.
+
+    Raises
+    ------
+    DataError
+        If a group is too large to be stored.
+    """
+    for name, arrays in groups.items():
+        data = to_bytes(arrays)
+        if len(data) > MAX_BLOB_BYTES:
+            raise DataError(
+                f"Group {name!r} of the model takes {len(data)} bytes; "
+                f"at most {MAX_BLOB_BYTES} can be stored.",
+                remedy="Choose a smaller radius.",
+            )
+        yield Blob(name=name, digest=hashlib.sha256(data).hexdigest(), bytes=len(data)), data
+
+
+def version_file(number: int) -> str:
+    """Name of the manifest of a version within its folder."""
+    return f"{number:06d}.json"
 
 
 def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -92,6 +139,13 @@ def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
     target = _plain_path(path).resolve()
     if not os.path.lexists(target):
         return
+    if target.is_dir() and set(os.listdir(target)) == {WORK}:
+        if overwrite:
+            return
+        raise OutputExists(
+            f"{target} holds an unfinished fit.",
+            remedy="Go on with --resume (work=...), or pass overwrite=True.",
+        )
     foreign = _foreign(target)
     if foreign:
         raise OutputExists(
@@ -104,12 +158,14 @@ def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
         )
 
 
-def load_model(path: str | PathLike[str]) -> Model:
+def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
     """Read a model from a folder.
 
     Parameters
     ----------
     path : path
+    version : int, optional
+        Another version than the one that is served.
 
     Returns
     -------
@@ -124,13 +180,9 @@ def load_model(path: str | PathLike[str]) -> Model:
         Naming the file that is damaged, missing or of another kind.
     """
     folder = _plain_path(path)
-    if not os.path.lexists(folder):
-        raise DataError(f"There is no folder {folder}.", remedy="Check the path of the model.")
-    file = folder / _MANIFEST
-    missing = f"{folder} is not a locality model: it has no {_MANIFEST}."
-    manifest = Manifest.from_bytes(read_file(file, _MAX_MANIFEST_BYTES, missing), file)
+    manifest = read_manifest(folder, version)
     groups = {
-        blob.name: _read_blob(folder / _BLOBS / blob.file_name, blob) for blob in manifest.blobs
+        blob.name: read_blob(folder / BLOBS / blob.file_name, blob) for blob in manifest.blobs
     }
     try:
         check_groups(groups)
@@ -142,8 +194,41 @@ def load_model(path: str | PathLike[str]) -> Model:
     return model
 
 
-def _read_blob(file: Path, blob: Blob) -> Arrays:
-    """The arrays of one blob, once its size and digest are as expected."""
+def read_manifest(folder: Path, version: int | None = None) -> Manifest:
+    """The manifest of the version that is served, or of another.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder or version, or it cannot be read.
+    ModelCorrupt
+        If it is damaged, or no model.
+    """
+    if not os.path.lexists(folder):
+        raise DataError(f"There is no folder {folder}.", remedy="Check the path of the model.")
+    missing = f"{folder} is not a locality model: it has no {MANIFEST}."
+    if (folder / WORK).is_dir() and not (folder / MANIFEST).exists():
+        missing = f"{folder} is an unfinished fit: go on with locality fit and --resume."
+    file = folder / MANIFEST
+    served = Manifest.from_bytes(read_file(file, _MAX_MANIFEST_BYTES, missing), file)
+    if version is None or version == served.version:
+        return served
+    file = folder / VERSIONS / version_file(version)
+    if not file.exists():
+        raise DataError(
+            f"{folder} has no version {version}.", remedy=f"See locality versions {folder}."
+        )
+    return Manifest.from_bytes(read_file(file, _MAX_MANIFEST_BYTES, f"{file} is missing."), file)
+
+
+def read_blob(file: Path, blob: Blob) -> Arrays:
+    """The arrays of one blob, once its size and digest are as expected.
+
+    Raises
+    ------
+    ModelCorrupt
+        Naming the file.
+    """
     data = read_file(file, blob.bytes, f"{file} ({blob.name}) is missing.")
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != blob.bytes or digest != blob.digest:
@@ -181,16 +266,19 @@ def _foreign(target: Path) -> str:
     if not names:
         return ""
     try:
-        known = Manifest.is_one(read_file(target / _MANIFEST, _MAX_MANIFEST_BYTES, ""))
+        known = Manifest.is_one(read_file(target / MANIFEST, _MAX_MANIFEST_BYTES, ""))
     except ModelCorrupt:
         known = False
     if not known:
-        return f"it has no {_MANIFEST} of a model"
-    unknown = names - {_MANIFEST, _BLOBS}
-    blobs = os.listdir(target / _BLOBS) if (target / _BLOBS).is_dir() else []
-    unknown |= {
-        f"{_BLOBS}/{name}" for name in blobs if not re.fullmatch(r"[0-9a-f]{64}\.safetensors", name)
-    }
+        return f"it has no {MANIFEST} of a model"
+    unknown = {name for name in names - _OWN if not PARTIAL.fullmatch(name)}
+    for folder, own in _INSIDE.items():
+        inside = os.listdir(target / folder) if (target / folder).is_dir() else []
+        unknown |= {
+            f"{folder}/{name}"
+            for name in inside
+            if not (own.fullmatch(name) or PARTIAL.fullmatch(name))
+        }
     return f"it also holds {min(unknown)!r}" if unknown else ""
 
 

@@ -23,6 +23,7 @@ from locality._typing import FloatArray
 from locality.artifact.ledger import FileLedger
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
+from locality.artifact.versions import find_version
 from locality.data.cells import Kind
 from locality.estimator.answers import log_likelihood_of, nats_of
 from locality.estimator.conditions import conditional_rows, parse_conditions
@@ -648,15 +649,22 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         save_model(self.model_, path, overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], version: int | str | None = None) -> Self:
         """Read a model from a folder.
+
+        Parameters
+        ----------
+        path : path
+        version : int or str, optional
+            Number or alias of another version than the one that is served.
 
         Raises
         ------
         ModelCorrupt
             Naming the file that is damaged or missing.
         """
-        model = load_model(path)
+        number = None if version is None else find_version(path, version)
+        model = load_model(path, number)
         estimator = cls(**parameters_from(model))
         estimator.model_ = model
         restore_names(estimator)

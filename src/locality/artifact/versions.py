@@ -1,0 +1,365 @@
+"""Versions of a model in one folder: unchanged shards are shared, and nothing is ever half there.
+
+    manifest.json            the version that is served, byte for byte one of
+    versions/000001.json …   the manifests of all versions; never changed
+    blobs/                   what they consist of; never changed, shared between versions
+    aliases/<name>           the number of a version
+    lock                     held by whoever writes; readers never look at it
+
+A version is written blob by blob, then its manifest, then manifest.json takes the new text in one
+step: that is the moment at which it counts. A writer that dies before leaves a version that nobody
+serves, or files that `collect_garbage` takes away.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from locality.artifact.folder import flush_names
+from locality.artifact.groups import check_groups
+from locality.artifact.manifest import Manifest
+from locality.artifact.model import Model
+from locality.artifact.store import (
+    ALIASES,
+    BLOBS,
+    LOCK,
+    MANIFEST,
+    PARTIAL,
+    VERSIONS,
+    blobs_of,
+    read_manifest,
+    version_file,
+)
+from locality.data.atomic import replacing
+from locality.exceptions import DataError, OptionError, VersionConflict
+
+__all__ = [
+    "Garbage",
+    "Version",
+    "collect_garbage",
+    "commit_version",
+    "find_version",
+    "list_versions",
+    "rollback",
+    "served_version",
+    "set_alias",
+]
+
+SERVED = "champion"  # the alias of the version that is served
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PATIENCE = 60.0  # seconds for which a writer waits for another
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a model.
+
+    Parameters
+    ----------
+    number : int
+    created : str
+        UTC.
+    parent : int or None
+    change : dict
+        What was done to the parent.
+    served : bool
+    aliases : tuple of str
+    n_blobs : int
+    n_new : int
+        Blobs that the parent does not have.
+    new_bytes : int
+        What those take.
+    """
+
+    number: int
+    created: str
+    parent: int | None
+    change: dict[str, Any]
+    served: bool
+    aliases: tuple[str, ...]
+    n_blobs: int
+    n_new: int
+    new_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What was, or would be, deleted.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Within the folder.
+    n_bytes : int
+    versions : tuple of int
+        Versions given up.
+    """
+
+    files: tuple[str, ...]
+    n_bytes: int
+    versions: tuple[int, ...]
+
+
+def served_version(path: str | PathLike[str]) -> int:
+    """Number of the version that is served."""
+    return read_manifest(Path(path)).version
+
+
+def commit_version(
+    model: Model,
+    path: str | PathLike[str],
+    *,
+    change: Mapping[str, Any],
+    parent: int | None = None,
+    serve: bool = True,
+) -> int:
+    """Add a version to a model folder.
+
+    Parameters
+    ----------
+    model : Model
+    path : path
+        Of a model that was saved before.
+    change : mapping
+        What was done, as JSON.
+    parent : int, optional
+        The version that it was made from, which must still be served.
+    serve : bool, default True
+        Serve it from now on; otherwise it gets the alias "challenger".
+
+    Returns
+    -------
+    int
+        Its number.
+
+    Raises
+    ------
+    VersionConflict
+        If another version is served by now, or somebody else does not stop writing. Nothing has
+        changed.
+    DataError
+        If the folder cannot be written to, or the disk is full. The old version is still served.
+    """
+    folder = Path(path)
+    description, groups = model.state()
+    check_groups(groups)
+    with _writing(folder):
+        served = read_manifest(folder)
+        if parent is not None and served.version != parent:
+            raise VersionConflict(
+                f"{folder} serves version {served.version} by now, not {parent}.",
+                remedy="Do it again, from that version.",
+            )
+        numbers = _numbers(folder)
+        if served.version not in numbers:  # a folder from before there were versions
+            _write(folder / VERSIONS / version_file(served.version), served.to_bytes())
+        blobs = []
+        for blob, data in blobs_of(groups):
+            file = folder / BLOBS / blob.file_name
+            if not file.is_file() or file.read_bytes() != data:
+                _write(file, data)
+            blobs.append(blob)
+        number = max([*numbers, served.version]) + 1
+        manifest = Manifest.of(description, blobs, number, served.version, change)
+        _write(folder / VERSIONS / version_file(number), manifest.to_bytes())
+        if serve:
+            _write(folder / MANIFEST, manifest.to_bytes())
+        else:
+            _write(folder / ALIASES / "challenger", str(number).encode())
+    return number
+
+
+def rollback(path: str | PathLike[str], version: int | str) -> int:
+    """Serve another version from now on; nothing is deleted.
+
+    Parameters
+    ----------
+    path : path
+    version : int or str
+        Number or alias.
+
+    Returns
+    -------
+    int
+        Number of the version that is served.
+    """
+    folder = Path(path)
+    with _writing(folder):
+        served = read_manifest(folder)
+        number = find_version(folder, version)
+        if number != served.version:
+            if served.version not in _numbers(folder):
+                _write(folder / VERSIONS / version_file(served.version), served.to_bytes())
+            _write(folder / MANIFEST, read_manifest(folder, number).to_bytes())
+    return number
+
+
+def find_version(path: str | PathLike[str], version: int | str) -> int:
+    """Number of a version that is named by number or alias.
+
+    Raises
+    ------
+    DataError
+        If there is no such version.
+    """
+    folder, text = Path(path), str(version)
+    if text == SERVED:
+        return served_version(folder)
+    if text.isascii() and text.isdigit():
+        return read_manifest(folder, int(text)).version
+    aliases = _aliases(folder)
+    if text not in aliases:
+        known = ", ".join([SERVED, *sorted(aliases)])
+        raise DataError(
+            f"{folder} has no version {text!r}.",
+            remedy=f"Name a number, or one of the aliases {known}.",
+        )
+    return aliases[text]
+
+
+def list_versions(path: str | PathLike[str]) -> list[Version]:
+    """All versions, the oldest first."""
+    folder = Path(path)
+    served, aliases = read_manifest(folder), _aliases(folder)
+    manifests = {number: read_manifest(folder, number) for number in _numbers(folder)}
+    manifests.setdefault(served.version, served)
+    found = []
+    for number, manifest in sorted(manifests.items()):
+        before = manifests.get(manifest.parent or 0)
+        known = {blob.digest for blob in before.blobs} if before else set()
+        new = [blob for blob in manifest.blobs if blob.digest not in known]
+        names = [alias for alias, other in sorted(aliases.items()) if other == number]
+        if number == served.version:
+            names.insert(0, SERVED)
+        found.append(
+            Version(
+                number, manifest.created, manifest.parent, manifest.change,
+                number == served.version, tuple(names), len(manifest.blobs), len(new),
+                sum(blob.bytes for blob in new),
+            )
+        )  # fmt: skip
+    return found
+
+
+def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -> None:
+    """Name a version, or (None) give the name up.
+
+    Raises
+    ------
+    OptionError
+        If it is no name, or the one of the version that is served.
+    """
+    if not _ALIAS.fullmatch(name) or name.isdigit() or name == SERVED:
+        raise OptionError(
+            f"{name!r} cannot be the alias of a version.",
+            remedy="Use small letters, digits, dots and dashes, not digits alone, and not "
+            f"{SERVED!r}, which is the version that is served (see rollback).",
+        )
+    folder = Path(path)
+    with _writing(folder):
+        if version is None:
+            if name not in _aliases(folder):
+                raise DataError(f"{folder} has no alias {name!r}.")
+            (folder / ALIASES / name).unlink()
+            flush_names(folder / ALIASES)
+            return
+        _write(folder / ALIASES / name, str(find_version(folder, version)).encode())
+
+
+def collect_garbage(
+    path: str | PathLike[str], *, keep: int | None = None, dry_run: bool = False
+) -> Garbage:
+    """Delete what no version needs.
+
+    Parameters
+    ----------
+    path : path
+    keep : int, optional
+        Give up the oldest versions beyond so many; those that are served or have an alias stay.
+    dry_run : bool, default False
+        Only tell.
+    """
+    folder = Path(path)
+    if keep is not None and keep < 1:
+        raise OptionError(f"keep must be at least 1, found {keep}.")
+    with _writing(folder):
+        served = read_manifest(folder)
+        numbers = sorted(_numbers(folder))
+        held = {served.version, *_aliases(folder).values()}
+        lost = [] if keep is None else [n for n in numbers[:-keep] if n not in held]
+        needed = {blob.file_name for blob in served.blobs}
+        for number in set(numbers) - set(lost):
+            needed |= {blob.file_name for blob in read_manifest(folder, number).blobs}
+        files = [folder / VERSIONS / version_file(number) for number in lost]
+        files += [f for f in (folder / BLOBS).iterdir() if f.name not in needed]
+        for inside in (folder, folder / VERSIONS, folder / ALIASES):
+            if inside.is_dir():
+                files += [f for f in inside.iterdir() if PARTIAL.fullmatch(f.name)]
+        n_bytes = sum(file.stat().st_size for file in files)
+        if not dry_run:  # versions first: a manifest never names a blob that is gone
+            for file in files:
+                file.unlink()
+            for inside in (folder, folder / VERSIONS, folder / BLOBS):
+                if inside.is_dir():
+                    flush_names(inside)
+    names = tuple(str(file.relative_to(folder)) for file in files)
+    return Garbage(names, n_bytes, tuple(lost))
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the lock of a process that died is free."""
+    read_manifest(folder)  # a folder that is no model is not locked
+    lock = FileLock(folder / LOCK, timeout=_PATIENCE)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise VersionConflict(
+            f"{folder} is being written by another process for more than {_PATIENCE:.0f} s.",
+            remedy="Wait for it to end.",
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written: {error.strerror or error}.",
+            remedy="Check that it may be written to and has space. The version that was served "
+            "before still is.",
+        ) from error
+
+
+def _write(file: Path, data: bytes) -> None:
+    """A file that appears complete or not at all, on disk when this returns."""
+    file.parent.mkdir(exist_ok=True)
+    with replacing(file) as stream:
+        stream.write(data)
+    flush_names(file.parent)
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Numbers of the versions that have a manifest of their own."""
+    if not (folder / VERSIONS).is_dir():
+        return []
+    names = os.listdir(folder / VERSIONS)
+    return sorted(int(name[:6]) for name in names if re.fullmatch(r"[0-9]{6}\.json", name))
+
+
+def _aliases(folder: Path) -> dict[str, int]:
+    found = {}
+    inside = folder / ALIASES
+    for name in os.listdir(inside) if inside.is_dir() else []:
+        if _ALIAS.fullmatch(name):
+            text = (inside / name).read_text("ascii", errors="replace").strip()
+            if text.isdigit():
+                found[name] = int(text)
+    return found

@@ -1,0 +1,324 @@
+"""Versions share what did not change, and whatever happens one of them is served, whole."""
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from locality.artifact.difference import diff_versions
+from locality.artifact.groups import to_bytes
+from locality.artifact.ledger import FileLedger
+from locality.artifact.model import Model
+from locality.artifact.store import load_model, save_model
+from locality.artifact.versions import (
+    collect_garbage,
+    commit_version,
+    find_version,
+    list_versions,
+    rollback,
+    served_version,
+    set_alias,
+)
+from locality.exceptions import DataError, LocalityError, ModelCorrupt, OptionError, VersionConflict
+
+
+def changed(model: Model, amount: float) -> Model:
+    """The model with another last shard."""
+    last = model.shards[-1]
+    other = replace(last, held_out=np.full(len(last.target), amount))
+    return replace(model, shards=(*model.shards[:-1], other))
+
+
+def bits(model: Model) -> list[bytes]:
+    return [to_bytes(arrays) for arrays in model.state()[1].values()]
+
+
+def test_an_update_shares_what_it_did_not_touch(folder: Path) -> None:
+    model = load_model(folder)
+    before = {f.name: f.stat() for f in (folder / "blobs").iterdir()}
+    assert commit_version(changed(model, 1.0), folder, change={"kind": "test"}, parent=1) == 2
+    after = {f.name: f.stat() for f in (folder / "blobs").iterdir()}
+    assert len(after) == len(before) + 1
+    for name, stat in before.items():
+        assert (after[name].st_ino, after[name].st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
+    first, second = list_versions(folder)
+    assert (first.number, first.served, second.served) == (1, False, True)
+    assert (second.parent, second.n_new, second.change) == (1, 1, {"kind": "test"})
+    assert second.aliases == ("champion",)
+    told = diff_versions(folder, 1, 2)
+    n = len(model.shards[-1].target)
+    assert len(told.components) == n
+    assert [new for _, _, new in told.components] == [1.0] * n
+    assert (told.n_same, told.n_removed, told.n_added) == (len(model.shards) - 1, 1, 1)
+
+
+def test_a_rollback_serves_the_same_bits_again(folder: Path) -> None:
+    model = load_model(folder)
+    manifest = (folder / "manifest.json").read_bytes()
+    commit_version(changed(model, 1.0), folder, change={})
+    assert bits(load_model(folder)) != bits(model)
+    assert bits(load_model(folder, 1)) == bits(model)
+    assert rollback(folder, 1) == 1
+    assert (folder / "manifest.json").read_bytes() == manifest
+    assert bits(load_model(folder)) == bits(model)
+    assert commit_version(changed(model, 2.0), folder, change={}) == 3  # numbers are never reused
+    assert list_versions(folder)[-1].parent == 1
+
+
+def test_challengers_wait_under_a_name(folder: Path) -> None:
+    model = load_model(folder)
+    assert commit_version(changed(model, 1.0), folder, change={}, serve=False) == 2
+    assert served_version(folder) == 1
+    assert find_version(folder, "challenger") == 2
+    set_alias(folder, "autumn", "champion")
+    assert list_versions(folder)[0].aliases == ("champion", "autumn")
+    rollback(folder, "challenger")
+    assert served_version(folder) == 2
+    set_alias(folder, "autumn", None)
+    with pytest.raises(DataError, match="no alias 'autumn'"):
+        set_alias(folder, "autumn", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", ".", "..", "", "Ä", "champion", "7", "x" * 65, "A"]
+)
+def test_names_that_are_no_names_are_refused(folder: Path, name: str) -> None:
+    before = sorted(str(f) for f in folder.parent.rglob("*"))
+    with pytest.raises(OptionError):
+        set_alias(folder, name, 1)
+    if name not in ("champion", "7"):
+        with pytest.raises(DataError):
+            find_version(folder, name)
+    assert sorted(str(f) for f in folder.parent.rglob("*")) == before
+
+
+def test_unknown_versions_are_refused(folder: Path) -> None:
+    for version in (2, 0, 10**9):
+        with pytest.raises(DataError, match="no version"):
+            rollback(folder, version)
+    with pytest.raises(DataError, match="no folder"):
+        list_versions(folder / "nothing")
+
+
+def test_a_folder_from_before_versions_gets_them(folder: Path) -> None:
+    for file in (folder / "versions").iterdir():
+        file.unlink()
+    (folder / "versions").rmdir()
+    model = load_model(folder)
+    assert [v.number for v in list_versions(folder)] == [1]
+    assert commit_version(changed(model, 1.0), folder, change={}) == 2
+    assert bits(load_model(folder, 1)) == bits(model)
+
+
+def test_the_loser_of_two_updates_is_told(folder: Path) -> None:
+    model = load_model(folder)
+    commit_version(changed(model, 1.0), folder, change={}, parent=1)
+    with pytest.raises(VersionConflict, match="serves version 2 by now"):
+        commit_version(changed(model, 2.0), folder, change={}, parent=1)
+    assert len(list_versions(folder)) == 2
+
+
+def test_garbage_is_what_no_version_names(folder: Path) -> None:
+    model = load_model(folder)
+    for amount in (1.0, 2.0, 3.0):
+        commit_version(changed(model, amount), folder, change={})
+    stray = folder / "blobs" / f"{'0' * 64}.safetensors"
+    stray.write_bytes(b"nobody's")
+    (folder / "blobs" / ".x.part").write_bytes(b"torn")
+    assert set(collect_garbage(folder, dry_run=True).files) == {
+        f"blobs/{stray.name}", "blobs/.x.part"
+    }  # fmt: skip
+    assert stray.exists()
+    collect_garbage(folder)
+    assert not stray.exists()
+    set_alias(folder, "kept", 2)
+    told = collect_garbage(folder, keep=1)
+    assert told.versions == (1, 3)
+    assert [v.number for v in list_versions(folder)] == [2, 4]
+    for number in (2, 4):
+        load_model(folder, number)
+
+
+def test_readers_never_fail_while_others_write(folder: Path) -> None:
+    model = load_model(folder)
+    going = threading.Event()
+    failures: list[Exception] = []
+
+    def read() -> None:
+        while not going.is_set():
+            try:
+                load_model(folder)
+            except LocalityError as error:
+                failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for step in range(20):
+        commit_version(changed(model, float(step + 1)), folder, change={})
+        rollback(folder, 1)
+        collect_garbage(folder)
+    going.set()
+    for reader in readers:
+        reader.join()
+    assert not failures
+
+
+_CALLS = ((os, "fsync"), (os, "replace"), (os, "mkdir"), (os, "unlink"))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("action", ["commit", "rollback", "gc"])
+def test_a_failed_write_leaves_the_served_version(
+    table_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, action: str
+) -> None:
+    left = -1
+
+    def failing(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(code, os.strerror(code))
+            return call(*args, **kwargs)
+
+        return wrapped
+
+    folder = save_model(table_model, tmp_path / "model")
+    commit_version(changed(table_model, 1.0), folder, change={})
+    for owner, name in _CALLS:
+        monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
+    n_failed = 0
+    for n in range(1, 60):
+        (folder / "blobs" / ".old.part").write_bytes(b"torn")
+        left = n
+        new = changed(table_model, 10.0 + n)
+        try:
+            if action == "commit":
+                commit_version(new, folder, change={})
+            elif action == "rollback":
+                rollback(folder, 1 if served_version(folder) == 2 else 2)
+            else:
+                collect_garbage(folder)
+        except DataError:
+            left = -1
+            assert bits(load_model(folder))[:-1] == bits(table_model)[:-1]
+            for version in list_versions(folder):
+                load_model(folder, version.number)
+            n_failed += 1
+        else:
+            if left > 0:  # there was no n-th call
+                break
+    else:
+        raise AssertionError("never came to an end")
+    assert n_failed >= 2
+    left = -1
+    collect_garbage(folder)
+    assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+
+
+def test_a_folder_that_takes_no_files_is_told(folder: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("nothing is forbidden to root")
+    model = load_model(folder)
+    for inside in (folder, folder / "blobs", folder / "versions"):
+        inside.chmod(0o500)
+    with pytest.raises(DataError, match="cannot be written"):
+        commit_version(changed(model, 1.0), folder, change={})
+    assert bits(load_model(folder)) == bits(model)
+    for inside in (folder, folder / "blobs", folder / "versions"):
+        inside.chmod(0o700)
+
+
+@pytest.mark.parametrize("n", [pytest.param(150), pytest.param(1_000, marks=pytest.mark.slow)])
+def test_mutations_are_refused_by_name_or_change_nothing(folder: Path, n: int) -> None:
+    """Bits flipped and tails cut off, in any file of a folder with three versions."""
+    model = load_model(folder)
+    for amount in (1.0, 2.0):
+        commit_version(changed(model, amount), folder, change={})
+    set_alias(folder, "autumn", 2)
+    truth = {number: bits(load_model(folder, number)) for number in (1, 2, 3)}
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != "lock")
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(n):
+        file = files[rng.integers(len(files))]
+        data = file.read_bytes()
+        broken = bytearray(data)
+        if rng.random() < 0.3:
+            broken = broken[: rng.integers(len(data))]
+        else:
+            broken[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        file.write_bytes(broken)
+        for number in (1, 2, 3):
+            try:
+                assert bits(load_model(folder, number)) == truth[number]
+            except (ModelCorrupt, DataError) as error:
+                named = file.name in str(error) or "version" in str(error)
+                refused += 1 if named else -n
+        try:
+            list_versions(folder)
+        except (ModelCorrupt, DataError):
+            refused += 1
+        file.write_bytes(data)
+    assert refused > n / 2
+
+
+def _write_for_ever(folder: Path, seed: int) -> None:
+    step = 0
+    while True:
+        step += 1
+        commit_version(changed(load_model(folder), seed + 1e-3 * step), folder, change={})
+        if step % 3 == 0:
+            rollback(folder, 1)
+        if step % 5 == 0:
+            collect_garbage(folder, keep=4)
+
+
+@pytest.mark.parametrize("n", [pytest.param(20), pytest.param(200, marks=pytest.mark.slow)])
+def test_kill_9_never_loses_a_version(folder: Path, n: int) -> None:
+    """Writers are killed at random moments; all versions are whole, and the next writer goes on."""
+    rng = np.random.default_rng(1)
+    set_alias(folder, "first", 1)
+    highest = 1
+    for seed in range(n):
+        worker = get_context("fork").Process(target=_write_for_ever, args=(folder, seed))
+        worker.start()
+        time.sleep(float(rng.uniform(0.0, 0.15)))
+        assert worker.is_alive()
+        worker.kill()
+        worker.join()
+        versions = list_versions(folder)
+        assert sum(version.served for version in versions) == 1
+        assert versions[0].number == 1
+        for version in versions:
+            load_model(folder, version.number)
+        highest = max(highest, versions[-1].number)
+    assert highest > n  # enough was written in between
+    collect_garbage(folder)
+    assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+
+
+def test_the_ledger_gives_back_what_it_got_and_nothing_broken(
+    table_model: Model, tmp_path: Path
+) -> None:
+    ledger = FileLedger(tmp_path / "work")
+    shard = table_model.shards[0]
+    assert ledger.get("a" * 64) is None
+    ledger.put("a" * 64, shard)
+    found = ledger.get("a" * 64)
+    assert found is not None
+    assert to_bytes(found.arrays()) == to_bytes(shard.arrays())
+    assert len(ledger) == 1
+    (file,) = (tmp_path / "work").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-9])
+    assert ledger.get("a" * 64) is None
+    assert "components" in (tmp_path / "work" / "log.txt").read_text()
