@@ -11,7 +11,7 @@ Cli = Callable[..., Any]
 
 
 def _raising(error: BaseException) -> Callable[..., None]:
-    def load_model(path: object) -> None:
+    def load_model(*_: object) -> None:
         raise error
 
     return load_model

@@ -23,6 +23,8 @@ from locality.cli.plan import plan
 from locality.cli.poc import poc
 from locality.cli.sample import sample
 from locality.cli.score import score
+from locality.cli.update import update
+from locality.cli.versions import alias, diff, gc, rollback, versions
 
 __all__ = ["app"]
 
@@ -47,6 +49,8 @@ A typical session:
   locality likelihood plant.locality new.csv -o log_p.csv  # how likely is it?
   locality sample plant.locality -n 1000 -o drawn.csv      # draw new rows
   locality evaluate plant.locality later.csv               # how good are those?
+  locality update plant.locality later.csv --drifted       # learn again what has changed
+  locality versions plant.locality                         # and go back: locality rollback
 
 Tables are CSV, Parquet or Feather files with one column per sensor and one row per moment or
 case. Try everything on a chemical plant that comes with the package: locality demo
@@ -107,6 +111,12 @@ for command in (
     explain,
     impute,
     likelihood,
+    update,
+    versions,
+    diff,
+    rollback,
+    alias,
+    gc,
     demo,
 ):
     app.command(help=_flowing(command.__doc__ or ""))(command)

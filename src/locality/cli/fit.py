@@ -15,11 +15,11 @@ from locality.cli.options import (
     parse_radius,
     whole_number,
 )
-from locality.cli.outputs import require_free_folder
+from locality.cli.outputs import is_unfinished, require_free_folder, under_way
 from locality.cli.report import describe
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.exceptions import DataError, OptionError
+from locality.exceptions import DataError, OptionError, OutputExists
 
 __all__ = ["fit"]
 
@@ -102,9 +102,26 @@ def fit(
         typer.Option(
             parser=whole_number(1),
             metavar="N",
-            help="Processes that train networks; no effect on the result.",
+            help="Processes that learn shards; no effect on the result.",
         ),
     ] = 2,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|inline|processes|ray",
+            help="Where shards are learned; ray starts a cluster here, or see --address.",
+        ),
+    ] = "auto",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster that is running."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", metavar="", help="Go on with a fit that was interrupted: the same command."
+        ),
+    ] = False,
     seed: Seed = 0,
     steps: Annotated[
         int,
@@ -117,12 +134,22 @@ def fit(
 
     Empty cells are gaps: the other values train the model. Constant columns and exact copies are
     set aside (and restored in samples); stray text and infinities are refused with their place.
-    --score linear takes seconds and shows what is worth knowing before networks are trained.
+    What is finished is kept: after an interrupt or a crash the same command with --resume only
+    works on the rest. --score linear takes seconds and shows what is worth knowing before networks
+    are trained.
 
     [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch
     """
-    require_free_folder(output, overwrite)
+    unfinished = is_unfinished(output)
+    if unfinished and not (resume or overwrite):
+        raise OutputExists(
+            f"{output} holds an unfinished fit.",
+            remedy="Go on with --resume, or begin anew with --overwrite.",
+        )
+    require_free_folder(output, overwrite or unfinished)
     _require_graph(graph)
+    if address is not None and engine != "ray":
+        raise OptionError("--address is that of a Ray cluster: it needs --engine ray.")
     frame, context = read_fitting_rows(
         table, columns=columns or (), drop=drop or (), given=given or (), time=time, complete=False
     )
@@ -143,11 +170,12 @@ def fit(
         score=score.value,
         n_steps=steps,
         n_jobs=workers,
+        engine=engine if address is None else f"{engine}:{address}",
         random_state=seed,
     )
-    with progress_bar(f"Reading {table.name}") as progress:
-        model.fit(frame, progress=progress)
-        model.save(output, overwrite=overwrite)
+    with under_way(output, keep=resume) as work, progress_bar(f"Reading {table.name}") as progress:
+        model.fit(frame, progress=progress, work=work)
+        model.save(output, overwrite=overwrite or is_unfinished(output))
     summary = summarize(model.model_)
     if as_json:
         print_json({"table": str(table), "path": str(output)} | summary.to_dict())

@@ -16,6 +16,10 @@ def info(
     components: Annotated[
         bool, typer.Option("--components", metavar="", help="Also one line per column.")
     ] = False,
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="N|ALIAS", help="Another version than the one that is served."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a model: columns, graph, nats, radii, times and versions.
@@ -24,8 +28,10 @@ def info(
     """
     from locality.artifact.store import load_model
     from locality.artifact.summary import summarize
+    from locality.artifact.versions import find_version
 
-    summary = summarize(load_model(model))
+    number = None if version is None else find_version(model, version)
+    summary = summarize(load_model(model, number))
     if as_json:
         content = summary.to_dict()
         if not components:

@@ -6,17 +6,21 @@ overwritten unasked, that the folder exists and takes files, and that the file t
 
 import contextlib
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from locality.cli.terminal import errors
 from locality.exceptions import DataError, LocalityError, OutputExists
 
 __all__ = [
     "fresh_folder",
+    "is_unfinished",
     "require_free_concept",
     "require_free_file",
     "require_free_folder",
     "require_free_report",
+    "under_way",
 ]
 
 _OVERWRITE = "Choose another name, or replace it with --overwrite."
@@ -70,6 +74,53 @@ def require_free_folder(path: Path, overwrite: bool) -> None:
     from locality.artifact.store import require_free
 
     _require_free(lambda path, overwrite: require_free(path, overwrite=overwrite), path, overwrite)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether there is nothing but the progress of a fit in a folder."""
+    return path.is_dir() and {entry.name for entry in path.iterdir()} == {"work"}
+
+
+@contextlib.contextmanager
+def under_way(path: Path, keep: bool) -> Iterator[Path]:
+    """The folder for the progress of a fit, in the folder that its model is going to take.
+
+    What is there from before is used if ``keep``, and deleted if not. If the fit is interrupted the
+    progress stays; if it fails, and nothing was there before, nothing is left.
+
+    Parameters
+    ----------
+    path : Path
+        Of the model.
+    keep : bool
+    """
+    beside = path.exists() and not is_unfinished(path)  # a model that is going to be replaced
+    work = path.with_name(f".{path.name}.work") if beside else path / "work"
+    if not keep:
+        shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield work
+    except (KeyboardInterrupt, SystemExit):
+        if any(work.glob("*.safetensors")):
+            errors().print(
+                f"Stopped. {work} keeps what is finished: the same command with --resume goes on.",
+                highlight=False,
+            )
+        else:
+            _forget(path, work)
+        raise
+    except BaseException:
+        _forget(path, work)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _forget(path: Path, work: Path) -> None:
+    """Delete the progress of a fit, and the folder that was made for it."""
+    shutil.rmtree(work, ignore_errors=True)
+    if work.parent == path:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def require_free_report(path: Path, overwrite: bool) -> None:

@@ -60,9 +60,17 @@ def sample(
         str | None,
         typer.Option(
             metavar="CONDITIONS",
-            help='Hold or bound columns: "xmv_01=60, flow>120"; drawn from the closed form.',
+            help='Hold or bound columns: "xmv_01=60, flow>120, mode=auto".',
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="N",
+            help="Processes, for large draws; no effect on the result.",
+        ),
+    ] = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -101,6 +109,7 @@ def sample(
             given=None if given is None else _with_numbers(given, fitted),
             method=method.value,
             n_evaluations=evaluations,
+            n_jobs=workers,
             random_state=seed,
             progress=progress,
         )

@@ -39,7 +39,7 @@ from locality.estimator.update import Update, choose_sensors, update_model
 from locality.exceptions import OptionError
 from locality.inference.draw import Drawing
 from locality.noise.levels import band_labels
-from locality.training.executors import one_thread
+from locality.training.executors import executor, one_thread
 
 __all__ = ["LocalizedDiffusion"]
 
@@ -215,6 +215,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         given: str | Mapping[str, Any] | None = None,
         method: str = "sde",
         n_evaluations: int = 64,
+        n_jobs: int = 1,
         random_state: Any = None,
         progress: Progress | None = None,
     ) -> Any:
@@ -237,6 +238,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         method : {"sde", "dpm", "heun", "churn"}, default "sde"
         n_evaluations : int, default 64
             Evaluations of the denoiser per row.
+        n_jobs : int, default 1
+            Worker processes for large draws. The result does not depend on it.
         random_state : int or RandomState, optional
             Default: the seed of the fit, so that a model always draws the same rows.
         progress : callable, optional
@@ -262,9 +265,10 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if given is not None:
             return self._sample_given(given, drawing, context, seed)
         known = context_state(self, context, n_samples, n_series)
+        spread = None if n_jobs == 1 else executor(n_jobs).map
         with one_thread():
             state = drawing(
-                model.field, model.levels, model.extent, seed, known, progress or _quiet
+                model.field, model.levels, model.extent, seed, known, progress or _quiet, spread
             )
         rows = from_state(state.astype(np.float64), model.domain, bool(model.extent))
         return restore_rows(self, rows[:n_samples], context)

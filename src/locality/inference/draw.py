@@ -6,7 +6,7 @@ the same bits as 100 samples. A causal series is drawn row by row, each given th
 the first rows have no past and come from the law of rows whose past is not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,7 @@ class Drawing:
         seed: int,
         context: FloatArray | None,
         progress: Callable[[str, int, int], None],
+        spread: Callable[..., Iterator[tuple[int, Float32Array]]] | None = None,
     ) -> Float32Array:
         """Draw from a field.
 
@@ -79,6 +80,8 @@ class Drawing:
             As in ``draw`` or ``draw_series``.
         progress : callable
             Called with ("sampling", steps done, steps in all).
+        spread : callable, optional
+            An executor's ``map``: tiles are drawn by its workers, to the same bits.
 
         Returns
         -------
@@ -87,22 +90,48 @@ class Drawing:
         walk = sampler(self.method, levels.grid, self.n_evaluations)
         axes = field.domain.axes
         n_rows = -(-self.n_samples // self.n_series)
-        done = 0
+        causal = any(axis.is_causal for axis in axes)
+        shape, n_draws = extent, self.n_samples
+        if any(axis.is_series for axis in axes):
+            shape, n_draws = (n_rows,), self.n_series
+        size = _SERIES_TILE if causal else _tile_size(len(field.domain.targets), shape)
+        n_tiles, done = -(-n_draws // size), 0
+        total = n_tiles * (n_rows if causal else len(walk.sigmas) - 1)
 
         def tick() -> None:
             nonlocal done
             done += 1
             progress("sampling", done, total)
 
-        if any(axis.is_causal for axis in axes):
-            total = n_rows * -(-self.n_series // _SERIES_TILE)
+        if spread is not None and n_tiles > 1:
+            total = n_tiles
+            tiles = list(_tiles(n_draws, size, context))
+            work = _TileWork(field, walk, shape, n_rows if causal else None, seed)
+            result = np.empty((len(field.domain.targets), *shape, n_draws), dtype=np.float32)
+            for number, drawn in spread(work, [tile for _, tile in tiles]):
+                start = tiles[number][0]
+                result[..., start : start + drawn.shape[-1]] = drawn
+                tick()
+            return result
+        if causal:
             return draw_series(field, walk, n_rows, self.n_series, seed, context, tick)
-        shape, n_draws = extent, self.n_samples
-        if any(axis.is_series for axis in axes):
-            shape, n_draws = (n_rows,), self.n_series
-        size = _tile_size(len(field.domain.targets), shape)
-        total = -(-n_draws // size) * (len(walk.sigmas) - 1)
         return draw(field, walk, n_draws, shape, seed, context, tick)
+
+
+@dataclass(frozen=True, eq=False)
+class _TileWork:
+    """What is done with every tile, in whatever process."""
+
+    field: ScoreField
+    walk: Sampler
+    extent: tuple[int, ...]
+    n_rows: int | None  # of a causal series
+    seed: int
+
+    def __call__(self, tile: "Tile") -> Float32Array:
+        if self.n_rows is None:
+            return tile(self.field, self.walk, self.extent, self.seed)
+        return draw_stretches(tile, self.field, self.walk, self.n_rows, self.seed)
 
 
 def draw(
@@ -134,23 +163,64 @@ def draw(
     float32 array [n_targets, *extent, n_samples]
         Standardized.
     """
-    domain = field.domain
-    targets = domain.targets
+    targets = field.domain.targets
     size = _tile_size(len(targets), extent)
-    into = np.searchsorted(targets, field.nodes)
     result = np.empty((len(targets), *extent, n_samples), dtype=np.float32)
-    for tile, start in enumerate(range(0, n_samples, size)):
-        stop = min(start + size, n_samples)
-        values = np.zeros((domain.n_nodes, *extent, size), dtype=np.float32)
-        if context is not None:
-            values[list(domain.context), ..., : stop - start] = context[..., start:stop]
+    for start, tile in _tiles(n_samples, size, context):
+        drawn = tile(field, walk, extent, seed, tick)
+        result[..., start : start + drawn.shape[-1]] = drawn
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """Some samples of a table, joint series or lattice, drawn apart from all others.
+
+    Parameters
+    ----------
+    number : int
+        Keys its noise, with the seed.
+    size : int
+        Samples of a whole tile.
+    n_samples : int
+        Those that are wanted of it.
+    context : float array [n_context, *extent, n_samples] or None
+    """
+
+    number: int
+    size: int
+    n_samples: int
+    context: FloatArray | None
+
+    def __call__(
+        self,
+        field: ScoreField,
+        walk: Sampler,
+        extent: tuple[int, ...],
+        seed: int,
+        tick: Callable[[], None] = lambda: None,
+    ) -> Float32Array:
+        """Draw it [n_targets, *extent, n_samples]."""
+        domain, targets = field.domain, field.domain.targets
+        values = np.zeros((domain.n_nodes, *extent, self.size), dtype=np.float32)
+        if self.context is not None:
+            values[list(domain.context), ..., : self.n_samples] = self.context
         bound = field.bind(values)
-        generator = stream("draw", seed, tile)
+        generator = stream("draw", seed, self.number)
         noise = torch.randn(len(targets), bound.n_columns, generator=generator)
         drawn = walk(bound, noise, generator, tick).numpy()
-        drawn = drawn.reshape(len(targets), *extent, size)[..., : stop - start]
-        result[into, ..., start:stop] = drawn
-    return result
+        drawn = drawn.reshape(len(targets), *extent, self.size)[..., : self.n_samples]
+        result = np.empty(drawn.shape, dtype=np.float32)
+        result[np.searchsorted(targets, field.nodes)] = drawn
+        return result
+
+
+def _tiles(n_samples: int, size: int, context: FloatArray | None) -> Iterator[tuple[int, Tile]]:
+    """First sample of every tile, and the tile."""
+    for number, start in enumerate(range(0, n_samples, size)):
+        stop = min(start + size, n_samples)
+        part = None if context is None else context[..., start:stop]
+        yield start, Tile(number, size, stop - start, part)
 
 
 def draw_series(
@@ -184,27 +254,37 @@ def draw_series(
     float32 array [n_targets, n_rows, n_series]
         Standardized.
     """
+    result = np.empty((len(field.domain.targets), n_rows, n_series), dtype=np.float32)
+    for start, tile in _tiles(n_series, _SERIES_TILE, context):
+        drawn = draw_stretches(tile, field, walk, n_rows, seed, tick)
+        result[..., start : start + drawn.shape[-1]] = drawn
+    return result
+
+
+def draw_stretches(
+    tile: Tile,
+    field: ScoreField,
+    walk: Sampler,
+    n_rows: int,
+    seed: int,
+    tick: Callable[[], None] = lambda: None,
+) -> Float32Array:
+    """The series of one tile [n_targets, n_rows, n_series], row after row."""
     domain = field.domain
-    targets = domain.targets
     window = domain.axes[0].window
     assert window is not None
-    past = window[0]
-    result = np.empty((len(targets), n_rows, n_series), dtype=np.float32)
-    for tile, start in enumerate(range(0, n_series, _SERIES_TILE)):
-        stop = min(start + _SERIES_TILE, n_series)
-        state = np.zeros((domain.n_nodes, n_rows, _SERIES_TILE), dtype=np.float32)
-        if context is not None:
-            state[list(domain.context), :, : stop - start] = context[:, :, start:stop]
-        for row in range(n_rows):
-            first = max(0, row - past)
-            here = slice(row - first, row - first + 1)
-            bound = field.bind(state[:, first : row + 1], here)
-            generator = stream("series", seed, tile, row)
-            noise = torch.randn(len(targets), _SERIES_TILE, generator=generator)
-            state[field.nodes, row] = walk(bound, noise, generator).numpy()
-            tick()
-        result[..., start:stop] = state[targets][..., : stop - start]
-    return result
+    state = np.zeros((domain.n_nodes, n_rows, tile.size), dtype=np.float32)
+    if tile.context is not None:
+        state[list(domain.context), :, : tile.n_samples] = tile.context
+    for row in range(n_rows):
+        first = max(0, row - window[0])
+        here = slice(row - first, row - first + 1)
+        bound = field.bind(state[:, first : row + 1], here)
+        generator = stream("series", seed, tile.number, row)
+        noise = torch.randn(len(domain.targets), tile.size, generator=generator)
+        state[field.nodes, row] = walk(bound, noise, generator).numpy()
+        tick()
+    return state[domain.targets][..., : tile.n_samples]
 
 
 def _tile_size(n_targets: int, extent: tuple[int, ...]) -> int:

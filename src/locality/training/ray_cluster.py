@@ -8,6 +8,7 @@ after a loss of everything a fit with ``--resume`` goes on where it was.
 import ipaddress
 import os
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from locality.exceptions import OptionError
@@ -67,17 +68,17 @@ class RayCluster:
                 logging_level="error",
                 **cores,
             )
-        try:
+        try:  # results lie in Ray's own memory and cannot be written to: they are copied
             task = ray.remote(alone).options(num_cpus=1, max_retries=_ATTEMPTS)
             under_way: list[Any] = []
             for number, item in enumerate(items):
                 under_way.append(task.remote(function, number, item))
                 if len(under_way) >= 2 * self.n_workers:
                     ready, under_way = ray.wait(under_way, num_returns=1)
-                    yield from ray.get(ready)
+                    yield from deepcopy(ray.get(ready))
             while under_way:
                 ready, under_way = ray.wait(under_way, num_returns=1)
-                yield from ray.get(ready)
+                yield from deepcopy(ray.get(ready))
         finally:
             if started:
                 ray.shutdown()
