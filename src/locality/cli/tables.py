@@ -78,8 +78,8 @@ def read_fitting_rows(
 
     Returns
     -------
-    frame : pandas.DataFrame [n_rows, n_columns]
-        With the time column, if any.
+    frame : pandas.DataFrame or ColumnFile [n_rows, n_columns]
+        With the time column, if any; the latter if a Parquet file is large.
     given : list of str
         Names of the context columns.
 
@@ -88,13 +88,18 @@ def read_fitting_rows(
     DataError
         The file or a name cannot be used.
     """
+    from locality.data.columns import ColumnFile, open_large
     from locality.data.files import read_frame
     from locality.data.names import choose_names, require_known
 
-    frame = read_frame(path)
-    available = [str(name) for name in frame.columns]  # a saved frame may number its columns
-    frame = frame.set_axis(available, axis=1)
-    if time is not None and time != frame.index.name:
+    frame: Any = open_large(path)
+    if frame is None:
+        frame = read_frame(path)
+        available = [str(name) for name in frame.columns]  # a saved frame may number its columns
+        frame = frame.set_axis(available, axis=1)
+    else:
+        available = list(frame.columns)
+    if time is not None and not (hasattr(frame, "index") and time == frame.index.name):
         require_known(available, [time], f"{path.name}: --time")
     wanted = given_names(columns, available) or available
     dropped, context = given_names(drop, available), given_names(given, available)
@@ -106,6 +111,8 @@ def read_fitting_rows(
     wanted = list(dict.fromkeys([*wanted, *context]))
     chosen = list(choose_names(available, wanted, dropped, aside=time))
     leading = [time] if time in available else []
+    if isinstance(frame, ColumnFile):  # its cells are looked at when they are needed
+        return ColumnFile(path, leading + chosen), context
     frame = frame[leading + chosen]
     _require_numbers(path, frame, time, complete)
     return frame, context

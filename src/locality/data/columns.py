@@ -11,9 +11,10 @@ from pyarrow import parquet
 
 from locality.exceptions import DataError
 
-__all__ = ["ColumnFile"]
+__all__ = ["ColumnFile", "open_large"]
 
 _TOGETHER = 64  # columns read at once
+_LARGE = 1 << 26  # values
 
 
 class ColumnFile:
@@ -78,3 +79,15 @@ class ColumnFile:
                     remedy="Check that the file is complete.",
                 ) from error
         return self._block.column(name)
+
+
+def open_large(path: str | PathLike[str]) -> ColumnFile | None:
+    """A Parquet file with more values than should be read at once; None if it is something else."""
+    file = Path(path)
+    if not (file.name.lower().endswith(".parquet") and file.is_file()):
+        return None
+    rows = ColumnFile(file)
+    if rows.shape[0] * rows.shape[1] <= _LARGE:
+        return None
+    index = [name for name in rows.columns if name.startswith("__index_level_")]
+    return ColumnFile(file, [name for name in rows.columns if name not in index])

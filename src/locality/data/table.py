@@ -7,7 +7,7 @@ and the header is not counted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals as nw
@@ -139,8 +139,9 @@ class Table:
         cells = []
         for j, name in enumerate(chosen):
             known = None if labels is None else labels.get(name, ())
-            cells.append(source.cells(name, known))
-            values[:, j] = cells[-1].values
+            column = source.cells(name, known)
+            values[:, j] = column.values
+            cells.append(replace(column, values=values[:, j]))  # no second copy of a large table
         _refuse_faults(cells)
         _refuse_unbounded(chosen, values)
         kinds = tuple(column.kind for column in cells)

@@ -274,7 +274,7 @@ class Standardizer:
         return x if law is None else law.forward(x, rng.random(len(x)))
 
     def training_rows(
-        self, values: FloatArray, seed: int = 0, dtype: type[np.floating[Any]] = np.float64
+        self, values: FloatArray, seed: int = 0, out: np.ndarray | None = None
     ) -> FloatArray:
         """Components of rows to be learned from: as by `standardize`, but spread out by chance.
 
@@ -282,8 +282,8 @@ class Standardizer:
         ----------
         values : float array [n_rows, n_columns]
         seed : int
-        dtype : float64 or float32
-            Large tables take less room in the latter.
+        out : array [n_rows, n_modeled], optional
+            Where to put them: large tables go to a file, in single precision.
 
         Returns
         -------
@@ -291,7 +291,7 @@ class Standardizer:
             Columns are contiguous in memory.
         """
         known = self._known(values)
-        z = np.empty((len(known), self.n_modeled), dtype=dtype, order="F")
+        z = np.empty((len(known), self.n_modeled), order="F") if out is None else out
         spread = self.is_spread
         for place, column in enumerate(self.modeled):
             y = known[:, column]

@@ -1,9 +1,11 @@
 """Fitting: from a table and the estimator's parameters to a model."""
 
 import platform
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,13 +23,14 @@ from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.training.executors import executor
+from locality.training.executors import Executor, Inline, executor
 from locality.training.options import TrainingOptions
 from locality.training.trainer import Ledger, Trainer
 
 __all__ = ["fit_model"]
 
 _LARGE = 1 << 27  # values, of a table that is learned from in single precision
+_WORTHWHILE = 1 << 23  # values, from which closed forms are shared between processes
 _DRAWS = 3  # of missing values, side by side
 
 
@@ -37,6 +40,30 @@ def fit_model(
     settings: dict[str, Any],
     progress: Callable[[str, int, int], None],
     ledger: Ledger | None = None,
+) -> Model:
+    """Learn a model; large tables are learned from a file in the folder for temporary ones.
+
+    Parameters and errors are those of `_fit_model`.
+    """
+    if table.values.size <= _LARGE:
+        return _fit_model(table, parameters, settings, progress, ledger, lambda *_: None)
+    with tempfile.TemporaryDirectory(prefix="locality-") as folder:
+
+        def room(table: Table, standardizer: Standardizer) -> np.ndarray:
+            shape = (standardizer.n_modeled, table.n_rows)
+            rows = np.memmap(Path(folder) / "rows.f4", np.float32, "w+", shape=shape)
+            return rows.T
+
+        return _fit_model(table, parameters, settings, progress, ledger, room)
+
+
+def _fit_model(
+    table: Table,
+    parameters: Mapping[str, Any],
+    settings: dict[str, Any],
+    progress: Callable[[str, int, int], None],
+    ledger: Ledger | None,
+    room: Callable[[Table, Standardizer], np.ndarray | None],
 ) -> Model:
     """Standardize the columns, find or take the graph, train the shards.
 
@@ -51,6 +78,8 @@ def fit_model(
         Called with (stage, shards done, shards in all).
     ledger : Ledger, optional
         Where finished shards are kept, and looked for.
+    room : callable
+        Table and its map to an array for the standardized rows, None for memory.
 
     Raises
     ------
@@ -77,8 +106,7 @@ def fit_model(
                 "has nothing left to be modeled.",
                 remedy=f"Drop {source!r}, or do not give {aside.name!r}.",
             )
-    dtype = np.float32 if table.values.size > _LARGE else np.float64
-    z = standardizer.training_rows(table.values, settings["seed"], dtype)
+    z = standardizer.training_rows(table.values, settings["seed"], room(table, standardizer))
     seconds = {"table": perf_counter() - start}
     start = perf_counter()
     layout = ("graph", "lags", "series", "tied", "given", "n_neighbors", "edge_level")
@@ -104,6 +132,10 @@ def fit_model(
     if parameters["score"] == "neural":
         training = TrainingOptions(n_steps=parameters["n_steps"])
     workers = executor(parameters["n_jobs"], parameters["engine"])
+    # processes would take longer to start than small closed forms take
+    brief: Executor = Inline() if table.values.size < _WORTHWHILE else workers
+    if training is None and parameters["engine"] == "auto":
+        workers = brief
     trainer = Trainer(
         domain, parameters["radius"], training, settings["seed"], workers, ledger=ledger
     )
@@ -130,7 +162,7 @@ def fit_model(
         if standardizer.is_spread.any():
             judged = standardizer.judged_rows(table.values, settings["seed"])
             judged = np.where(np.isnan(judged), z, judged)
-        reference = cross_fitted(model, z.T, judged.T, parameters)
+        reference = cross_fitted(model, z.T, judged.T, parameters, brief)
     model.seconds["reference"] = perf_counter() - start
     return replace(model, reference=reference)
 

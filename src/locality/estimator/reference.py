@@ -6,11 +6,12 @@ itself. Rows known to be normal that the model has not seen are better still, se
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from locality._typing import FloatArray
+from locality._typing import FloatArray, IntArray
 from locality.artifact.model import Model
 from locality.domain import Domain
 from locality.inference.alarm import Reference
@@ -18,12 +19,14 @@ from locality.inference.nats import Nats
 from locality.inference.repair import repair
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
+from locality.training.executors import Executor
 from locality.training.trainer import Trainer
 
 __all__ = ["cross_fitted", "has_row_law", "is_ordered", "nats_by_band", "rows_reference"]
 
 _PARTS = 3
-_MOST_JUDGED = 5_000  # rows of a part
+_MOST_JUDGED, _LEAST_JUDGED = 5_000, 200  # rows of a part
+_MOST_VALUES = 4_000_000  # of a part
 
 
 def has_row_law(domain: Domain) -> bool:
@@ -63,7 +66,11 @@ def rows_reference(model: Model, rows: FloatArray, observed: FloatArray) -> Refe
 
 
 def cross_fitted(
-    model: Model, rows: FloatArray, judged: FloatArray, parameters: Mapping[str, Any]
+    model: Model,
+    rows: FloatArray,
+    judged: FloatArray,
+    parameters: Mapping[str, Any],
+    workers: Executor,
 ) -> Reference | None:
     """From the rows that the model was fitted to; None if there are too few.
 
@@ -76,28 +83,18 @@ def cross_fitted(
         The same as they are scored: not spread out by chance.
     parameters : mapping
         Of the estimator.
+    workers : Executor
     """
     domain, n_rows = model.domain, rows.shape[1]
     n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
     if not has_row_law(domain) or n_rows < 10 * _PARTS * (n_lags + 1):
         return None
-    part = np.arange(n_rows) * _PARTS // n_rows
     # what the model itself does not see need not be tried
     slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
     trainer = Trainer(domain, parameters["radius"], max_slots=slots)
-    bands, residual, places = [], [], []
-    for k in range(_PARTS):
-        inside = np.flatnonzero(part == k)[:_MOST_JUDGED]
-        others = rows[:, part != k]
-        first = max(0, int(inside[0]) - n_lags)
-        span = judged[:, first : inside[-1] + 1]
-        state = others[:, :, None] if domain.axes else others
-        trained = trainer.train(state)
-        field = ScoreField(domain, trained.shards, model.limits)
-        fresh = slice(int(inside[0]) - first, None)
-        bands.append(nats_by_band(field, model.levels, span)[:, fresh])
-        residual.append(repair(field, span, np.inf).residual[:, fresh].T)
-        places.append(inside)
+    judge = _Judge(trainer, model.levels, model.limits, rows, judged, n_lags)
+    parts = dict(workers.map(judge, range(_PARTS)))
+    bands, residual, places = zip(*(parts[k] for k in range(_PARTS)), strict=True)
     found = np.concatenate(bands, axis=1)
     where = np.concatenate(places)
     linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
@@ -105,3 +102,30 @@ def cross_fitted(
         with_networks = nats_by_band(model.field, model.levels, judged)
         found += (with_networks - nats_by_band(linear, model.levels, judged))[:, where]
     return Reference.of(found, np.concatenate(residual), ordered=is_ordered(model))
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """Learns from all rows but a part, and judges that part."""
+
+    trainer: Trainer
+    levels: NoiseLevels
+    limits: FloatArray
+    rows: FloatArray
+    judged: FloatArray
+    n_lags: int
+
+    def __call__(self, k: int) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Nats by band, residuals, and rows of part k."""
+        domain, n_rows = self.trainer.domain, self.rows.shape[1]
+        part = np.arange(n_rows) * _PARTS // n_rows
+        most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // domain.n_nodes))
+        inside = np.flatnonzero(part == k)[:most]
+        first = max(0, int(inside[0]) - self.n_lags)
+        span = np.ascontiguousarray(self.judged[:, first : inside[-1] + 1])
+        others = np.asarray(self.rows[:, part != k])
+        trained = self.trainer.train(others[:, :, None] if domain.axes else others)
+        field = ScoreField(domain, trained.shards, self.limits)
+        fresh = slice(int(inside[0]) - first, None)
+        bands = nats_by_band(field, self.levels, span)[:, fresh]
+        return bands, repair(field, span, np.inf).residual[:, fresh].T, inside

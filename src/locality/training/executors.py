@@ -61,7 +61,7 @@ class Processes:
             return_as="generator_unordered",
             pre_dispatch="2*n_jobs",
             batch_size=1,
-            max_nbytes="1M",
+            max_nbytes=None,  # files that share arrays would outlive the tasks they belong to
         )
         work = (joblib.delayed(alone)(function, number, item) for number, item in enumerate(items))
         yield from parallel(work)

@@ -35,7 +35,7 @@ class ShardTask:
     halo : int array [n_halo]
         Nodes that the shard reads, ascending.
     values : float64 array [n_halo, *extent, n_samples]
-        Their standardized values.
+        Their standardized values; those of all nodes if ``whole``.
     stencils : dict of Stencils
         By radius, for the shard's targets only; nodes as in the whole domain.
     fold_of_row : int array [n_rows]
@@ -48,6 +48,9 @@ class ShardTask:
         do not learn to predict it.
     warm : ShardState, optional
         Present state of the same components: networks that see the same slots start from it.
+    whole : bool
+        Values are mapped from a file and those of all nodes: a task carries the place of the file,
+        and whoever works on it reads the halo.
     """
 
     key: tuple[int, ...]
@@ -60,6 +63,12 @@ class ShardTask:
     options: TrainingOptions | None
     observed: BoolArray | None = None
     warm: ShardState | None = None
+    whole: bool = False
+
+    @property
+    def halo_values(self) -> FloatArray:
+        """Values of the halo [n_halo, *extent, n_samples]; read now if they lie in a file."""
+        return np.ascontiguousarray(self.values[self.halo]) if self.whole else self.values
 
     @property
     def digest(self) -> str:
@@ -75,7 +84,7 @@ class ShardTask:
         made_with = [version(name) for name in ("locality", "torch", "numpy")]
         found.update(repr((self.key, self.domain.axes, self.n_folds, options, made_with)).encode())
         add("halo", self.halo)
-        add("values", self.values)
+        add("values", self.halo_values)
         add("folds", self.fold_of_row)
         if self.observed is not None:
             add("observed", self.observed)
@@ -128,7 +137,7 @@ class ShardExamples:
         """Unfold the values of a task."""
         sources = Sources.of(task.stencils[max(task.stencils)])
         local = replace(sources, node=np.searchsorted(task.halo, sources.node))
-        z = unfold(task.values, local, task.domain)
+        z = unfold(task.halo_values, local, task.domain)
         extent, n_samples = task.values.shape[1:-1], task.values.shape[-1]
         class_of_position, inside = sources.inside(task.domain, extent)
         classes = np.repeat(class_of_position, n_samples)

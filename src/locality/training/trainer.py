@@ -223,17 +223,29 @@ class Trainer:
         n_rows = values.shape[1] if series else values.shape[-1]
         mine = {radius: s.select(nodes) for radius, s in stencils.items()}
         halo = np.unique(mine[max(mine)].node)
+        whole = is_mapped(values)
         return ShardTask(
             (self.seed, number),
             self.domain,
             halo,
-            values[halo],
+            values if whole else values[halo],
             mine,
             fold_of_row(n_rows),
             N_FOLDS,
             self.options,
             None if observed is None else observed[halo],
+            whole=whole,
         )
+
+
+def is_mapped(values: np.ndarray) -> bool:
+    """Whether an array lies in a file that is mapped into memory."""
+    base: object = values
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            return True
+        base = base.base
+    return False
 
 
 def _order(domain: Domain) -> IntArray:
