@@ -107,7 +107,8 @@ def limits(state: FloatArray) -> FloatArray:
     flat = state.reshape(len(state), -1)
     low, high = flat.min(axis=1), flat.max(axis=1)
     middle, half = (low + high) / 2, (high - low) / 2
-    return np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
+    bounds = np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
+    return bounds.astype(np.float64)
 
 
 def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Domain:

@@ -26,7 +26,8 @@ __all__ = ["cross_fitted", "has_row_law", "is_ordered", "nats_by_band", "rows_re
 
 _PARTS = 3
 _MOST_JUDGED, _LEAST_JUDGED = 5_000, 200  # rows of a part
-_MOST_VALUES = 4_000_000  # of a part
+_MOST_VALUES = 2_000_000  # of a part
+_LARGE = 1 << 26  # values, of a table that is cut into halves only
 
 
 def has_row_law(domain: Domain) -> bool:
@@ -92,9 +93,10 @@ def cross_fitted(
     # what the model itself does not see need not be tried
     slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
     trainer = Trainer(domain, parameters["radius"], max_slots=slots)
-    judge = _Judge(trainer, model.levels, model.limits, rows, judged, n_lags)
-    parts = dict(workers.map(judge, range(_PARTS)))
-    bands, residual, places = zip(*(parts[k] for k in range(_PARTS)), strict=True)
+    n_parts = _PARTS if rows.size <= _LARGE else 2
+    judge = _Judge(trainer, model.levels, model.limits, rows, judged, n_lags, n_parts)
+    parts = dict(workers.map(judge, range(n_parts)))
+    bands, residual, places = zip(*(parts[k] for k in range(n_parts)), strict=True)
     found = np.concatenate(bands, axis=1)
     where = np.concatenate(places)
     linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
@@ -114,11 +116,12 @@ class _Judge:
     rows: FloatArray
     judged: FloatArray
     n_lags: int
+    n_parts: int
 
     def __call__(self, k: int) -> tuple[FloatArray, FloatArray, IntArray]:
         """Nats by band, residuals, and rows of part k."""
         domain, n_rows = self.trainer.domain, self.rows.shape[1]
-        part = np.arange(n_rows) * _PARTS // n_rows
+        part = np.arange(n_rows) * self.n_parts // n_rows
         most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // domain.n_nodes))
         inside = np.flatnonzero(part == k)[:most]
         first = max(0, int(inside[0]) - self.n_lags)

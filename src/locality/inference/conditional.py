@@ -67,9 +67,7 @@ class ConditionalLaw:
         for n_past in range(n_lags + 1):
             scale = np.empty(n_nodes)
             entries: list[list[np.ndarray]] = []
-            for shard, (denoiser, classes) in zip(
-                field.shards, field.denoisers(extent), strict=True
-            ):
+            for shard, denoiser, classes in field.walk(extent):
                 form, k = denoiser.closed_form, int(classes[n_past])
                 scale[shard.target] = form.conditional_scale[:, k].numpy()
                 weight, slots = form.prediction[:, k].numpy(), form.patches.slots

@@ -93,8 +93,8 @@ class Nats:
         bands = np.zeros((n_bands, field.domain.n_nodes, n_columns))
         error = np.zeros((field.domain.n_nodes, n_columns))
         place = _bank_place(values)
-        for shard, denoiser in zip(field.shards, field.denoisers(values.shape[1:-1]), strict=True):
-            parts = self._shard(field, shard, *denoiser, values, place)
+        for shard, denoiser, classes in field.walk(values.shape[1:-1]):
+            parts = self._shard(field, shard, denoiser, classes, values, place)
             bands[:, shard.target], error[shard.target] = parts
             tick()
         targets = field.domain.targets

@@ -8,6 +8,7 @@ and to the clean values (context and past rows) prepares everything that does no
 sampler or an integral walks through the noise levels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +23,8 @@ from locality.local.patches import Sources, unfold
 from locality.local.shard import ShardState
 
 __all__ = ["BoundField", "ScoreField"]
+
+_FEW_SHARDS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,23 @@ class ScoreField:
                 self._bundles.clear()
             self._denoisers[extent] = [s.denoiser(self.domain, extent) for s in self.shards]
         return self._denoisers[extent]
+
+    def walk(self, extent: tuple[int, ...]) -> Iterator[tuple[ShardState, LocalDenoiser, IntArray]]:
+        """Every shard with its denoiser and the boundary class of every position, one by one.
+
+        Of many shards the denoisers are made when it is their turn, and not kept: together they
+        would take several times the room of the shards.
+
+        Parameters
+        ----------
+        extent : tuple of int
+        """
+        if len(self.shards) <= _FEW_SHARDS or extent in self._denoisers:
+            for shard, made in zip(self.shards, self.denoisers(extent), strict=True):
+                yield shard, *made
+            return
+        for shard in self.shards:
+            yield shard, *shard.denoiser(self.domain, extent)
 
     @cached_property
     def nodes(self) -> IntArray:
