@@ -1,0 +1,146 @@
+"""The history of a model, and a fit that is interrupted, as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def model(cli: Cli, tmp_path: Path) -> Path:
+    rows = OrnsteinUhlenbeckChain(8, 0.8).sample(1_000, 0)
+    frame = pd.DataFrame(rows, columns=[f"s{j}" for j in range(8)])
+    frame[:500].to_parquet(tmp_path / "rows.parquet")
+    later = frame[500:].reset_index(drop=True)
+    later.to_parquet(tmp_path / "same.parquet")
+    later["s3"] = 2.0 * later["s3"] + 1.0
+    later.to_parquet(tmp_path / "new.parquet")
+    (tmp_path / "stations.csv").write_text("group,member\nboiler,s3\nboiler,s4\nother,s0\n")
+    done = cli("fit", tmp_path / "rows.parquet", "-o", tmp_path / "m", "--score", "linear")
+    assert done.code == 0, done.err
+    return tmp_path / "m"
+
+
+def test_an_update_is_a_version_and_can_be_taken_back(cli: Cli, model: Path) -> None:
+    parent = model.parent
+    assert "No sensor has drifted" in cli("update", model, parent / "same.parquet").out
+    told = json.loads(cli("update", model, parent / "new.parquet", "--drifted", "--json").out)
+    assert told["accepted"]
+    assert told["version"] == 2
+    assert "s3" in told["sensors"]
+    found = json.loads(cli("versions", model, "--json").out)["versions"]
+    assert [v["number"] for v in found] == [1, 2]
+    assert found[1]["change"]["kind"] == "update"
+    assert "champion" in cli("versions", model).out
+    difference = json.loads(cli("diff", model, "1", "champion", "--json").out)
+    assert {name for name, *_ in difference["components"]} >= {"s3"}
+    assert cli("alias", model, "autumn", "2").code == 0
+    assert cli("rollback", model, "1").out.strip().endswith("now serves version 1.")
+    assert json.loads(cli("versions", model, "--json").out)["versions"][0]["served"]
+    assert cli("info", model, "--version", "autumn").code == 0
+    assert json.loads(cli("gc", model, "--dry-run", "--json").out)["files"] == []
+    assert cli("alias", model, "autumn", "--remove").code == 0
+    assert json.loads(cli("gc", model, "--keep", "1", "--json").out)["versions"] == []
+
+
+def test_groups_worst_and_names_are_learned_again(cli: Cli, model: Path) -> None:
+    new = model.parent / "new.parquet"
+    groups = ("--group", "boiler", "--groups", model.parent / "stations.csv")
+    told = json.loads(cli("update", model, new, *groups, "--json").out)
+    assert told["sensors"] == ["s3", "s4"]
+    told = json.loads(cli("update", model, new, "--worst", "1", "--json").out)
+    assert len(told["sensors"]) == 1
+    told = json.loads(cli("update", model, new, "--sensors", "s0,s1", "--json").out)
+    assert told["sensors"] == ["s0", "s1"]
+    mixed = cli("update", model, new, "--sensors", "s2", "--mix", model.parent / "rows.parquet")
+    assert "850 rows" in mixed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("update", "new.parquet", "--sensors", "s9"), "'s9'"),
+        (("update", "new.parquet", "--sensors", "s1", "--all"), "Choose one"),
+        (("update", "new.parquet", "--group", "boiler"), "--groups"),
+        (("update", "new.parquet", "--worst", "99"), "1 to 8"),
+        (("rollback", "7"), "no version 7"),
+        (("rollback", "../x"), "no version '../x'"),
+        (("diff", "1", "spring"), "'spring'"),
+        (("alias", "champion", "1"), "'champion'"),
+        (("alias", "a/b", "1"), "'a/b'"),
+        (("alias", "x"), "--remove"),
+    ],
+)
+def test_refusals(cli: Cli, model: Path, arguments: tuple[str, ...], words: str) -> None:
+    command, *rest = arguments
+    rest = [model.parent / part if part.endswith(".parquet") else part for part in rest]
+    before = (model / "manifest.json").read_bytes()
+    result = cli(command, model, *rest)
+    assert result.code == 2, result.out
+    assert words in result.message
+    assert "Traceback" not in result.err
+    assert (model / "manifest.json").read_bytes() == before
+
+
+def test_a_group_that_is_not_there(cli: Cli, model: Path) -> None:
+    groups = ("--group", "pump", "--groups", model.parent / "stations.csv")
+    result = cli("update", model, model.parent / "new.parquet", *groups)
+    assert result.code == 2
+    assert "boiler, other" in result.message
+
+
+def test_an_interrupted_fit_goes_on(cli: Cli, tmp_path: Path) -> None:
+    table, output = tmp_path / "rows.parquet", tmp_path / "m"
+    columns = [f"s{j}" for j in range(100)]
+    pd.DataFrame(DoubleWellChain(100).sample(400, 0), columns=columns).to_parquet(table)
+    command = ["fit", str(table), "-o", str(output), "--graph", "chain", "--radius", "1"]
+    command += ["--steps", "150", "--workers", "1"]
+    whole = cli(*command[:3], tmp_path / "whole", *command[4:])
+    assert whole.code == 0, whole.err
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from locality.cli import main; main()", *command],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if list((output / "work").glob("*.safetensors")):
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert "--resume" in told
+    assert os.listdir(output) == ["work"]
+    assert "unfinished fit" in cli("info", output).message
+    again = cli(*command)
+    assert again.code == 2
+    assert "--resume" in again.message
+    resumed = cli(*command, "--resume")
+    assert resumed.code == 0, resumed.err
+    for name in ("blobs",):
+        assert sorted(os.listdir(output / name)) == sorted(os.listdir(tmp_path / "whole" / name))
+    assert "work" not in os.listdir(output)
+
+
+def test_a_failed_fit_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    rows = np.random.default_rng(0).normal(size=(30, 2)).astype(str).tolist()
+    rows[4][1] = "inf"
+    table.write_text("a,b\n" + "\n".join(",".join(row) for row in rows) + "\n")
+    result = cli("fit", table, "-o", tmp_path / "m", "--score", "linear")
+    assert result.code == 2
+    assert sorted(os.listdir(tmp_path)) == ["rows.csv"]
