@@ -25,6 +25,8 @@ NAMES = (
     "discovery",
     "verdict",
     "networks",
+    "scale",
+    "likelihood",
     "imputation",
     "detection",
 )
