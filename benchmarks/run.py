@@ -26,6 +26,7 @@ NAMES = (
     "verdict",
     "networks",
     "scale",
+    "sparing",
     "likelihood",
     "imputation",
     "detection",

@@ -202,15 +202,19 @@ def update_model(
     values = np.concatenate([part.values[:stop] for part, stop in parts])
     standardizer = model.standardizer.rescaled([names[j] for j in chosen], values, _MOVED)
     state, observed = _training_state(model, standardizer, parts)
-    kept, warm = _cut(model, nodes)
+    kept, leaving = _cut(model, nodes)
     training = None
     if parameters["score"] == "neural":
         training = TrainingOptions(n_steps=parameters["n_steps"])
-        if any(len(shard.network_unit) for shard in warm):
+        if any(len(shard.network_unit) for shard in leaving):
             training = training.refitting()
     workers = executor(parameters["n_jobs"], parameters["engine"])
     trainer = Trainer(model.domain, parameters["radius"], training, model.settings["seed"], workers)
-    cut = [shard.target for shard in warm]
+    # few large shards, whatever shards the components come from: small ones waste time
+    everything = np.concatenate([shard.target for shard in leaving])
+    n_shards = -(-len(everything) // trainer.shard_size)
+    cut = [np.sort(part) for part in np.array_split(everything, n_shards)]
+    warm = [tuple(s for s in leaving if np.isin(s.target, part).any()) for part in cut]
     fresh = trainer.train(state, progress, observed=observed, cut=cut, warm=warm).shards
     bounds = model.limits.copy()
     bounds[nodes] = limits(state)[nodes]

@@ -108,7 +108,7 @@ def learn(
     forms = closed_form.in_classes(torch.from_numpy(classes)).take(torch.from_numpy(target))
     inputs = _network_inputs(patches, forms, examples.inside[classes])
     start = None
-    if task.warm is not None:
+    if task.warm:
         start = _warm(task.warm, examples, inputs, target, options, task.key)
     engine = Engine(rows, inputs, forms, options, task.key, start)
     free = ~_held(task, examples)[target]
@@ -144,7 +144,7 @@ def learn(
 
 
 def _warm(
-    warm: ShardState,
+    warm: tuple[ShardState, ...],
     examples: ShardExamples,
     inputs: NetworkInputs,
     target: IntArray,
@@ -153,9 +153,6 @@ def _warm(
 ) -> LocalNetworks:
     """Networks that start from present ones where those see just the same slots."""
     networks = LocalNetworks.initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
-    shape = networks.weights["w1"].shape[1:]
-    if warm.w1.shape[1:] != shape or warm.w2.shape[1:] != networks.weights["w2"].shape[1:]:
-        return networks
 
     def slots(sources: Sources, patches: Patches, unit: int) -> list[np.ndarray]:
         found = []
@@ -165,16 +162,23 @@ def _warm(
             found += [np.flatnonzero(real), read]
         return found
 
-    node = examples.patches[min(examples.patches)].center
-    own = examples.sources.node[node]
-    seen = Patches(warm.network_noisy, warm.network_given, len(warm.source_node))
-    for old, component in enumerate(warm.network_unit):
-        wanted = slots(warm.sources, seen, old)
-        for unit in np.flatnonzero(own[target] == warm.target[component]):
-            now = slots(examples.sources, inputs.patches, int(unit))
-            if all(np.array_equal(a, b) for a, b in zip(wanted, now, strict=True)):
-                for name in LocalNetworks.names:
-                    networks.weights[name][unit] = torch.as_tensor(getattr(warm, name)[old])
+    center = examples.patches[min(examples.patches)].center
+    own = examples.sources.node[center][target]
+    for part in warm:
+        same_shape = all(
+            getattr(part, name).shape[1:] == networks.weights[name].shape[1:]
+            for name in LocalNetworks.names
+        )
+        if not same_shape:
+            continue
+        seen = Patches(part.network_noisy, part.network_given, len(part.source_node))
+        for old, component in enumerate(part.network_unit):
+            wanted = slots(part.sources, seen, old)
+            for unit in np.flatnonzero(own == part.target[component]):
+                now = slots(examples.sources, inputs.patches, int(unit))
+                if all(np.array_equal(a, b) for a, b in zip(wanted, now, strict=True)):
+                    for name in LocalNetworks.names:
+                        networks.weights[name][unit] = torch.as_tensor(getattr(part, name)[old])
     return networks
 
 

@@ -46,8 +46,8 @@ class ShardTask:
     observed : bool array [n_halo, *extent, n_samples], optional
         False where a value is a draw in place of a missing one: networks see it as a neighbor, and
         do not learn to predict it.
-    warm : ShardState, optional
-        Present state of the same components: networks that see the same slots start from it.
+    warm : tuple of ShardState
+        Present states of some of the components: networks that see the same slots start from them.
     whole : bool
         Values are mapped from a file and those of all nodes: a task carries the place of the file,
         and whoever works on it reads the halo.
@@ -62,7 +62,7 @@ class ShardTask:
     n_folds: int
     options: TrainingOptions | None
     observed: BoolArray | None = None
-    warm: ShardState | None = None
+    warm: tuple[ShardState, ...] = ()
     whole: bool = False
 
     @property
@@ -91,8 +91,8 @@ class ShardTask:
         for radius, stencils in self.stencils.items():
             for name in ("target", "indptr", "node", "offset", "role"):
                 add(f"{radius} {name}", getattr(stencils, name))
-        if self.warm is not None:
-            for name, array in self.warm.arrays().items():
+        for part in self.warm:
+            for name, array in part.arrays().items():
                 add(f"warm {name}", array)
         return found.hexdigest()
 

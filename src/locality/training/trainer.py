@@ -92,7 +92,7 @@ class Trainer:
         only: Sequence[int] | None = None,
         observed: BoolArray | None = None,
         cut: Sequence[IntArray] | None = None,
-        warm: Sequence[ShardState | None] | None = None,
+        warm: Sequence[tuple[ShardState, ...]] | None = None,
     ) -> Trained:
         """Train all shards, or some.
 
@@ -108,8 +108,8 @@ class Trainer:
             Shaped like ``values``; False where a value is a draw in place of a missing one.
         cut : sequence of int arrays, optional
             Targets of each shard, instead of a partition of all targets.
-        warm : sequence of ShardState or None, optional
-            Present state of each shard of the cut, for networks to start from.
+        warm : sequence of tuples of ShardState, optional
+            Present states of the components of each shard of the cut, for networks to start from.
         """
         start = perf_counter()
         shards = self.cut() if cut is None else list(cut)
