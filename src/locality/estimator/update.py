@@ -331,7 +331,12 @@ def _nats(model: Model, table: Table, judged: IntArray) -> FloatArray:
     rows = standard_rows(model, table)
     complete = repair(model.field, rows, np.inf).values if np.isnan(rows).any() else rows
     nodes = domain.targets[judged]
-    shards = tuple(shard for shard in model.shards if np.isin(shard.target, nodes).any())
+    # of every shard only what is judged: to judge networks takes longer than to train some
+    shards = tuple(
+        shard.take(np.flatnonzero(np.isin(shard.target, nodes)))
+        for shard in model.shards
+        if np.isin(shard.target, nodes).any()
+    )
     state = complete[:, :, None] if domain.axes else complete
     found = Nats(model.levels).surprise(ScoreField(domain, shards, model.limits), state)
     nats = found.bands[0].reshape(len(domain.targets), -1)[judged].T
