@@ -1,9 +1,14 @@
 """Where and when shards are learned makes no difference: workers, order, crashes, engines."""
 
 import hashlib
-import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,6 +24,7 @@ from locality.training import trainer as trainer_module
 from locality.training.executors import Inline, Processes, executor
 
 ROWS = DoubleWellChain(70).sample(300, 0)
+MANY_ROWS = DoubleWellChain(256).sample(300, 0)  # of eight shards
 
 
 def fitted(**parameters: Any) -> LocalizedDiffusion:
@@ -83,30 +89,84 @@ def test_engines_are_named() -> None:
         fitted(engine="spark").fit(ROWS)
 
 
-def _fit_for_ever(work: Path) -> None:
-    fitted(n_steps=100).fit(ROWS, work=work)
+_FIT = """
+from pathlib import Path
+from locality import LocalizedDiffusion
+from locality.data.synthetic import DoubleWellChain
+LocalizedDiffusion(graph="chain", radius=1, n_steps=60, random_state=0, n_jobs={n_jobs}).fit(
+    DoubleWellChain(256).sample(300, 0), work={work!r}
+)
+(Path({work!r}) / "done").touch()
+"""
+
+_SLEEP_FOR_EVER = """
+import os, time
+from pathlib import Path
+from locality.training.executors import Processes
+
+def asleep(number):
+    (Path({folder!r}) / str(os.getpid())).touch()
+    time.sleep(600)
+
+list(Processes(2).map(asleep, range(2)))
+"""
+
+
+def _python(script: str) -> subprocess.Popen[bytes]:
+    """A process of its own: a fork would inherit the workers of other tests."""
+    return subprocess.Popen([sys.executable, "-c", script])
+
+
+def _fit(work: Path) -> None:
+    fitted().fit(MANY_ROWS, work=work)
     (work / "done").touch()
 
 
-def test_killed_and_resumed_is_the_same_model(tmp_path: Path) -> None:
-    """Killed at random moments until it ends; each time only unfinished shards are worked on."""
-    whole = fitted(n_steps=100).fit(ROWS)
-    rng = np.random.default_rng(0)
-    work = tmp_path / "work"
-    finished = [0]
-    for _ in range(60):
-        process = get_context("fork").Process(target=_fit_for_ever, args=(work,))
-        process.start()
-        process.join(float(rng.uniform(0.1, 1.5)))
-        process.kill()
-        process.join()
-        finished.append(len(list(work.glob("*.safetensors"))) if work.exists() else 0)
+def _kill_at_random(work: Path, n_kills: int, n_jobs: int, seed: int) -> list[int]:
+    """Start a fit again and again, and kill it; numbers of finished shards after each kill.
+
+    Once a fit has ended its progress is forgotten, so that all kills hit fits that are under way.
+    """
+    rng = np.random.default_rng(seed)
+    finished, kills = [0], 0
+    while kills < n_kills:
+        if n_jobs == 1:  # quick to start
+            forked = get_context("fork").Process(target=_fit, args=(work,))
+            forked.start()
+            forked.join(float(rng.uniform(0.2, 1.2)))
+            process: Any = forked._popen
+        else:
+            process = _python(_FIT.format(n_jobs=n_jobs, work=str(work)))
+            time.sleep(float(rng.uniform(4.0, 9.0)))
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+            kills += 1
+        assert process.poll() in (0, -signal.SIGKILL)
         if (work / "done").exists():
-            break
-    assert finished == sorted(finished)
-    assert finished[-1] == 3
-    resumed = fitted(n_steps=100).fit(ROWS, work=work)
-    assert hashes(resumed) == hashes(whole)
+            shutil.rmtree(work)
+            finished.append(0)
+        else:
+            finished.append(len(list(work.glob("*.safetensors"))) if work.exists() else 0)
+    return finished
+
+
+@pytest.mark.parametrize(
+    ("n_kills", "n_jobs"),
+    [
+        (20, 1),
+        pytest.param(200, 1, marks=pytest.mark.slow),
+        pytest.param(10, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_resumed_is_the_same_model(tmp_path: Path, n_kills: int, n_jobs: int) -> None:
+    """Killed at random moments; what was finished stays, and the end is that of a quiet fit."""
+    work = tmp_path / "work"
+    finished = _kill_at_random(work, n_kills, n_jobs, seed=n_kills + n_jobs)
+    assert max(finished) > 0
+    assert all(b >= a or b == 0 for a, b in pairwise(finished))
+    resumed = fitted().fit(MANY_ROWS, work=work)
+    assert hashes(resumed) == hashes(fitted().fit(MANY_ROWS))
 
 
 def test_finished_shards_are_not_worked_on_again(
@@ -132,51 +192,96 @@ def test_finished_shards_are_not_worked_on_again(
     assert len([key for key in worked if key[0] == other.seed_]) == 3
 
 
-def test_ray_gives_the_same_bits(truth: list[str]) -> None:
-    ray = pytest.importorskip("ray")
-    assert hashes(fitted(n_jobs=2, engine="ray").fit(ROWS)) == truth
-    assert not ray.is_initialized()
-
-
-def test_strangers_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray")
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    for address in ("10.0.0.7:6379", "ray://plant.example:10001"):
-        with pytest.raises(OptionError, match="RAY_AUTH_MODE=token"):
-            executor(2, f"ray:{address}")
-
-
-@pytest.mark.slow
-def test_a_lost_node_costs_its_shards_only() -> None:
-    """Three nodes, one of them killed in the middle."""
-    pytest.importorskip("ray")
-    import threading
-
-    import ray
-    from ray.cluster_utils import Cluster
-
-    rows = OrnsteinUhlenbeckChain(600, correlation=0.7).sample(1_500, random_state=0)
-    quiet = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+def _is_there(pid: int) -> bool:
     try:
-        done: list[int] = []
-        killer = threading.Timer(3.0, cluster.remove_node, (nodes[0],))
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
 
-        def progress(stage: str, n_done: int, n_all: int) -> None:
-            done.append(n_done)
-            if len(done) == 1:
-                killer.start()
-            time.sleep(0.3)
 
-        stormy = LocalizedDiffusion(
-            graph="chain", score="linear", n_jobs=3, engine="ray", random_state=0
-        ).fit(rows, progress=progress)
-        killer.join()
-        assert len(cluster.list_all_nodes()) == 2
-        assert hashes(stormy) == hashes(quiet)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-        os.environ.pop("RAY_ADDRESS", None)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
+    """They would work on for nobody, and a resumed fit would share the cores with them."""
+    driver = _python(_SLEEP_FOR_EVER.format(folder=str(tmp_path)))
+    until = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    workers = [int(file.name) for file in tmp_path.iterdir()]
+    assert len(workers) == 2
+    assert all(_is_there(worker) for worker in workers)
+    driver.kill()
+    driver.wait()
+    until = time.monotonic() + 20
+    while any(_is_there(worker) for worker in workers) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(_is_there(worker) for worker in workers)
+
+
+@pytest.mark.parametrize("how", [Inline(), Processes(2)])
+def test_items_that_cannot_be_made_end_it(how: Any) -> None:
+    """No waiting for ever: items are asked for by another thread than takes the results."""
+
+    def items() -> Iterator[float]:
+        yield from range(9)
+        raise ZeroDivisionError("the tenth")
+
+    with pytest.raises(ZeroDivisionError, match="the tenth"):
+        list(how.map(abs, items()))
+
+
+class _Watch:
+    """A progress that wants to know what shards are worth."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, float, bool]] = []
+        self.done: list[int] = []
+
+    def finished(self, nats: Any, seconds: float | None) -> None:
+        self.told.append((len(nats), float(nats.sum()), seconds is None))
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.done.append(done)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_and_log_tell_nats_and_seconds(tmp_path: Path, n_jobs: int) -> None:
+    first, again = _Watch(), _Watch()
+    model = fitted(n_jobs=n_jobs).fit(ROWS, work=tmp_path, progress=first)
+    assert first.done == [1, 2, 3]
+    assert sum(n for n, _, _ in first.told) == 70
+    mean = sum(nats for _, nats, _ in first.told) / 70
+    assert mean == pytest.approx(model.held_out_nats_.mean())
+    assert not any(known for _, _, known in first.told)
+    fitted(n_jobs=n_jobs).fit(ROWS, work=tmp_path, progress=again)
+    assert again.done == [1, 2, 3]
+    assert sorted(again.told) == sorted((n, nats, True) for n, nats, _ in first.told)
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    form = r"\d{4}-\d\d-\d\dT[\d:]{8}Z shard (\d), [\d.]+ s: \d+ components, -?[\d.]+ nats each, "
+    assert sorted(re.match(form, line).group(1) for line in lines) == ["0", "1", "2"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("layout", "n_samples", "n_series"),
+    [
+        ({}, 700, 1),
+        ({"lags": 1}, 120, 40),
+        ({"lags": 1, "series": "joint"}, 120, 40),
+        ({"tied": True}, 600, 1),
+    ],
+    ids=["table", "causal", "joint", "lattice"],
+)
+def test_drawn_bits_do_not_depend_on_workers(
+    layout: dict[str, Any], n_samples: int, n_series: int
+) -> None:
+    """Several tiles each."""
+    rows = OrnsteinUhlenbeckChain(16, correlation=0.7).sample(120, random_state=0)
+    model = LocalizedDiffusion(graph="ring", radius=1, score="linear", random_state=0, **layout)
+    model.fit(rows)
+    options = {"n_samples": n_samples, "n_series": n_series, "n_evaluations": 4}
+    told: list[tuple[int, int]] = []
+    one = model.sample(**options)
+    more = model.sample(
+        n_jobs=3, progress=lambda _, done, total: told.append((done, total)), **options
+    )
+    np.testing.assert_array_equal(one, more)
+    assert told[-1][0] == told[-1][1] > 1

@@ -54,8 +54,16 @@ class FileLedger:
             return None
         return ShardState(**arrays)
 
-    def put(self, key: str, shard: ShardState) -> None:
-        """Keep a finished shard.
+    def put(self, key: str, shard: ShardState, note: str = "") -> None:
+        """Keep a finished shard, and write a line about it to the log.
+
+        Parameters
+        ----------
+        key : str
+            Digest of its task.
+        shard : ShardState
+        note : str
+            What the line begins with after the time.
 
         Raises
         ------
@@ -71,8 +79,8 @@ class FileLedger:
             nats = float(np.mean(shard.held_out))
             with open(self.folder / _LOG, "a", encoding="utf-8") as log:
                 log.write(
-                    f"{now} {key[:12]}: {len(shard.target)} components, {nats:.4f} nats each, "
-                    f"{len(shard.network_unit)} networks\n"
+                    f"{now} {note or 'finished'}: {len(shard.target)} components, "
+                    f"{nats:.4f} nats each, {len(shard.network_unit)} networks ({key[:12]})\n"
                 )
         except OSError as error:
             raise _unwritable(self.folder, error) from error

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from rich import box
@@ -17,9 +18,9 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -29,7 +30,6 @@ __all__ = ["Report", "counted", "errors", "print_json", "progress_bar", "seconds
 _PLAIN_WIDTH = 110  # columns where there is no terminal to ask
 
 _STAGES = {
-    "radius": "Comparing radii",
     "networks": "Training networks",
     "closed form": "Fitting closed forms",
     "sampling": "Drawing rows",
@@ -41,8 +41,6 @@ _STAGES = {
     "groups": "Growing a group",
     "model": "Modeling the group",
 }
-
-_NEXT = {"radius": "Fitting components"}  # what runs when a stage is done, until it reports
 
 Row = Sequence[str]
 
@@ -61,15 +59,17 @@ def print_json(content: dict[str, Any]) -> None:
 def seconds_text(seconds: float) -> str:
     """A duration for people.
 
-    >>> seconds_text(0.042), seconds_text(3.21), seconds_text(75)
-    ('0.04 s', '3.2 s', '1 min 15 s')
+    >>> seconds_text(0.042), seconds_text(3.21), seconds_text(75), seconds_text(7325)
+    ('0.04 s', '3.2 s', '1 min 15 s', '2 h 2 min')
     """
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def counted(n: int, noun: str) -> str:
@@ -149,22 +149,58 @@ def progress_bar(waiting: str) -> Iterator[Callable[[str, int, int], None]]:
         BarColumn(),
         TextColumn("{task.fields[count]}", markup=False),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
         console=errors(),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
     with bar:
-        task = bar.add_task(waiting, total=None, count="")
+        yield _Reports(bar, bar.add_task(waiting, total=None, count="", left=""))
 
-        def report(stage: str, done: int, total: int) -> None:
-            label, count = _STAGES.get(stage, stage), f"{done} of {total}"
-            if done >= total and stage in _NEXT:
-                bar.update(task, description=_NEXT[stage], completed=0, total=None, count="")
-            else:
-                bar.update(task, description=label, completed=done, total=total, count=count)
 
-        yield report
+class _Reports:
+    """What a bar says: how much of a stage is done, what it is worth, how long the rest takes.
+
+    Shards that an earlier fit finished take no time, so they do not count in the pace. rich's own
+    estimate looks half a minute back, and a shard may take longer than that.
+    """
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task, self._stage = bar, task, ""
+        self._nats, self._n_components, self._n_known = 0.0, 0, 0
+        self._since: tuple[float, int] | None = None
+
+    def finished(self, nats: Any, seconds: float | None) -> None:
+        """A shard is done: held-out nats by component; no seconds if an earlier fit did it."""
+        self._nats += float(nats.sum())
+        self._n_components += len(nats)
+        self._n_known += seconds is None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Some of a stage is done."""
+        if stage != self._stage:
+            self._stage, self._since = stage, None
+        count, left = f"{done} of {total}", self._left(done, total)
+        if self._n_components:
+            count += f", {self._nats / self._n_components:.3f} nats each"
+        self._bar.update(
+            self._task,
+            description=_STAGES.get(stage, stage),
+            completed=done,
+            total=total,
+            count=count,
+            left="" if not left else f"about {seconds_text(left)} left",
+        )
+
+    def _left(self, done: int, total: int) -> float | None:
+        """Seconds that the rest takes at the pace since the first report of the stage."""
+        worked, now = done - self._n_known, monotonic()
+        if self._since is None or worked <= self._since[1]:
+            if worked > 0 and self._since is None:
+                self._since = (now, worked)
+            return None
+        start, before = self._since
+        return (now - start) / (worked - before) * (total - done)
 
 
 def _console(stderr: bool = False) -> Console:

@@ -7,9 +7,12 @@ item. Whatever the executor, every shard is computed with one thread, so its bit
 the number of workers or their order.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Thread
 from typing import Protocol, TypeVar
 
 import joblib
@@ -22,6 +25,8 @@ __all__ = ["Executor", "Inline", "Processes", "alone", "executor", "one_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_GLANCE = 1.0  # seconds between two looks at whether the driver is still there
 
 
 class Executor(Protocol):
@@ -45,6 +50,8 @@ class Inline:
 class Processes:
     """In worker processes of this machine (joblib's loky).
 
+    They end with the process that started them, however that ends.
+
     Parameters
     ----------
     n_workers : int
@@ -63,7 +70,8 @@ class Processes:
             batch_size=1,
             max_nbytes=None,  # files that share arrays would outlive the tasks they belong to
         )
-        work = (joblib.delayed(alone)(function, number, item) for number, item in enumerate(items))
+        driver = os.getpid()
+        work = (joblib.delayed(_for)(driver, function, *item) for item in enumerate(items))
         yield from parallel(work)
 
 
@@ -128,3 +136,28 @@ def alone(function: Callable[[T], R], number: int, item: T) -> tuple[int, R]:
     """
     with one_thread():
         return number, function(item)
+
+
+def _for(driver: int, function: Callable[[T], R], number: int, item: T) -> tuple[int, R]:
+    """`alone`, in a worker process of the driver with this process number."""
+    _end_with(driver)
+    return alone(function, number, item)
+
+
+@cache
+def _end_with(driver: int) -> None:
+    """End this process once its parent is gone: workers of a killed fit would work on for nobody.
+
+    Parameters
+    ----------
+    driver : int
+        Process number of the parent.
+    """
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(_GLANCE)
+        os._exit(1)
+
+    if os.getppid() == driver:
+        Thread(target=watch, name="locality-driver-watch", daemon=True).start()

@@ -20,7 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _ATTEMPTS = 5  # of a task whose worker or node is lost
-_LOCAL = ("", "auto", "local", "localhost")
+_TOKENS = (2, 52)  # the first version of Ray that knows authentication by token
+_LOCAL = ("auto", "local", "localhost")
 
 
 class RayCluster:
@@ -31,8 +32,8 @@ class RayCluster:
     n_workers : int
         Tasks under way at once; each takes one core of the cluster.
     address : str, optional
-        Of a running cluster: ``host:port``, ``ray://host:port`` or ``auto``. By default a cluster
-        is started on this machine.
+        Of a running cluster: ``host:port``, ``ray://host:port``, or ``auto`` for the one that
+        RAY_ADDRESS names or this machine belongs to. By default a cluster is started here.
 
     Raises
     ------
@@ -49,31 +50,25 @@ class RayCluster:
                 "The engine ray needs Ray, which is not installed.",
                 remedy="Install locality[ray], or choose the engine processes.",
             ) from error
-        if address is not None:
-            _require_private(address)
+        if address == "auto":
+            address = os.environ.get("RAY_ADDRESS") or "auto"
         self._ray: Any = ray
         self.n_workers = n_workers
-        self.address = address
+        self.address = address or "local"  # None would be what RAY_ADDRESS names
+        _require_private(self.address, ray.__version__)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """Number of the item and result, as they become available."""
         ray = self._ray
         started = not ray.is_initialized()
-        if started:
-            cores = {} if self.address else {"num_cpus": self.n_workers}
-            ray.init(
-                address=self.address,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="error",
-                **cores,
-            )
         try:  # results lie in Ray's own memory and cannot be written to: they are copied
+            own = self._connect() if started else False
+            most = self.n_workers * (2 if own else 1)  # a cluster of others has more cores
             task = ray.remote(alone).options(num_cpus=1, max_retries=_ATTEMPTS)
             under_way: list[Any] = []
             for number, item in enumerate(items):
                 under_way.append(task.remote(function, number, item))
-                if len(under_way) >= 2 * self.n_workers:
+                if len(under_way) >= most:
                     ready, under_way = ray.wait(under_way, num_returns=1)
                     yield from deepcopy(ray.get(ready))
             while under_way:
@@ -83,16 +78,57 @@ class RayCluster:
             if started:
                 ray.shutdown()
 
+    def _connect(self) -> bool:
+        """Join the cluster or start one; whether it was started."""
+        ray, own = self._ray, self.address == "local"
+        cores = {"num_cpus": self.n_workers, "include_dashboard": False} if own else {}
+        try:
+            context = ray.init(
+                address=self.address, log_to_driver=False, logging_level="error", **cores
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = (str(error).strip().splitlines() or ["no message"])[0]
+            raise OptionError(
+                f"The Ray cluster at {self.address} cannot be used: {reason}",
+                remedy="See that it runs (ray status), with the same versions of Ray and Python.",
+            ) from error
+        if self.address == "auto":  # this machine may be a worker of another one's cluster
+            found = context.address_info
+            head, here = found["gcs_address"], found["node_ip_address"]
+            if head.rpartition(":")[0] != here:
+                _require_private(head, ray.__version__)
+        return own
 
-def _require_private(address: str) -> None:
-    """Refuse a cluster of another machine that lets everybody in: its jobs are arbitrary code."""
-    host = address.removeprefix("ray://").rpartition(":")[0] or address.removeprefix("ray://")
-    host = host.strip("[]")
+
+def _require_private(address: str, version: str) -> None:
+    """Refuse a cluster of another machine that lets everybody in: its jobs are arbitrary code.
+
+    Parameters
+    ----------
+    address : str
+    version : str
+        Of Ray here; older ones ignore what they are told about authentication.
+
+    Raises
+    ------
+    OptionError
+        Saying what to set.
+    """
+    place = address.removeprefix("ray://")
+    host = (place.rpartition(":")[0] or place).strip("[]")
     try:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = host in _LOCAL
-    if not local and os.environ.get("RAY_AUTH_MODE") != "token":
+    if local:
+        return
+    if tuple(int(part) for part in version.split(".")[:2]) < _TOKENS:
+        raise OptionError(
+            f"The Ray cluster at {address} is not on this machine, and Ray {version} knows no "
+            "authentication.",
+            remedy="Install Ray 2.52 or later everywhere, or use an SSH tunnel to 127.0.0.1.",
+        )
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
         raise OptionError(
             f"The Ray cluster at {address} is not on this machine, and no authentication is set.",
             remedy="Start it with RAY_AUTH_MODE=token, and set RAY_AUTH_MODE=token and its "

@@ -6,8 +6,9 @@ finished goes to a ledger, so that a fit that was interrupted only works on the 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from locality.training.options import TrainingOptions
 from locality.training.shard import fit_shard
 from locality.training.task import ShardTask
 
-__all__ = ["Ledger", "Trained", "Trainer"]
+__all__ = ["Ledger", "ShardWatch", "Trained", "Trainer"]
 
 _SHARD_SIZE = 32
 _MAX_SLOTS = 160
@@ -51,8 +52,22 @@ class Ledger(Protocol):
     def get(self, key: str) -> ShardState | None:
         """The shard of a task, if it was finished before."""
 
-    def put(self, key: str, shard: ShardState) -> None:
-        """Keep a finished shard."""
+    def put(self, key: str, shard: ShardState, note: str = "") -> None:
+        """Keep a finished shard, and for people a note about the work."""
+
+
+@runtime_checkable
+class ShardWatch(Protocol):
+    """A progress callable that wants to know more of finished shards than their number."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Some shards are done."""
+
+    def finished(self, nats: FloatArray, seconds: float | None) -> None:
+        """Held-out nats by component; seconds of work, None if the shard was in the ledger.
+
+        Called before the progress that counts the shard.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +116,7 @@ class Trainer:
         values : float64 array [n_nodes, *extent, n_samples]
             Standardized and complete; large ones may be float32.
         progress : callable
-            Called with (stage, shards done, shards in all).
+            Called with (stage, shards done, shards in all); a ``ShardWatch`` learns more.
         only : sequence of int, optional
             Numbers of the shards to train; they do not depend on the others.
         observed : bool array, optional
@@ -120,10 +135,14 @@ class Trainer:
         stage = "closed form" if self.options is None else "networks"
         done: dict[int, ShardState] = {}
         asked: list[tuple[int, str]] = []
+        told = Lock()  # tasks may be asked for by another thread than takes the results
 
-        def finished(number: int, shard: ShardState) -> None:
-            done[number] = shard
-            progress(stage, len(done), len(numbers))
+        def finished(number: int, shard: ShardState, seconds: float | None) -> None:
+            with told:
+                done[number] = shard
+                if isinstance(progress, ShardWatch):
+                    progress.finished(shard.held_out, seconds)
+                progress(stage, len(done), len(numbers))
 
         def tasks() -> Iterator[ShardTask]:
             for number in numbers:
@@ -136,16 +155,16 @@ class Trainer:
                     key = task.digest
                     known = self.ledger.get(key)
                     if known is not None:
-                        finished(number, known)
+                        finished(number, known, None)
                         continue
                 asked.append((number, key))
                 yield task
 
-        for order, shard in self.executor.map(fit_shard, tasks()):
+        for order, (shard, took) in self.executor.map(_timed, tasks()):
             number, key = asked[order]
             if self.ledger is not None:
-                self.ledger.put(key, shard)
-            finished(number, shard)
+                self.ledger.put(key, shard, f"shard {number}, {took:.1f} s")
+            finished(number, shard, took)
         seconds[stage] = perf_counter() - start
         return Trained(tuple(done[number] for number in numbers), seconds)
 
@@ -236,6 +255,12 @@ class Trainer:
             None if observed is None else observed[halo],
             whole=whole,
         )
+
+
+def _timed(task: ShardTask) -> tuple[ShardState, float]:
+    """The shard of a task, and the seconds it took where it was worked on."""
+    start = perf_counter()
+    return fit_shard(task), perf_counter() - start
 
 
 def is_mapped(values: np.ndarray) -> bool:
