@@ -29,7 +29,14 @@ __all__ = ["run"]
 
 LINEAR = (32, 100, 316)  # sides of lattices
 NEURAL = (17, 32, 55)
-N_ROWS, N_SAMPLES, N_EVALUATIONS, N_STEPS = 2_000, 64, 16, 200
+STEPS = (32, 100, 316)
+N_ROWS, N_SAMPLES, N_EVALUATIONS, N_STEPS = 2_000, 64, 16, 20
+
+KINDS = {
+    "linear": "closed form, radius chosen",
+    "neural": "networks in full, radius 1",
+    "steps": f"networks, {N_STEPS} steps, radius 1",
+}
 
 
 def lattice(side: int, n_rows: int) -> tuple[Domain, np.ndarray]:
@@ -53,7 +60,10 @@ def one(kind: str, side: int) -> dict[str, float]:
     one_core()
     few = kind == "million"
     domain, z = lattice(side, 200 if few else N_ROWS)
-    options = TrainingOptions(n_steps=N_STEPS, refit=0.0) if kind == "neural" else None
+    options = {
+        "neural": TrainingOptions(),
+        "steps": TrainingOptions(n_steps=N_STEPS, refit=0.0),
+    }.get(kind)
     radius = "auto" if kind == "linear" else 1
     start = process_time()
     trained = Trainer(domain, radius, options).train(z)
@@ -89,9 +99,8 @@ def sizes(kind: str, sides: tuple[int, ...]) -> Table:
                 f"{drawn:.2f} ({drawn / first[1]:.2f})", f"{found['GB']:.2f}",
             ]
         )  # fmt: skip
-    what = "radius chosen" if kind == "linear" else f"radius 1, {N_STEPS} steps, networks"
     return Table(
-        f"Lattices, {N_ROWS:,} rows, {what}",
+        f"Lattices, {N_ROWS:,} rows: {KINDS[kind]}",
         ["d", "fit, CPU s", "ms per component (relative)",
          "drawing, µs per row and component (relative)", "peak GB"],
         rows,
@@ -172,6 +181,7 @@ def run(quick: bool = False) -> list[Table]:
     return [
         sizes("linear", LINEAR[:2] if quick else LINEAR),
         sizes("neural", NEURAL[:2] if quick else NEURAL),
+        sizes("steps", STEPS[:2] if quick else STEPS),
         *([] if quick else [million()]),
         partial(quick),
         workers(quick),
