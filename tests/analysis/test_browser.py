@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from locality import LocalizedDiffusion
 from locality.analysis.catalog import CATALOG
+from locality.analysis.evaluation import evaluate
 from locality.analysis.report import LocalityReport
+from locality.data.synthetic import OrnsteinUhlenbeckChain
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -222,3 +225,24 @@ def test_a_report_of_many_columns(make_report: Any, visit: Callable[..., Any], w
     page = visit(make_report(2000, odd=False, n_groups=60), width)
     assert overflow(page) <= 0
     assert len(marks(page, "graph")) > 300
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_an_evaluation(
+    browser: Any, faults: list[str], tmp_path: Path, width: int
+) -> None:
+    law = OrnsteinUhlenbeckChain(5, correlation=0.8)
+    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0)
+    found = evaluate(model.fit(law.sample(300, 0)), law.sample(300, 1), title="later rows")
+    path = found.to_html(tmp_path / "q.html", WIDTHS[width])
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("console", lambda message: faults.append(f"console: {message.text}"))
+    page.goto(path.as_uri(), wait_until="load")
+    for _ in WIDTHS:
+        assert overflow(page) <= 0
+        for part in ("quantiles", "pairs", "memory"):
+            assert len(marks(page, part)) >= 4, part
+        assert "later rows" in visible_text(page)
+        page.click("#language")
+    assert page.locator("[data-figure=quantiles] .xaxislayer-above, .subplot").count() >= 5

@@ -1,12 +1,16 @@
 """Quality of drawn rows: nothing to complain of in exact draws, and planted bugs are caught."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.quality import evaluate
+from locality.analysis.evaluation import evaluate
+from locality.analysis.words import LANGUAGES, say
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.exceptions import DataError
+from locality.exceptions import DataError, OptionError
 
 LAW = OrnsteinUhlenbeckChain(6, correlation=0.8)
 TRAIN, REAL = LAW.sample(500, 0), LAW.sample(800, 1)
@@ -98,6 +102,63 @@ def test_lost_memory_is_told() -> None:
 
     model.sample = lost
     assert evaluate(model, x[600:]).autocorrelation > kept.autocorrelation + 0.2
+
+
+def test_grades(model, monkeypatch) -> None:
+    assert judged(model, monkeypatch, lambda n: LAW.sample(n, 2)).grade == "as real"
+    assert judged(model, monkeypatch, lambda n: LAW.sample(n, 2) * 1.15).grade == "close"
+    assert judged(model, monkeypatch, shuffled).grade == "told apart"
+
+
+def test_every_statement_has_words(model, monkeypatch) -> None:
+    keys = set()
+    for draw in (wide, clipped, lambda n: LAW.sample(n, 2)):
+        found = judged(model, monkeypatch, draw, train=TRAIN, target="x2")
+        for statement in found.statements:
+            assert all(say(statement, language) for language in LANGUAGES)
+            keys.add(statement.key)
+    assert {"quality_tails_heavy", "quality_tails_light", "quality_tails_right"} < keys
+
+
+NAMES = ["<b>a</b>", "</script><script>alert(1)</script>", "c", "d", "e", "f"]
+
+
+def test_the_page_shows_what_was_found(tmp_path) -> None:
+    frames = [pd.DataFrame(rows, columns=NAMES) for rows in (TRAIN, REAL)]
+    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0)
+    found = evaluate(model.fit(frames[0]), frames[1], train=frames[0], target="c", title="<i>")
+    text = found.to_html(tmp_path / "q.html", "ja").read_text("utf-8")
+    assert "<b>a" not in text.replace("\\u003cb", "")
+    assert text.count("<script") == 3
+    assert "<i>" not in text
+    figures = json.loads(text.split('id="figures">')[1].split("</script>")[0])
+    assert set(figures["en"]) == {"quantiles", "pairs", "memory"} == set(figures["ja"])
+    drawn = [t for t in figures["en"]["quantiles"]["data"] if t.get("name") == "drawn"]
+    assert [list(t["y"]) for t in drawn] == [list(c.drawn) for c in found.columns]
+    joined = next(t for t in figures["en"]["pairs"]["data"] if t.get("name") == "with an edge")
+    assert len(joined["x"]) == 5  # of a chain of six
+    by_pair = {frozenset((p.a, p.b)): p for p in found.pairs}
+    assert len(by_pair) == 15
+    table = frames[1].iloc[400:].corr("spearman")
+    for pair in found.pairs:
+        assert pair.later == pytest.approx(table.loc[pair.a, pair.b])
+    assert found.memory[0].later == pytest.approx(
+        np.mean([np.corrcoef(x[1:], x[:-1])[0, 1] for x in REAL[400:].T]), abs=0.01
+    )
+    with pytest.raises(OptionError, match="'fr'"):
+        found.to_html(tmp_path / "fr.html", "fr")
+    assert [path.name for path in tmp_path.iterdir()] == ["q.html"]
+
+
+def test_states_are_evaluated(tmp_path) -> None:
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((600, 2))
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
+    table["s"] = np.where(table["a"] > 0, "on", "off")
+    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0)
+    found = evaluate(model.fit(table[:300]), table[300:], train=table[:300])
+    assert {c.name for c in found.columns} == {"a", "b", "s"}
+    assert found.drawn.margins > 0.9
 
 
 def test_what_cannot_be_evaluated_is_told(model) -> None:

@@ -17,7 +17,16 @@ import pytest
 
 from locality.analysis import record
 from locality.analysis.bars import MAX_BARS
-from locality.analysis.catalog import CATALOG, TERMS, glossary, page, pictures, sentences, tables
+from locality.analysis.catalog import (
+    CATALOG,
+    TERMS,
+    glossary,
+    page,
+    pictures,
+    quality,
+    sentences,
+    tables,
+)
 from locality.analysis.drawing import arrange
 from locality.analysis.findings import EdgeFinding, RadiusFinding, Statement
 from locality.analysis.report import LocalityReport
@@ -88,7 +97,14 @@ def test_every_text_has_both_languages_with_the_same_placeholders(key: str) -> N
 
 
 def test_no_text_is_defined_twice() -> None:
-    parts = (sentences.SENTENCES, page.PAGE, tables.TABLES, pictures.PICTURES, glossary.GLOSSARY)
+    parts = (
+        sentences.SENTENCES,
+        page.PAGE,
+        tables.TABLES,
+        pictures.PICTURES,
+        glossary.GLOSSARY,
+        quality.QUALITY,
+    )
     assert sum(map(len, parts)) == len(CATALOG)
 
 

@@ -33,7 +33,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from locality.analysis.report import LocalityReport
 
-__all__ = ["render"]
+__all__ = ["both", "page", "render", "require_language"]
 
 _MAX_ROWS = 500  # of the longest tables
 _MAX_EDGES = 20
@@ -60,31 +60,19 @@ def render(report: "LocalityReport", language: Language = "en") -> bytes:
     OptionError
         The language is unknown.
     """
-    if language not in LANGUAGES:
-        raise OptionError(
-            f"language is {language!r}, expected one of {', '.join(map(repr, LANGUAGES))}."
-        )
+    require_language(language)
     drawing = lay_out(report)
     figures = {spoken: _draw(report, drawing, spoken) for spoken in LANGUAGES}
-    environment = Environment(
-        loader=PackageLoader("locality.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, seconds=_seconds, size=_size)
-    text = environment.get_template("report.html").render(
+    return page(
+        "report.html",
+        language,
+        figures,
+        kind="page.kind",
+        title="page.title",
+        subject=report.title,
+        terms=TERMS,
         report=report,
-        language=language,
-        languages=LANGUAGES,
-        t=_both,
         known=known,
-        title={
-            spoken: word("page.title", spoken).format(title=report.title) for spoken in LANGUAGES
-        },
-        version=_version(),
-        colors=ANSWER_COLORS,
         answers=get_args(Answer),
         numbers=_key_numbers(report),
         drawing=drawing,
@@ -94,12 +82,79 @@ def render(report: "LocalityReport", language: Language = "en") -> bytes:
         max_bars=MAX_BARS,
         max_rows=_MAX_ROWS,
         lag=_lag,
+    )
+
+
+def page(
+    template: str,
+    language: Language,
+    figures: dict[Language, dict[str, Any]],
+    *,
+    kind: str,
+    title: str,
+    subject: str,
+    terms: tuple[str, ...],
+    **values: Any,
+) -> bytes:
+    """A page of any kind.
+
+    Parameters
+    ----------
+    template : str
+    language : {"en", "ja"}
+        Shown first.
+    figures : dict
+        By language and part, as plain data.
+    kind, title : str
+        Keys of what the page is, and of its title.
+    subject : str
+        What it is about.
+    terms : tuple of str
+        That the glossary explains.
+    **values
+        For the template.
+
+    Returns
+    -------
+    bytes
+        HTML in UTF-8.
+    """
+    environment = Environment(
+        loader=PackageLoader("locality.analysis"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, seconds=_seconds, size=_size)
+    text = environment.get_template(template).render(
+        language=language,
+        t=both,
+        kind=kind,
+        title={spoken: word(title, spoken).format(title=subject) for spoken in LANGUAGES},
+        subject=subject,
+        version=_version(),
+        colors=ANSWER_COLORS,
         figures=tuple(figures[language]),
         specifications=figures,
         library=Markup(library()),
-        terms=TERMS,
+        terms=terms,
+        **values,
     )
     return text.encode("utf-8", "replace")
+
+
+def require_language(language: str) -> None:
+    """Refuse a language that no page speaks.
+
+    Raises
+    ------
+    OptionError
+    """
+    if language not in LANGUAGES:
+        raise OptionError(
+            f"language is {language!r}, expected one of {', '.join(map(repr, LANGUAGES))}."
+        )
 
 
 def _draw(report: "LocalityReport", drawing: Drawing, language: Language) -> dict[str, Any]:
@@ -118,7 +173,7 @@ def _draw(report: "LocalityReport", drawing: Drawing, language: Language) -> dic
     }
 
 
-def _both(key: str, /, **values: Any) -> Markup:
+def both(key: str, /, **values: Any) -> Markup:
     """A text in both languages, values escaped, and marked with their language."""
     return _spans(lambda language: word(key, language).format(**values))
 
@@ -142,20 +197,20 @@ def _key_numbers(report: "LocalityReport") -> list[tuple[str, Markup, Markup]]:
     saved = verdict.independent - verdict.local
     nothing = Markup("")
     found = [
-        (_number(verdict.neighbors, ".1f"), _both("number.neighbors"), nothing),
-        (str(report.radius), _both("number.radius"), nothing),
-        (_number(saved, ".2f"), _both("number.saved"), nothing),
-        (_number(verdict.share_lost, ".1%"), _both("number.lost"), nothing),
-        (f"{len(report.edges):,}", _both("number.edges", groups=len(report.groups)), nothing),
+        (_number(verdict.neighbors, ".1f"), both("number.neighbors"), nothing),
+        (str(report.radius), both("number.radius"), nothing),
+        (_number(saved, ".2f"), both("number.saved"), nothing),
+        (_number(verdict.share_lost, ".1%"), both("number.lost"), nothing),
+        (f"{len(report.edges):,}", both("number.edges", groups=len(report.groups)), nothing),
     ]
     reached = [need for need in report.rows_needed if need.with_locality is not None]
     if reached:
         need = max(reached, key=lambda need: need.quality)
         without = need.without_locality
-        more = _both("number.rows.never")
+        more = both("number.rows.never")
         if without is not None:
-            more = _both("number.rows.without", rows=without)
-        found.append((f"{need.with_locality:,}", _both("number.rows", quality=need.quality), more))
+            more = both("number.rows.without", rows=without)
+        found.append((f"{need.with_locality:,}", both("number.rows", quality=need.quality), more))
     return found
 
 
@@ -170,8 +225,8 @@ def _seconds(value: float | None) -> Markup | str:
         return "–"
     for unit, length in _UNITS:
         if value >= 1.5 * length:
-            return _both(f"unit.{unit}", value=value / length)
-    return _both("unit.seconds", value=value)
+            return both(f"unit.{unit}", value=value / length)
+    return both("unit.seconds", value=value)
 
 
 def _size(value: float) -> str:

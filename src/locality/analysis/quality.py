@@ -1,38 +1,32 @@
-"""Quality of synthetic rows: what a model draws, beside what real rows reach among themselves.
+"""Quality of drawn rows: what an evaluation found, as one object that can be kept and shown.
 
-Real rows are cut into an earlier and a later half. The later half is what drawn rows are compared
-with, and so is the earlier half: no model can be asked for more than real rows of another time.
-
-* margins, pairs with and without an edge, and the classifier, as in `fidelity`;
-* **tails**: the share of values beyond the 1 % and 99 % quantiles of real ones, 2 % if right;
-* **autocorrelation**: mean absolute difference over lags 1, 2, 5 and 10, for series;
-* **target**: R² on the later half of a random forest that learned one column from the others, on
-  drawn rows and on the earlier half;
-* **privacy**: the share of drawn rows that lie closer to a training row than to any row of a later
-  half of equal size; one half if drawn rows keep no memory of the rows learned from.
+Every figure is given for drawn rows and for earlier real rows, both against later real rows: no
+model can be asked for more than real rows of another time reach.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
-import numpy as np
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.metrics import r2_score
-from sklearn.neighbors import NearestNeighbors
+from locality.analysis.fidelity import Fidelity
+from locality.analysis.findings import Statement
+from locality.analysis.record import to_plain
+from locality.analysis.words import Language
+from locality.data.atomic import replacing
 
-from locality._typing import FloatArray
-from locality.analysis.fidelity import Fidelity, fidelity
-from locality.data.table import Table
-from locality.domain import DependencyGraph
-from locality.estimator import LocalizedDiffusion
-from locality.exceptions import DataError, OptionError
+__all__ = ["LEVELS", "ColumnQuality", "Grade", "MemoryQuality", "PairQuality", "Quality"]
 
-__all__ = ["ColumnQuality", "Quality", "evaluate"]
+Grade: TypeAlias = Literal["as real", "close", "told apart"]
+"""How well drawn rows stand for real ones."""
 
-_MIN_ROWS = 40
-_LAGS = (1, 2, 5, 10)
-_TREES = 100
-_MOST_ROWS = 5_000
+LEVELS: Final = (0.001, 0.01, *(round(0.05 * k, 2) for k in range(1, 20)), 0.99, 0.999)
+"""Levels of the quantiles that are compared."""
+
+_CLOSE = 0.1  # area under the curve, beyond that of earlier rows, that is still close
+_HEART = 0.6  # share of draws nearer to training rows, beyond which something is told by heart
+_RARE, _OFTEN = 0.5, 2.0  # ratios of values in the tails that are plainly wrong
 
 
 @dataclass(frozen=True)
@@ -43,17 +37,59 @@ class ColumnQuality:
     ----------
     name : str
     distance : float
-        Mean absolute difference of quantiles, in standard deviations of real rows.
+        Mean absolute difference of quantiles, in standard deviations of later rows.
     real_distance : float
-        The same of the earlier half.
+        The same of earlier rows.
     beyond : float
-        Share of drawn values beyond the 1 % and 99 % quantiles of real ones.
+        Share of drawn values beyond the 1 % and 99 % quantiles of later ones.
+    drawn, earlier, later : tuple of float
+        Quantiles at `LEVELS`.
     """
 
     name: str
     distance: float
     real_distance: float
     beyond: float
+    drawn: tuple[float, ...]
+    earlier: tuple[float, ...]
+    later: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PairQuality:
+    """Rank correlations of two columns.
+
+    Parameters
+    ----------
+    a, b : str
+    joined : bool
+        Whether there is an edge between them.
+    drawn, earlier, later : float
+    """
+
+    a: str
+    b: str
+    joined: bool
+    drawn: float
+    earlier: float
+    later: float
+
+
+@dataclass(frozen=True)
+class MemoryQuality:
+    """Autocorrelation at one lag, mean over the columns.
+
+    Parameters
+    ----------
+    lag : int
+        In rows.
+    drawn, earlier, later : float
+    """
+
+    lag: int
+    drawn: float
+    earlier: float
+    later: float
 
 
 @dataclass(frozen=True)
@@ -62,20 +98,29 @@ class Quality:
 
     Parameters
     ----------
+    title : str
+        Of the table with real rows.
     n_drawn, n_real : int
     drawn, real : Fidelity
     beyond, real_beyond : float
         Mean share of values beyond the 1 % and 99 % quantiles.
     autocorrelation, real_autocorrelation : float
         Mean absolute difference; NaN for rows in no order.
+    target : str
+        Column learned from the others, or empty.
     r2, real_r2 : float
         NaN without a target.
     privacy : float
         NaN without training rows.
     columns : tuple of ColumnQuality
         The worst first.
+    pairs : tuple of PairQuality
+        At most 1,000 joined ones and as many others; those that differ most first.
+    memory : tuple of MemoryQuality
+        Empty for rows in no order.
     """
 
+    title: str
     n_drawn: int
     n_real: int
     drawn: Fidelity
@@ -84,138 +129,79 @@ class Quality:
     real_beyond: float
     autocorrelation: float
     real_autocorrelation: float
+    target: str
     r2: float
     real_r2: float
     privacy: float
     columns: tuple[ColumnQuality, ...]
+    pairs: tuple[PairQuality, ...]
+    memory: tuple[MemoryQuality, ...]
+
+    @property
+    def grade(self) -> Grade:
+        """By the classifier: no easier to tell apart than earlier rows, a little, or plainly."""
+        excess = self.drawn.auc - max(self.real.auc, 0.5) - max(2.0 * self.drawn.auc_error, 0.01)
+        return "as real" if excess <= 0.0 else "close" if excess <= _CLOSE else "told apart"
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What the figures mean, in sentences."""
+        drawn, real = self.drawn, self.real
+        found = [
+            Statement(
+                "quality_auc", {"auc": drawn.auc, "error": drawn.auc_error, "real": real.auc}
+            ),
+            Statement("quality_margins", {"drawn": drawn.margins, "real": real.margins}),
+        ]
+        for key, a, b in (
+            ("quality_edges", drawn.edges, real.edges),
+            ("quality_others", drawn.others, real.others),
+        ):
+            if math.isfinite(a):
+                found.append(Statement(key, {"drawn": a, "real": b}))
+        ratio = self.beyond / max(self.real_beyond, 0.005)
+        tails = "heavy" if ratio > _OFTEN else "light" if ratio < _RARE else "right"
+        found.append(
+            Statement(f"quality_tails_{tails}", {"drawn": self.beyond, "real": self.real_beyond})
+        )
+        if math.isfinite(self.autocorrelation):
+            gaps = {"drawn": self.autocorrelation, "real": self.real_autocorrelation}
+            found.append(Statement("quality_memory", {**gaps}))
+        if math.isfinite(self.r2):
+            shares = {"drawn": self.r2, "real": self.real_r2}
+            found.append(Statement("quality_target", {"target": self.target, **shares}))
+        if math.isfinite(self.privacy):
+            key = "quality_heart" if self.privacy > _HEART else "quality_private"
+            found.append(Statement(key, {"share": self.privacy}))
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; numbers that are not finite are None."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
+    def to_html(self, path: str | os.PathLike[str], language: Language = "en") -> Path:
+        """Write the page: one file that needs nothing else; an old file is replaced.
 
-def evaluate(
-    model: LocalizedDiffusion,
-    real: Any,
-    *,
-    train: Any = None,
-    target: str | None = None,
-    random_state: int = 0,
-) -> Quality:
-    """Judge what a model draws by real rows that it was not fitted to.
+        Parameters
+        ----------
+        path : path
+        language : {"en", "ja"}
+            Shown first; the page can switch.
 
-    Parameters
-    ----------
-    model : LocalizedDiffusion
-        Fitted, without given columns.
-    real : frame or array [n_rows, n_columns]
-        Complete, at least 40 rows, in order of time if the model is of a series.
-    train : frame or array, optional
-        The rows the model was fitted to, for privacy.
-    target : str, optional
-        Column to be learned from the others.
-    random_state : int
+        Raises
+        ------
+        OptionError
+            The language is unknown.
+        LocalityError
+            Plotly or jinja2 are missing (``pip install 'locality[report]'``).
+        DataError
+            The folder is missing or cannot be written to.
+        """
+        from locality.analysis.quality_page import render
 
-    Raises
-    ------
-    DataError
-        If there are too few rows, or the target is unknown.
-    OptionError
-        If the model has given columns.
-
-    Examples
-    --------
-    >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
-    >>> law = OrnsteinUhlenbeckChain(6, correlation=0.8)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
-    >>> found = evaluate(model.fit(law.sample(500, 0)), law.sample(400, 1))
-    >>> bool(abs(found.drawn.auc - 0.5) < 0.1 and found.drawn.edges > 0.9)
-    True
-    """
-    inner = model.model_
-    if inner.domain.context:
-        raise OptionError("Models with given columns cannot be evaluated by what they draw alone.")
-    names = list(model.component_names_)
-    rows = _numbers(model, real, names)
-    if len(rows) < _MIN_ROWS:
-        raise DataError(f"Evaluation needs at least {_MIN_ROWS} real rows, found {len(rows)}.")
-    if target is not None and target not in names:
-        raise DataError(
-            f"The target {target!r} is no column that is modeled.",
-            remedy=f"Choose one of {', '.join(names[:10])}{' …' if len(names) > 10 else ''}.",
-        )
-    half = len(rows) // 2
-    earlier, later = rows[:half], rows[half:]
-    drawn = _numbers(model, model.sample(len(later), random_state=random_state), names)
-    graph = inner.domain.graph if not inner.is_lattice else DependencyGraph.chain(len(names))
-    ordered = inner.is_series
-    low, high = np.quantile(later, [0.01, 0.99], axis=0)
-    beyond, real_beyond = (((x < low) | (x > high)).mean(axis=0) for x in (drawn, earlier))
-    distance, real_distance = (_distance(x, later) for x in (drawn, earlier))
-    r2 = real_r2 = privacy = float("nan")
-    if target is not None:
-        r2, real_r2 = (_r2(x, later, names.index(target), random_state) for x in (drawn, earlier))
-    if train is not None:
-        privacy = _privacy(drawn, _numbers(model, train, names), later, random_state)
-    order = np.argsort(-distance)
-    return Quality(
-        len(drawn),
-        len(rows),
-        fidelity(drawn, later, graph, random_state),
-        fidelity(earlier, later, graph, random_state),
-        float(beyond.mean()),
-        float(real_beyond.mean()),
-        _autocorrelation_gap(drawn, later) if ordered else float("nan"),
-        _autocorrelation_gap(earlier, later) if ordered else float("nan"),
-        r2,
-        real_r2,
-        privacy,
-        tuple(
-            ColumnQuality(names[j], float(distance[j]), float(real_distance[j]), float(beyond[j]))
-            for j in order.tolist()
-        ),
-    )
-
-
-def _numbers(model: LocalizedDiffusion, rows: Any, names: list[str]) -> FloatArray:
-    columns = list(model.model_.standardizer.names)
-    table = Table.from_frame(rows, columns=columns if hasattr(rows, "columns") else None)
-    table.require_complete()
-    place = {name: j for j, name in enumerate(columns)}
-    return table.values[:, [place[name] for name in names]]
-
-
-def _distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Mean absolute difference of quantiles, in standard deviations of b [n_columns]."""
-    levels = (np.arange(200) + 0.5) / 200
-    gap = np.abs(np.quantile(a, levels, axis=0) - np.quantile(b, levels, axis=0)).mean(axis=0)
-    return np.asarray(gap / np.maximum(b.std(axis=0), 1e-12))
-
-
-def _autocorrelation_gap(a: FloatArray, b: FloatArray) -> float:
-    return float(np.mean(np.abs(_autocorrelation(a) - _autocorrelation(b))))
-
-
-def _autocorrelation(rows: FloatArray) -> FloatArray:
-    z = (rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), 1e-12)
-    return np.stack([(z[lag:] * z[:-lag]).mean(axis=0) for lag in _LAGS if lag < len(z)])
-
-
-def _r2(rows: FloatArray, test: FloatArray, target: int, seed: int) -> float:
-    forest = RandomForestRegressor(_TREES, min_samples_leaf=3, random_state=seed)
-    rows = rows[:_MOST_ROWS]
-    forest.fit(np.delete(rows, target, axis=1), rows[:, target])
-    told = forest.predict(np.delete(test, target, axis=1))
-    return float(r2_score(test[:, target], told))
-
-
-def _privacy(drawn: FloatArray, train: FloatArray, later: FloatArray, seed: int) -> float:
-    """Share of drawn rows closer to training rows than to equally many later ones."""
-    rng = np.random.default_rng(seed)
-    n = min(len(train), len(later), _MOST_ROWS)
-    scale = np.maximum(train.std(axis=0), 1e-12)
-    near = []
-    for rows in (train, later):
-        part = rows[np.sort(rng.permutation(len(rows))[:n])] / scale
-        near.append(NearestNeighbors(n_neighbors=1).fit(part).kneighbors(drawn / scale)[0][:, 0])
-    return float(np.mean(near[0] < near[1]) + 0.5 * np.mean(near[0] == near[1]))
+        path = Path(path)
+        page = render(self, language)
+        with replacing(path) as file:
+            file.write(page)
+        return path

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from locality.cli.options import AsJson, ModelArgument, Seed
+from locality.cli.options import AsJson, Language, ModelArgument, Overwrite, Seed
+from locality.cli.outputs import require_free_page
 from locality.cli.tables import read_fitted_rows
 from locality.cli.terminal import Report, print_json, progress_bar
 
@@ -31,7 +32,15 @@ def evaluate(
             metavar="COLUMN", help="Also learn this column from the others, on drawn rows."
         ),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PAGE.html", help="Page with pictures to write."),
+    ] = None,
+    language: Annotated[
+        Language, typer.Option(help="Of the page, at first; it can switch.")
+    ] = Language.en,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare rows that the model draws with real ones.
@@ -40,24 +49,30 @@ def evaluate(
     half: no model can be asked for more than real rows of another time reach.
 
     [bold]Example:[/bold] locality evaluate plant.locality later.parquet --train plant.parquet
+    -o quality.html
     """
-    from locality.analysis.quality import evaluate as judge
+    if output is not None:
+        require_free_page(output, overwrite)
+    from locality.analysis.evaluation import evaluate as judge
     from locality.estimator import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model)
     rows = read_fitted_rows(table, fitted).rows
     learned = None if train is None else read_fitted_rows(train, fitted).rows
     with progress_bar(f"Comparing with {table.name}"):
-        found = judge(fitted, rows, train=learned, target=target, random_state=seed)
+        found = judge(
+            fitted, rows, train=learned, target=target, title=table.name, random_state=seed
+        )
+        if output is not None:
+            found.to_html(output, language.value)
     if as_json:
-        plain = found.to_dict()
-        plain = {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in plain.items()
-        }
-        print_json({"model": str(model), "table": str(table)} | plain)
+        print_json({"model": str(model), "table": str(table)} | found.to_dict())
         return
+    from locality.analysis.findings import Statement
+    from locality.analysis.words import say
+
     page = Report()
+    page.heading(say(Statement(found.grade)).capitalize())
     page.heading(f"{found.n_drawn:,} drawn rows and as many earlier real ones, against later ones")
     drawn, real = found.drawn, found.real
     lines = [
@@ -90,3 +105,5 @@ def evaluate(
             for c in found.columns[:8]
         ],
     )
+    if output is not None:
+        page.line(f"\nThe page is {output}.")

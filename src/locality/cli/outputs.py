@@ -19,6 +19,7 @@ __all__ = [
     "require_free_concept",
     "require_free_file",
     "require_free_folder",
+    "require_free_page",
     "require_free_report",
     "under_way",
 ]
@@ -48,6 +49,17 @@ def require_free_file(path: Path, overwrite: bool) -> None:
             f"{path} is of an unknown file type.",
             remedy=f"Names of tables end in one of {', '.join(SUFFIXES)}.",
         )
+    _require_new(path, overwrite)
+
+
+def require_free_page(path: Path, overwrite: bool) -> None:
+    """Refuse a page that could not be written; as `require_free_file`."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise DataError(f"{path} is no page.", remedy="Names of pages end in .html.")
+    _require_new(path, overwrite)
+
+
+def _require_new(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputExists(f"{path} is a folder.", remedy="Name a file in it.")
     if path.exists() and not overwrite:

@@ -1,7 +1,8 @@
 """The catalog: every text of a report in English and Japanese, by key.
 
 One file per kind of text: the sentences a check says (`sentences`), the fixed text of the page
-(`page`), of its tables (`tables`), of its pictures (`pictures`), and the glossary (`glossary`).
+(`page`), of its tables (`tables`), of its pictures (`pictures`), the glossary (`glossary`), and all
+that an evaluation of drawn rows says (`quality`).
 Placeholders carry their format (``{nats:.2f}``) and are the same in both languages.
 """
 
@@ -10,6 +11,7 @@ from typing import Final
 from locality.analysis.catalog.glossary import GLOSSARY, TERMS
 from locality.analysis.catalog.page import PAGE
 from locality.analysis.catalog.pictures import PICTURES
+from locality.analysis.catalog.quality import QUALITY
 from locality.analysis.catalog.sentences import SENTENCES
 from locality.analysis.catalog.tables import TABLES
 
@@ -21,5 +23,6 @@ CATALOG: Final[dict[str, tuple[str, str]]] = {
     **TABLES,
     **PICTURES,
     **GLOSSARY,
+    **QUALITY,
 }
 """English and Japanese of every key."""

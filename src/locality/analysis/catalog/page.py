@@ -30,9 +30,13 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     ),
     "page.made": (
         "Made by locality {version}. This file is complete in itself: it loads nothing from the "
-        "network. The numbers behind every picture are in the CSV files beside it.",
+        "network.",
         "locality {version} により作成。このファイルは単独で完結し、ネットワークから何も読み込み"
-        "ません。各図の数値は同じフォルダーの CSV ファイルにあります。",
+        "ません。",
+    ),
+    "page.source": (
+        "The numbers behind every picture are in the CSV files beside it.",
+        "各図の数値は同じフォルダーの CSV ファイルにあります。",
     ),
     # key numbers
     "number.neighbors": ("neighbors that a column needs", "1 列に必要な近傍の数"),
