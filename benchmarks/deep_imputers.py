@@ -1,7 +1,7 @@
 """SAITS and CSDI of PyPOTS, with a small budget: the only file that knows PyPOTS.
 
 Both see windows of standardized rows. SAITS (Du, Côté and Liu, 2023) is a self-attention network,
-CSDI (Tashiro et al., 2021) a conditional diffusion model, here of few channels, levels and draws, since
+CSDI (Tashiro et al., 2021) a conditional diffusion model, here of few channels and levels, as
 one core must do. Each is trained for as many epochs as `BUDGET` seconds allow.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from locality._typing import BoolArray, FloatArray
+from locality._typing import FloatArray
 
 __all__ = ["BUDGET", "DeepImputer", "deep_imputers"]
 

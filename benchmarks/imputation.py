@@ -22,9 +22,9 @@ from scipy.stats import norm
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
+from deep_imputers import BUDGET, deep_imputers
 from locality import LocalizedDiffusion
 from locality._typing import BoolArray, FloatArray
-from deep_imputers import BUDGET, deep_imputers
 from measure import Table, one_core
 
 __all__ = ["run"]
