@@ -192,15 +192,18 @@ class DPMSolver(Sampler):
             last_sigma, last = self._last
             half = 0.5 * h / float(np.log(last_sigma / sigma))
         # in place, large states being slow to allocate, and in parts that stay in cache
+        fresh = torch.empty(min(_ROWS, len(y)), y.shape[1])
+        renewed = next_sigma * float(-np.expm1(-2.0 * forgotten)) ** 0.5
         for now, new, old in zip(
             *(torch.split(part, _ROWS) for part in (y, denoised, last)), strict=True
         ):
             now.mul_(1.0 - weight).add_(new, alpha=weight * (1.0 + half))
             now.sub_(old, alpha=weight * half)
+            if forgotten:
+                part = fresh[: len(now)]
+                torch.randn(part.shape, generator=generator, out=part)
+                now.add_(part, alpha=renewed)
         self._last = (sigma, denoised)
-        if forgotten:
-            fresh = torch.randn(y.shape, generator=generator)
-            y.add_(fresh, alpha=next_sigma * float(-np.expm1(-2.0 * forgotten)) ** 0.5)
         return y
 
 

@@ -205,8 +205,9 @@ class LinearDenoiser:
 
     def _levels_by_band(self, sigma: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
         """Bands that hold some of the levels, and which [n_units, n_levels]."""
-        band = torch.from_numpy(band_of(sigma.numpy()))
-        return [(b, band == b) for b in torch.unique(band).tolist()]
+        band = band_of(sigma.numpy())
+        found = np.flatnonzero(np.bincount(band.ravel()))
+        return [(b, torch.from_numpy(band == b)) for b in found.tolist()]
 
 
 def _places(part: Patches, whole: Patches) -> IntArray:
