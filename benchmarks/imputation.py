@@ -9,7 +9,9 @@ Against: linear interpolation in time, five nearest rows (scikit-learn's KNNImpu
 IterativeImputer with Bayesian ridge, both fitted to the last 2,000 of the same rows; SAITS and CSDI
 with a small budget where PyPOTS is installed (`deep_imputers`). Errors are in
 standard deviations of each column. CRPS is that of the normal law with the stated mean and
-deviation; a method without deviation has its absolute error.
+deviation; a method without deviation has its absolute error. Coverage is that of the stated 90 %
+interval, for dead sensors also with every sensor dead once, a tenth of them at a time: ten sensors
+alone leave it to chance.
 """
 
 import os
@@ -109,7 +111,8 @@ def table(
                 w = error / s
                 density = 2 * norm.pdf(w) - 1 / np.sqrt(np.pi)
                 crps = (s * (w * (2 * norm.cdf(w) - 1) + density)).mean()
-                cover = f"{100 * (np.abs(w) < _HALF).mean():.1f}"
+                within = np.abs(w) < _HALF if inside is None else inside[judged]
+                cover = f"{100 * within.mean():.1f}"
             lines.append(
                 [case, title, f"{np.abs(error).mean():.3f}", f"{crps:.3f}", cover, f"{took:.0f}"]
             )
@@ -118,7 +121,7 @@ def table(
         found = model.impute(gappy)
         low, high = found.low.to_numpy(), found.high.to_numpy()
         line("local, linear", found.mean.to_numpy(), (high - low) / (2 * _HALF),
-             perf_counter() - start)  # fmt: skip
+             perf_counter() - start, (low <= truth) & (truth <= high))  # fmt: skip
         straight = gappy.interpolate(limit_direction="both").fillna(train.mean())
         line("linear interpolation", straight.to_numpy(), None, 0.0)
         for title, imputer in others.items():
@@ -127,6 +130,7 @@ def table(
         for title, network in deep.items():
             start = perf_counter()
             line(title, *network.transform(gappy.to_numpy()), perf_counter() - start)
+    lines.append(every_sensor_once(model, test, scale, hour))
     trained = ", ".join(f"{title} {network.n_epochs} epochs" for title, network in deep.items())
     return Table(
         f"Imputation: {name}",
@@ -142,6 +146,27 @@ def table(
             "coverage 87 to 93 %.",
         ],
     )
+
+
+def every_sensor_once(
+    model: LocalizedDiffusion, test: pd.DataFrame, scale: FloatArray, hour: int
+) -> list[str]:
+    """Ours with every sensor dead for a week once, a tenth of them at a time."""
+    truth, rng, start = test.to_numpy(), np.random.default_rng(1), perf_counter()
+    n, d = truth.shape
+    errors, inside = [], []
+    for part in np.array_split(rng.permutation(d), 10):
+        hidden = np.zeros((n, d), dtype=bool)
+        for j in part:
+            first = rng.integers(0, max(1, n - 7 * 24 * hour))
+            hidden[first : first + 7 * 24 * hour, j] = True
+        found, judged = model.impute(test.mask(hidden)), hidden & ~np.isnan(truth)
+        low, high = found.low.to_numpy(), found.high.to_numpy()
+        errors.append((np.abs(found.mean.to_numpy() - truth) / scale)[judged])
+        inside.append(((low <= truth) & (truth <= high))[judged])
+    mae, cover = np.concatenate(errors).mean(), 100 * np.concatenate(inside).mean()
+    took = f"{perf_counter() - start:.0f}"
+    return ["every sensor dead once", "local, linear", f"{mae:.3f}", "–", f"{cover:.1f}", took]
 
 
 def run(quick: bool = False) -> list[Table]:

@@ -28,6 +28,7 @@ NAMES = (
     "scale",
     "sparing",
     "likelihood",
+    "missing",
     "imputation",
     "detection",
 )
