@@ -101,6 +101,7 @@ def table(
 
         def line(
             title: str, filled: FloatArray, deviation: FloatArray | None, took: float,
+            inside: BoolArray | None = None,
             case: str = case, judged: BoolArray = judged,
         ) -> None:  # fmt: skip
             off = np.broadcast_to(scale, truth.shape)[judged]
