@@ -443,3 +443,17 @@ def test_what_moved_is_told_apart_from_what_is_to_blame() -> None:
     told = model.explain(new, 80)
     assert set(told.moved) == {"x0", "x1", "x2", "x3"}
     assert model.explain(rows[800:], 80).moved == ()
+
+
+def test_states_that_were_never_seen_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 2))
+    rows = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
+    rows["mode"] = np.where(rows["a"] > 0, "on", "off")
+    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0).fit(rows[:300])
+    new = rows[300:].reset_index(drop=True)
+    new.loc[7, "mode"] = "broken"
+    why = model.explain(new, 7)
+    assert (why.alarm, why.fault, why.departed) == (True, "unseen state", ("mode",))
+    with pytest.raises(DataError, match=r"column 'mode', row 8: the state is none .* 'off', 'on'"):
+        model.log_likelihood(new)

@@ -146,7 +146,7 @@ def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
         return "Nothing unusual."
     facts = (judged.fitted.model_.standardizer, judged.table, judged.rows.frame)
     sentences = [departed_here(*facts, name, found.row) for name in found.departed]
-    since, fault = judged.labels[found.since], _fault(found)
+    since, fault = judged.labels[found.since], found.fault
     if fault in _FAULTS:
         sensor = found.sensors[0].sensor
         sentences.append(f"{sensor} alone is wrong since row {since}: {_FAULTS[fault]}.")
@@ -160,12 +160,6 @@ def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
             f"Several sensors changed together since row {since}, first {first}{then}."
         )
     return " ".join(sentences)
-
-
-def _fault(found: "Explanation") -> str:
-    """The kind of fault; a state that was never seen is one of its own."""
-    is_unseen = found.fault in _FAULTS and found.sensors[0].sensor in found.departed
-    return "unseen state" if is_unseen else found.fault
 
 
 def _list(report: Report, judged: JudgedTable, found: "Explanation") -> None:
@@ -269,7 +263,7 @@ def _spoken(judged: JudgedTable, found: "Explanation") -> dict[str, Any]:
             near["without"] = cell(part.sensor, part.expected - near["shift"])
             if standardizer.states(part.sensor):
                 near["shift"] = None
-    return content | {"fault": _fault(found)}
+    return content | {"fault": found.fault}
 
 
 def _plain(content: Any) -> Any:

@@ -106,7 +106,7 @@ def sample(
             n_rows,
             n_series=series_count,
             context=conditions,
-            given=None if given is None else _with_numbers(given, fitted),
+            given=given,
             method=method.value,
             n_evaluations=evaluations,
             n_jobs=workers,
@@ -123,18 +123,6 @@ def sample(
         f"{counted(n_rows, 'row')}{stretches} drawn in {seconds_text(seconds)} (seed {seed}): "
         f"{output}"
     )
-
-
-def _with_numbers(given: str, fitted: Any) -> str:
-    """Conditions in which true and false of columns of truth values are 1 and 0."""
-    standardizer, parts = fitted.model_.standardizer, []
-    kind = dict(zip(standardizer.names, standardizer.kinds, strict=True))
-    for part in given.split(","):
-        name, sign, value = part.partition("=")
-        if kind.get(name.strip()) == "boolean":
-            value = {"true": "1", "false": "0"}.get(value.strip().lower(), value)
-        parts.append(f"{name}{sign}{value}")
-    return ",".join(parts)
 
 
 def _named(rows: Any, fitted: Any) -> Any:

@@ -170,7 +170,7 @@ class Table:
         return int(self.values.shape[1])
 
     def require_complete(self) -> None:
-        """Raise if a value is missing.
+        """Raise if a value is missing, or a state is none of those asked for.
 
         Raises
         ------
@@ -185,6 +185,14 @@ class Table:
         locality.exceptions.DataError: Input contains NaN in 1 of 2 columns: column 'x1': 1 of 2 \
 values missing, the first in row 2. Fill these values, or leave the columns or rows out.
         """
+        if self.unseen is not None and self.unseen.any():
+            j = int(self.unseen.any(axis=0).argmax())
+            row = int(self.unseen[:, j].argmax()) + 1
+            raise DataError(
+                f"column {self.names[j]!r}, row {row}: the state is none of those of the fit, "
+                f"{listing([repr(text) for text in self.labels.get(self.names[j], ())])}.",
+                remedy="Leave these rows out, or fit again with rows that have it.",
+            )
         counts = np.count_nonzero(~self.observed, axis=0)
         gaps = [
             f"column {self.names[j]!r}: {counts[j]} of {self.n_rows} values missing, the first in "

@@ -1,6 +1,6 @@
 """Conditions: rows in which some columns are held at values, or bounded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from locality.inference.sampler import sampler
 
 __all__ = ["Condition", "conditional_rows", "parse_conditions"]
 
+_TRUTH = {"true": "1", "false": "0"}
 _SWEEPS = 200  # of the Gibbs sampler of bounded columns
 
 
@@ -40,7 +41,9 @@ class Condition:
 
 
 def parse_conditions(
-    text: str | Mapping[str, Any], labels: Mapping[str, Sequence[str]] | None = None
+    text: str | Mapping[str, Any],
+    labels: Mapping[str, Sequence[str]] | None = None,
+    truth_values: Collection[str] = (),
 ) -> dict[str, Condition]:
     """Conditions from ``"xmv_01=60, flow>120"``, or a mapping of columns to values or pairs.
 
@@ -49,6 +52,8 @@ def parse_conditions(
     text : str or mapping
     labels : mapping of str to sequence of str, optional
         Texts of the columns of states.
+    truth_values : collection of str, optional
+        Columns that may be held at "true" and "false".
 
     Raises
     ------
@@ -61,6 +66,8 @@ def parse_conditions(
     {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=2.0000000000000004, high=3.0)}
     >>> parse_conditions("mode=auto", {"mode": ("manual", "auto")})
     {'mode': Condition(low=1.0, high=1.0)}
+    >>> parse_conditions("open=true", truth_values=("open",))
+    {'open': Condition(low=1.0, high=1.0)}
     >>> parse_conditions({"a": 1, "b": (None, 3)})
     {'a': Condition(low=1.0, high=1.0), 'b': Condition(low=-inf, high=3.0)}
     """
@@ -84,6 +91,8 @@ def parse_conditions(
             code = _code(name.strip(), number.strip(), states[name.strip()])
             found[name.strip()] = Condition(code, code)
             continue
+        if name.strip() in truth_values:
+            number = _TRUTH.get(number.strip().lower(), number)
         try:
             value = float(number)
         except ValueError:

@@ -284,9 +284,12 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 remedy="Leave n_series at 1, and fit without tied=True.",
             )
         known = context_state(self, context, drawing.n_samples, 1)
+        standardizer = model.standardizer
+        kinds = zip(standardizer.names, standardizer.kinds, strict=True)
+        truth_values = [name for name, kind in kinds if kind == "boolean"]
         with one_thread():
             rows = conditional_rows(
-                model, parse_conditions(given, model.standardizer.labels), drawing,
+                model, parse_conditions(given, standardizer.labels, truth_values), drawing,
                 None if known is None else known.reshape(len(known), -1), seed,
             )  # fmt: skip
         return restore_rows(self, rows.T, context)

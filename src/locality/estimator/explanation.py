@@ -95,8 +95,9 @@ class Explanation:
     alarm : bool
     p_value : float
     fault : str
-        "stuck", "spike", "drift", "noise", "offset" of one sensor, "process", or "none" (also
-        if nothing but a column that was set aside has moved).
+        "stuck", "spike", "drift", "noise", "offset" of one sensor, "unseen state" if it holds one
+        that it never had in the fit, "process", or "none" (also if nothing but a column that was
+        set aside has moved).
     since : int
         Row at which the episode began.
     first_out : tuple of str
@@ -234,19 +235,21 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
     judged: Diagnosis = diagnose(row, *evidence(model, table, found))
     share = found.share[row, _columns(model)]
     sensors = _sensors(model, table, found, row, share, names)
-    standard = model.standardizer.names
+    gone = zip(model.standardizer.names, found.departed[row], strict=True)
+    departed = tuple(name for name, is_gone in gone if is_gone)
+    fault: str = judged.fault if share.any() else "none"
+    if fault not in ("process", "none") and sensors[0].sensor in departed:
+        fault = "unseen state"
     return Explanation(
         row=row,
         alarm=bool(found.alarm[row]),
         p_value=float(found.p_value[row]),
-        fault=judged.fault if share.any() else "none",
+        fault=fault,
         since=judged.start,
         first_out=tuple(names[j] for j in judged.first_out),
         band=band_labels()[int(found.band[row])],
         rows=1.0 / MEMORIES[int(found.memory[row])],
-        departed=tuple(
-            name for name, gone in zip(standard, found.departed[row], strict=True) if gone
-        ),
+        departed=departed,
         moved=_moved(found.moved[row], names),
         sensors=sensors,
     )
