@@ -141,6 +141,8 @@ def read_fitted_rows(
     from locality.data.names import listing
 
     frame = read_frame(path)
+    if not len(frame) and model.lags:
+        raise DataError(f"{path.name} has no rows; a series has at least one.")
     available = [str(name) for name in frame.columns]  # a saved frame may number its columns
     frame = frame.set_axis(available, axis=1)
     wanted = list(model.model_.standardizer.names if columns is None else columns)
