@@ -457,3 +457,16 @@ def test_states_that_were_never_seen_are_told_apart() -> None:
     assert (why.alarm, why.fault, why.departed) == (True, "unseen state", ("mode",))
     with pytest.raises(DataError, match=r"column 'mode', row 8: the state is none .* 'off', 'on'"):
         model.log_likelihood(new)
+
+
+@pytest.mark.parametrize("lags", [4, 7])
+def test_rows_with_a_short_past_are_judged(lags: int) -> None:
+    """A table shorter than the past that is looked back upon, and the first rows of any."""
+    rows = np.random.default_rng(0).standard_normal((500, 4)).cumsum(axis=0)
+    rows = rows - np.linspace(0, 1, 500)[:, None] * rows[-1]
+    model = LocalizedDiffusion(graph="chain", score="linear", lags=lags, random_state=0)
+    model.fit(rows)
+    whole = model.detect(rows[:60])
+    for n in (1, 3, lags, lags + 1):
+        assert np.allclose(model.detect(rows[:n]), whole[:n])
+    assert model.explain(rows[:2], 1).row == 1

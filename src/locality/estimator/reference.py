@@ -40,10 +40,14 @@ def is_ordered(model: Model) -> bool:
     return model.is_series or model.settings.get("time") is not None
 
 
-def nats_by_band(field: ScoreField, levels: NoiseLevels, rows: FloatArray) -> FloatArray:
-    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components]."""
+def nats_by_band(
+    field: ScoreField, levels: NoiseLevels, rows: FloatArray, by_band: bool = True
+) -> FloatArray:
+    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components], or of all
+    bands together as one.
+    """
     state = rows[:, :, None] if field.domain.axes else rows
-    found = Nats(levels, by_band=True).surprise(field, state).bands
+    found = Nats(levels, by_band=by_band).surprise(field, state).bands
     return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
 
 

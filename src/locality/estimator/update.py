@@ -18,11 +18,11 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.estimator.detection import standard_rows
 from locality.estimator.layout import limits
-from locality.estimator.reference import has_row_law, nats_by_band, rows_reference
+from locality.estimator.reference import has_row_law, is_ordered, nats_by_band, rows_reference
 from locality.exceptions import DataError, OptionError
+from locality.inference.alarm import Reference
 from locality.inference.drift import drift, upper_bound
 from locality.inference.imputation import GaussianTable
-from locality.inference.nats import Nats
 from locality.inference.repair import repair
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
@@ -36,6 +36,7 @@ __all__ = ["Update", "choose_sensors", "update_model"]
 _HELD_OUT = 0.3  # of the new rows, the latest
 _MIN_ROWS = 60
 _MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
+_FEW = 0.5  # share of components up to which only their alarms are measured anew
 _MOVED = 0.1  # of a standard deviation, or of its logarithm: a changed scale
 _GATE_LEVEL = 0.05
 _DRAWS = 3  # of missing values, side by side
@@ -228,7 +229,8 @@ def update_model(
     rescaled = np.flatnonzero(standardizer.mean != model.standardizer.mean)
     affected = np.setdiff1d(_lookers(model, rescaled), chosen)
     judged = np.union1d(chosen, affected)
-    before, after = (_nats(m, table, judged)[n_train:] for m in (model, challenger))
+    ends = [_Judged.of(m, table, judged, n_train, m is challenger) for m in (model, challenger)]
+    before, after = (end.nats(table.values[n_train:]) for end in ends)
     seen = ~np.isnan(before)
     count = seen.sum(axis=1)
     sums = np.where(seen, after - before, 0.0).sum(axis=1)
@@ -253,10 +255,7 @@ def update_model(
     if not accepted:
         return model, told
     if table.n_rows - n_train >= _MIN_REFERENCE:
-        rows = standard_rows(challenger, table)
-        complete = repair(challenger.field, rows, np.inf).values
-        reference = rows_reference(challenger, complete[:, n_train:], rows[targets][:, n_train:])
-        challenger = replace(challenger, reference=reference)
+        challenger = replace(challenger, reference=ends[1].reference(model.reference))
     return challenger, told
 
 
@@ -325,22 +324,67 @@ def _lookers(model: Model, nodes: IntArray) -> IntArray:
     return np.searchsorted(model.domain.targets, np.unique(np.concatenate(found)))
 
 
-def _nats(model: Model, table: Table, judged: IntArray) -> FloatArray:
-    """Nats of some components [n_rows, n_judged], in the units of the table."""
-    domain, standardizer = model.domain, model.standardizer
-    rows = standard_rows(model, table)
-    complete = repair(model.field, rows, np.inf).values if np.isnan(rows).any() else rows
-    nodes = domain.targets[judged]
-    # of every shard only what is judged: to judge networks takes longer than to train some
-    shards = tuple(
-        shard.take(np.flatnonzero(np.isin(shard.target, nodes)))
-        for shard in model.shards
-        if np.isin(shard.target, nodes).any()
-    )
-    state = complete[:, :, None] if domain.axes else complete
-    found = Nats(model.levels).surprise(ScoreField(domain, shards, model.limits), state)
-    nats = found.bands[0].reshape(len(domain.targets), -1)[judged].T
-    return np.asarray(
-        np.where(np.isnan(rows[nodes].T), np.nan, nats)
-        - standardizer.log_slope(table.values)[:, nodes]
-    )
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Some components of a model on rows that it has not seen.
+
+    Parameters
+    ----------
+    model : Model
+    judged : int array [n_judged]
+        Numbers of targets.
+    rows : float array [n_nodes, n_rows]
+        Standardized, NaN where missing.
+    complete : float array [n_nodes, n_rows]
+    bands : float array [n_bands, n_rows, n_judged]
+        Nats; they may be in one band.
+    start : int
+        Rows before that are only looked back upon.
+    """
+
+    model: Model
+    judged: IntArray
+    rows: FloatArray
+    complete: FloatArray
+    bands: FloatArray
+    start: int
+
+    @classmethod
+    def of(
+        cls, model: Model, table: Table, judged: IntArray, first: int, by_band: bool
+    ) -> "_Judged":
+        """From the rows of a table from the first one on."""
+        axes = model.domain.axes
+        n_lags = axes[0].window[0] if axes and axes[0].window else 0
+        start = min(first, n_lags)
+        rows = standard_rows(model, table)[:, first - start :]
+        complete = repair(model.field, rows, np.inf).values if np.isnan(rows).any() else rows
+        nodes = model.domain.targets[judged]
+        # of every shard only what is judged: to judge networks takes longer than to train some
+        shards = tuple(
+            shard.take(np.flatnonzero(np.isin(shard.target, nodes)))
+            for shard in model.shards
+            if np.isin(shard.target, nodes).any()
+        )
+        field = ScoreField(model.domain, shards, model.limits)
+        bands = nats_by_band(field, model.levels, complete, by_band)[:, start:, judged]
+        return cls(model, judged, rows, complete, bands, start)
+
+    def nats(self, values: FloatArray) -> FloatArray:
+        """Nats [n_rows, n_judged] in the units of the table, whose rows are passed."""
+        nodes = self.model.domain.targets[self.judged]
+        slope = self.model.standardizer.log_slope(values)[:, nodes]
+        missing = np.isnan(self.rows[nodes, self.start :].T)
+        return np.asarray(np.where(missing, np.nan, self.bands.sum(axis=0)) - slope)
+
+    def reference(self, known: Reference | None) -> Reference:
+        """What alarms are measured against: if few components are judged, only theirs is new."""
+        model, targets = self.model, self.model.domain.targets
+        rows, observed = self.complete[:, self.start :], self.rows[targets, self.start :]
+        if known is None or len(self.judged) > _FEW * len(targets):
+            return rows_reference(model, rows, observed)
+        missing = np.isnan(observed[self.judged].T)
+        residual = repair(model.field, rows, np.inf).residual[self.judged].T
+        bands = np.where(missing, np.nan, self.bands)
+        part = Reference.of(bands, np.where(missing, np.nan, residual), ordered=is_ordered(model))
+        return known.with_sensors(self.judged, part)

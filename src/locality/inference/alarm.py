@@ -113,8 +113,7 @@ class Reference:
             judged.append((by.measure(bands[:, mine]).value, sensors))
         statistic = np.sort(np.concatenate([part for part, _ in judged]))
         sensor = np.sort(np.concatenate([part for _, part in judged]), axis=0)
-        kept = np.linspace(0, n_rows - 1, min(n_rows, _KEPT)).astype(int)
-        return replace(whole, statistic=statistic, sensor=sensor[kept])
+        return replace(whole, statistic=statistic, sensor=_thinned(sensor, min(n_rows, _KEPT)))
 
     @classmethod
     def _scales(cls, bands: FloatArray, residual: FloatArray, ordered: bool) -> "Reference":
@@ -145,6 +144,28 @@ class Reference:
             spread=np.maximum(self.spread, 0.5 * whole.spread),
             scale=np.maximum(self.scale, 0.5 * whole.scale),
         )
+
+    def with_sensors(self, columns: IntArray, part: "Reference") -> "Reference":
+        """The same with some sensors measured anew, from other normal rows.
+
+        Channels and statistic of whole rows stay, thinned if the others are fewer: in units of
+        their own deviations the sensors add up to about the same as before.
+
+        Parameters
+        ----------
+        columns : int array
+            The sensors.
+        part : Reference
+            Of these alone.
+        """
+        n_rows = min(self.n_rows, part.n_rows)
+        arrays = {name: array.copy() for name, array in self.arrays().items()}
+        arrays["statistic"] = _thinned(self.statistic, n_rows)
+        arrays["sensor"] = _thinned(self.sensor, min(len(self.sensor), len(part.sensor)))
+        arrays["sensor"][:, columns] = _thinned(part.sensor, len(arrays["sensor"]))
+        for name in ("mean", "deviation", "spread", "residual"):
+            arrays[name][..., columns] = getattr(part, name)
+        return Reference(**arrays)
 
     @property
     def n_rows(self) -> int:
@@ -207,6 +228,12 @@ class Reference:
     def _sensors(self, z: FloatArray) -> FloatArray:
         """Highest accumulated nats of each sensor [n_rows, n_components]."""
         return np.asarray(np.max([part.max(axis=0) for part in self._channels(z)[:-1]], axis=0))
+
+
+def _thinned(ascending: FloatArray, n: int) -> FloatArray:
+    """So many evenly spaced ranks, the first and the last among them."""
+    ranks = np.linspace(0, len(ascending) - 1, n).astype(int)
+    return np.asarray(ascending[ranks])
 
 
 def _standardize(bands: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:

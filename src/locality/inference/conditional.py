@@ -112,7 +112,7 @@ class ConditionalLaw:
             The first ones only serve as the past of the others.
         """
         found: FloatArray = self.weights[0] @ rows
-        for back in range(1, len(self.weights)):
+        for back in range(1, min(len(self.weights), rows.shape[1])):
             found[:, back:] += self.weights[back] @ rows[:, : rows.shape[1] - back]
         return found
 

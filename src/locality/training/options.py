@@ -31,7 +31,7 @@ class TrainingOptions(BaseModel):
     averaging: float = Field(0.995, ge=0, lt=1, description="Exponential average of the weights")
     n_checks: int = Field(20, ge=2, description="Validations during training")
     trial: float = Field(
-        0.2, gt=0, lt=1, description="Share of the steps after which only gainful networks go on"
+        0.1, gt=0, lt=1, description="Share of the steps after which only gainful networks go on"
     )
     patience: int = Field(8, ge=1, description="Checks without gain after which a network stops")
 
