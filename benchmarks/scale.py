@@ -121,18 +121,18 @@ def million() -> Table:
 
 def partial(quick: bool) -> Table:
     """An update of 5 % of the sensors against a fit of all."""
-    d, n = (200, 800) if quick else (640, 2_000)
-    lines = []
-    for title, law in (
-        ("linear", OrnsteinUhlenbeckChain(d, 0.8)),
-        ("neural", DoubleWellChain(d)),
+    n, lines = 800 if quick else 2_000, []
+    for title, d, law in (
+        ("linear", 640, OrnsteinUhlenbeckChain(640, 0.8)),
+        ("neural", 200, DoubleWellChain(200)),
     ):
         old, new, later = (law.sample(n, seed) for seed in range(3))
         changed = np.arange(10, d, 20)
         for rows, seed in ((new, 5), (later, 6)):
             noise = np.random.default_rng(seed).normal(size=(n, len(changed)))
             rows[:, changed] = 0.7 * rows[:, changed] + 0.5 * noise
-        options = {"graph": "chain", "score": title, "random_state": 0, "n_steps": 600}
+        options = {"graph": "chain", "score": title, "random_state": 0}
+        options |= {"n_steps": 300} if quick else {}
         model = LocalizedDiffusion(**options).fit(old)
         names = [f"x{j}" for j in changed]
         start = process_time()

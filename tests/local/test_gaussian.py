@@ -54,7 +54,7 @@ def surprise(
     n_bands = len(BAND_EDGES) - 1
     place = torch.arange(patches.slots.shape[1]).tile(model.n_units, 1)
     whole = LinearDenoiser(patches, (model,) * n_bands, (place,) * n_bands)
-    return whole.surprise(z, classes, band)
+    return whole.surprise(z, classes, [band])[0]
 
 
 def examples(rows: NDArray[np.float64]) -> torch.Tensor:

@@ -71,7 +71,7 @@ def test_surprise_is_the_integral_over_bands_of_different_radii(make_covariance,
     model, _ = banded(c)
     rows = 1.5 * np.random.default_rng(0).standard_normal((4, D))
     z = torch.from_numpy(np.vstack([rows.T, np.zeros(4)]))
-    found = model.surprise(z, torch.zeros(4, dtype=torch.int64), band)
+    found = model.surprise(z, torch.zeros(4, dtype=torch.int64), [band])[0]
 
     def integrand(log_snr: float, x: NDArray[np.float64], j: int, radius: int) -> float:
         snr = np.exp(log_snr)

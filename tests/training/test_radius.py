@@ -86,7 +86,7 @@ def test_curve_is_cross_validation_written_out() -> None:
             )
             z = torch.from_numpy(np.ascontiguousarray(held.T))
             for b, band in enumerate(pairwise(BAND_EDGES)):
-                nats = model.surprise(z, torch.zeros(len(held), dtype=torch.int64), band)
+                nats = model.surprise(z, torch.zeros(len(held), dtype=torch.int64), [band])[0]
                 each[number, :, b] += nats.mean(1).numpy() / N_FOLDS
     typical = np.median(each - each.mean(0), axis=1, keepdims=True)
     best = (each + typical).argmin(0)

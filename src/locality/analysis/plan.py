@@ -213,7 +213,7 @@ def _networks(task: ShardTask, curve: LinearCurve, n_steps: int) -> tuple[float,
     check = max(checked - base, 0.0) / (few - 2)
     start = max(base - few * step - 2 * check, 0.0)
     options = TrainingOptions(n_steps=n_steps)
-    least = start + options.trial * (n_steps * step + options.n_checks * check)
+    least = start + options.trial_steps * (step + options.n_checks * check / n_steps)
     most = start + n_steps * (1 + options.refit) * step + options.n_checks * check
     return least, most
 

@@ -51,7 +51,9 @@ def nats_by_band(
     return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
 
 
-def rows_reference(model: Model, rows: FloatArray, observed: FloatArray) -> Reference:
+def rows_reference(
+    model: Model, rows: FloatArray, observed: FloatArray, bands: FloatArray | None = None
+) -> Reference:
     """From rows that the model was not fitted to.
 
     Parameters
@@ -61,8 +63,11 @@ def rows_reference(model: Model, rows: FloatArray, observed: FloatArray) -> Refe
         Standardized and complete.
     observed : float array [n_targets, n_rows]
         The same with NaN where a value had been missing.
+    bands : float array [n_bands, n_rows, n_targets], optional
+        Their nats, if they are known.
     """
-    bands = nats_by_band(model.field, model.levels, rows)
+    if bands is None:
+        bands = nats_by_band(model.field, model.levels, rows)
     bands[:, np.isnan(observed.T)] = np.nan
     residual = repair(model.field, rows, np.inf).residual.T
     return Reference.of(

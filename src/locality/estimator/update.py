@@ -18,7 +18,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.estimator.detection import standard_rows
 from locality.estimator.layout import limits
-from locality.estimator.reference import has_row_law, is_ordered, nats_by_band, rows_reference
+from locality.estimator.reference import has_row_law, nats_by_band, rows_reference
 from locality.exceptions import DataError, OptionError
 from locality.inference.alarm import Reference
 from locality.inference.drift import drift, upper_bound
@@ -36,7 +36,6 @@ __all__ = ["Update", "choose_sensors", "update_model"]
 _HELD_OUT = 0.3  # of the new rows, the latest
 _MIN_ROWS = 60
 _MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
-_FEW = 0.5  # share of components up to which only their alarms are measured anew
 _MOVED = 0.1  # of a standard deviation, or of its logarithm: a changed scale
 _GATE_LEVEL = 0.05
 _DRAWS = 3  # of missing values, side by side
@@ -255,7 +254,7 @@ def update_model(
     if not accepted:
         return model, told
     if table.n_rows - n_train >= _MIN_REFERENCE:
-        challenger = replace(challenger, reference=ends[1].reference(model.reference))
+        challenger = replace(challenger, reference=ends[1].reference())
     return challenger, told
 
 
@@ -340,6 +339,8 @@ class _Judged:
         Nats; they may be in one band.
     start : int
         Rows before that are only looked back upon.
+    whole : float array [n_bands, n_rows, n_targets] or None
+        Nats of all components, if they are known.
     """
 
     model: Model
@@ -348,6 +349,7 @@ class _Judged:
     complete: FloatArray
     bands: FloatArray
     start: int
+    whole: FloatArray | None = None
 
     @classmethod
     def of(
@@ -359,15 +361,10 @@ class _Judged:
         start = min(first, n_lags)
         rows = standard_rows(model, table)[:, first - start :]
         complete = repair(model.field, rows, np.inf).values if np.isnan(rows).any() else rows
-        nodes = model.domain.targets[judged]
-        # of every shard only what is judged: to judge networks takes longer than to train some
-        shards = tuple(
-            shard.take(np.flatnonzero(np.isin(shard.target, nodes)))
-            for shard in model.shards
-            if np.isin(shard.target, nodes).any()
-        )
-        field = ScoreField(model.domain, shards, model.limits)
-        bands = nats_by_band(field, model.levels, complete, by_band)[:, start:, judged]
+        if by_band and not model.has_networks:  # all at once: the field is asked again below
+            whole = nats_by_band(model.field, model.levels, complete)[:, start:]
+            return cls(model, judged, rows, complete, whole[..., judged], start, whole)
+        bands = _bands(model, complete, judged, by_band)[:, start:]
         return cls(model, judged, rows, complete, bands, start)
 
     def nats(self, values: FloatArray) -> FloatArray:
@@ -377,14 +374,28 @@ class _Judged:
         missing = np.isnan(self.rows[nodes, self.start :].T)
         return np.asarray(np.where(missing, np.nan, self.bands.sum(axis=0)) - slope)
 
-    def reference(self, known: Reference | None) -> Reference:
-        """What alarms are measured against: if few components are judged, only theirs is new."""
-        model, targets = self.model, self.model.domain.targets
-        rows, observed = self.complete[:, self.start :], self.rows[targets, self.start :]
-        if known is None or len(self.judged) > _FEW * len(targets):
-            return rows_reference(model, rows, observed)
-        missing = np.isnan(observed[self.judged].T)
-        residual = repair(model.field, rows, np.inf).residual[self.judged].T
-        bands = np.where(missing, np.nan, self.bands)
-        part = Reference.of(bands, np.where(missing, np.nan, residual), ordered=is_ordered(model))
-        return known.with_sensors(self.judged, part)
+    def reference(self) -> Reference:
+        """What alarms of the whole model are measured against."""
+        bands, n_targets = self.whole, len(self.model.domain.targets)
+        if bands is None:
+            bands = np.empty((*self.bands.shape[:2], n_targets))
+            bands[..., self.judged] = self.bands
+            others = np.setdiff1d(np.arange(n_targets), self.judged)
+            if len(others):
+                rest = _bands(self.model, self.complete, others, True)
+                bands[..., others] = rest[:, self.start :]
+        observed = self.rows[self.model.domain.targets, self.start :]
+        return rows_reference(self.model, self.complete[:, self.start :], observed, bands)
+
+
+def _bands(model: Model, complete: FloatArray, judged: IntArray, by_band: bool) -> FloatArray:
+    """Nats of some components [n_bands, n_rows, n_judged]."""
+    nodes = model.domain.targets[judged]
+    # of every shard only what is judged: to judge networks takes longer than to train some
+    shards = tuple(
+        shard.take(np.flatnonzero(np.isin(shard.target, nodes)))
+        for shard in model.shards
+        if np.isin(shard.target, nodes).any()
+    )
+    field = ScoreField(model.domain, shards, model.limits)
+    return nats_by_band(field, model.levels, complete, by_band)[..., judged]

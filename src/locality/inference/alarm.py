@@ -145,28 +145,6 @@ class Reference:
             scale=np.maximum(self.scale, 0.5 * whole.scale),
         )
 
-    def with_sensors(self, columns: IntArray, part: "Reference") -> "Reference":
-        """The same with some sensors measured anew, from other normal rows.
-
-        Channels and statistic of whole rows stay, thinned if the others are fewer: in units of
-        their own deviations the sensors add up to about the same as before.
-
-        Parameters
-        ----------
-        columns : int array
-            The sensors.
-        part : Reference
-            Of these alone.
-        """
-        n_rows = min(self.n_rows, part.n_rows)
-        arrays = {name: array.copy() for name, array in self.arrays().items()}
-        arrays["statistic"] = _thinned(self.statistic, n_rows)
-        arrays["sensor"] = _thinned(self.sensor, min(len(self.sensor), len(part.sensor)))
-        arrays["sensor"][:, columns] = _thinned(part.sensor, len(arrays["sensor"]))
-        for name in ("mean", "deviation", "spread", "residual"):
-            arrays[name][..., columns] = getattr(part, name)
-        return Reference(**arrays)
-
     @property
     def n_rows(self) -> int:
         """Normal rows behind it."""

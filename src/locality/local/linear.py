@@ -8,6 +8,7 @@ are ordered by distance), and its own shrinkage; between bands D⁰ is put toget
 The surprise stays a quadratic form in closed form, the sum of those of the bands.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -155,7 +156,7 @@ class LinearDenoiser:
         self,
         z: torch.Tensor,
         classes: torch.Tensor,
-        band: tuple[float, float] = (np.inf, 0.0),
+        bands: Sequence[tuple[float, float]] = ((np.inf, 0.0),),
     ) -> torch.Tensor:
         """Surprise of every component in every example, in nats of standardized units.
 
@@ -164,23 +165,27 @@ class LinearDenoiser:
         z : tensor [n_sources + 1, n_examples]
         classes : int tensor [n_examples]
             Boundary class.
-        band : (float, float), default all
+        bands : sequence of (float, float), default all noise as one
             Upper and lower σ.
 
         Returns
         -------
-        float64 tensor [n_units, n_examples]
+        float64 tensor [n_bands, n_units, n_examples]
         """
-        constant, form = self._quadratic(*band)
+        constants, forms = zip(*(self._quadratic(*band) for band in bands), strict=True)
+        constant, form = torch.stack(constants), torch.stack(forms)
         slots = torch.from_numpy(self.patches.slots)
-        result = torch.empty(self.n_units, z.shape[1], dtype=torch.float64)
+        result = torch.empty(len(bands), self.n_units, z.shape[1], dtype=torch.float64)
         for k in range(self.n_classes):
             for members in torch.split(torch.nonzero(classes == k).ravel(), _CHUNK):
                 rows = z.index_select(1, members).double()
                 for j in range(self.n_units):
                     patch = rows[slots[j]]
-                    quadratic = ((form[j, k] @ patch) * patch).sum(0)
-                    result[j, members] = constant[j, k] + 0.5 * quadratic
+                    moved = (form[:, j, k].reshape(-1, len(patch)) @ patch).view(
+                        len(bands), *patch.shape
+                    )
+                    quadratic = moved.mul_(patch).sum(1)
+                    result[:, j, members] = constant[:, j, k, None] + 0.5 * quadratic
         return result
 
     def _quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:

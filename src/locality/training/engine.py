@@ -122,7 +122,7 @@ class Engine:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
         options = self.options
         every = max(1, options.n_steps // options.n_checks)
-        trial = int(np.ceil(options.trial * options.n_steps / every)) * every
+        trial = int(np.ceil(options.trial_steps / every)) * every
         for step in range(options.n_steps):
             if not len(self.units):
                 return

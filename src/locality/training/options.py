@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["TrainingOptions"]
 
+_SHORT_TRIAL = 100.0  # steps
+
 
 class TrainingOptions(BaseModel):
     """How the networks of a shard are trained.
@@ -38,6 +40,11 @@ class TrainingOptions(BaseModel):
     refit: float = Field(
         0.6, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
     )
+
+    @property
+    def trial_steps(self) -> float:
+        """Steps after which networks are judged: of a short training a larger share."""
+        return max(self.trial * self.n_steps, min(2.0 * self.trial * self.n_steps, _SHORT_TRIAL))
 
     def refitting(self) -> "TrainingOptions":
         """Settings of the last phase, which goes on from the best weights."""
