@@ -27,6 +27,7 @@ NAMES = (
     "networks",
     "scale",
     "sparing",
+    "global_model",
     "likelihood",
     "missing",
     "imputation",
