@@ -4,8 +4,11 @@ The one place that knows which library a table came from. A frame built here is 
 library as the frame it answers: pandas with its index, polars, pyarrow, or a plain NumPy array.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
@@ -107,6 +110,18 @@ class Source:
     def n_rows(self) -> int:
         """Number of rows."""
         return int(self.native.shape[0])
+
+    def room(self, shape: tuple[int, int]) -> FloatArray:
+        """Where the values of some columns are put, column by column.
+
+        Those of a large file lie in an unnamed file that is mapped into memory, if the disk has
+        room for it.
+        """
+        if isinstance(self.native, ColumnFile) and hasattr(os, "posix_fallocate"):
+            with suppress(OSError), TemporaryFile(prefix="locality-") as file:
+                os.posix_fallocate(file.fileno(), 0, max(1, 8 * shape[0] * shape[1]))
+                return np.memmap(file, np.float64, "r+", shape=shape, order="F")
+        return np.empty(shape, order="F")
 
     @property
     def index(self) -> Any:

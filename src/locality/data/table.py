@@ -135,7 +135,7 @@ class Table:
                 f"the table has too few rows: {source.n_rows} sample(s) (shape={shape}) while a "
                 f"minimum of {min_rows} is required."
             )
-        values = np.empty(shape, order="F")
+        values = source.room(shape)
         cells = []
         for j, name in enumerate(chosen):
             known = None if labels is None else labels.get(name, ())
