@@ -265,8 +265,12 @@ def run(quick: bool = False) -> list[Table]:
 
 
 def _draw(curves: dict[int, list[tuple[float, float]]], counts: tuple[int, ...]) -> None:
-    import matplotlib.pyplot as plt
+    import matplotlib
 
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "locality"  # the same file from the same figures
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for d, shade in zip(curves, ("#9ecae1", "#4292c6", "#084594"), strict=False):
         local, whole = zip(*curves[d], strict=True)
@@ -281,4 +285,5 @@ def _draw(curves: dict[int, list[tuple[float, float]]], counts: tuple[int, ...])
     right.set_xticks(list(curves), [str(d) for d in curves])
     right.minorticks_off()
     right.legend(fontsize=7)
-    figure.savefig(PICTURE)
+    figure.savefig(PICTURE, metadata={"Date": None})
+    plt.close(figure)

@@ -137,7 +137,9 @@ def _kill_at_random(work: Path, n_kills: int, n_jobs: int, seed: int) -> list[in
             process: Any = forked._popen
         else:
             process = _python(_FIT.format(n_jobs=n_jobs, work=str(work)))
-            time.sleep(float(rng.uniform(4.0, 9.0)))
+            while process.poll() is None and _n_finished(work) <= finished[-1]:
+                time.sleep(0.02)  # a busy machine takes its time to start
+            time.sleep(float(rng.uniform(0.0, 1.5)))
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -147,8 +149,12 @@ def _kill_at_random(work: Path, n_kills: int, n_jobs: int, seed: int) -> list[in
             shutil.rmtree(work)
             finished.append(0)
         else:
-            finished.append(len(list(work.glob("*.safetensors"))) if work.exists() else 0)
+            finished.append(_n_finished(work))
     return finished
+
+
+def _n_finished(work: Path) -> int:
+    return len(list(work.glob("*.safetensors")))
 
 
 @pytest.mark.parametrize(
