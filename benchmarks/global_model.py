@@ -217,12 +217,12 @@ def compared(d: int, n: int, budget: float | None = None) -> Pair:
     return Pair((local, excess), (took, took_global), (n_local, n_global))
 
 
-def rows_needed(rows: tuple[int, ...], excess: list[float], wanted: float) -> str:
-    """Rows at which a falling curve reaches a value, interpolated in logarithms."""
+def rows_needed(rows: tuple[int, ...], excess: list[float], wanted: float) -> float:
+    """Rows at which a falling curve reaches a value, in logarithms; may be infinite."""
     if excess[-1] > wanted:
-        return f"> {rows[-1]:,}"
+        return math.inf
     falling = np.minimum.accumulate(np.log(excess))[::-1]
-    return f"{np.exp(np.interp(np.log(wanted), falling, np.log(rows)[::-1])):,.0f}"
+    return float(np.exp(np.interp(np.log(wanted), falling, np.log(rows)[::-1])))
 
 
 def run(quick: bool = False) -> list[Table]:
@@ -243,10 +243,11 @@ def run(quick: bool = False) -> list[Table]:
             whole, reached = [*whole, more.excess[1]], (*counts, MANY_ROWS)
         for n, pair in zip(counts, found, strict=True):
             local, excess = pair.excess
+            needed = rows_needed(reached, whole, local)
             lines.append(
                 [
                     f"{d}", f"{n:,}", f"{local:.4f}", f"{excess:.4f}", f"{excess / local:.1f}",
-                    rows_needed(reached, whole, local),
+                    f"{needed:,.0f}" if needed < math.inf else f"> {reached[-1]:,}",
                     f"{pair.seconds[0]:.0f}", f"{pair.seconds[1]:.0f}",
                     f"{pair.weights[0] / 1e6:.2f}", f"{pair.weights[1] / 1e6:.2f}",
                 ]
@@ -269,6 +270,7 @@ def _draw(curves: dict[int, list[tuple[float, float]]], counts: tuple[int, ...])
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     plt.rcParams["svg.hashsalt"] = "locality"  # the same file from the same figures
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -277,11 +279,16 @@ def _draw(curves: dict[int, list[tuple[float, float]]], counts: tuple[int, ...])
         left.loglog(counts, local, "o-", color=shade, label=f"local, d = {d}")
         left.loglog(counts, whole, "s--", color=shade, label=f"global, d = {d}")
     left.set(xlabel="rows", ylabel="excess nats per component")
+    left.set_xticks(counts, [f"{n:,}" for n in counts])
+    left.xaxis.set_minor_locator(NullLocator())
     left.legend(fontsize=7)
     for i, n in enumerate(counts):
         ratio = [curves[d][i][1] / curves[d][i][0] for d in curves]
         right.semilogx(list(curves), ratio, "o-", label=f"{n:,} rows")
-    right.set(xlabel="components d", ylabel="excess of the global over the local model")
+    few = counts[0]
+    needed = [rows_needed(counts, [e for _, e in curves[d]], curves[d][0][0]) / few for d in curves]
+    right.semilogx(list(curves), needed, "k^--", label=f"rows needed for the nats of {few}")
+    right.set(xlabel="components d", ylabel="global over local: excess nats, rows")
     right.set_xticks(list(curves), [str(d) for d in curves])
     right.minorticks_off()
     right.legend(fontsize=7)
