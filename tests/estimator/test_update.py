@@ -9,7 +9,12 @@ import pytest
 from locality import LocalizedDiffusion
 from locality.artifact.groups import to_bytes
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.data.table import Table
+from locality.estimator.detection import standard_rows
+from locality.estimator.reference import nats_by_band
 from locality.exceptions import DataError, OptionError
+from locality.inference.alarm import Reference
+from locality.inference.repair import repair
 from locality.local.shard import ShardState
 
 
@@ -162,3 +167,33 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     lattice = LocalizedDiffusion(graph="chain", tied=True, score="linear", random_state=0)
     with pytest.raises(OptionError):
         lattice.fit(frame).update(frame, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("law", "options"),
+    [
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear"}),
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear", "lags": 2}),
+        (DoubleWellChain(12), {"n_steps": 200, "radius": 1}),
+    ],
+    ids=["linear", "series", "networks"],
+)
+def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
+    """What the gate has judged is reused; the other route judges the whole table and cuts it."""
+    model = LocalizedDiffusion(graph="chain", random_state=0, **options).fit(law.sample(800, 0))
+    assert model.model_.has_networks == ("n_steps" in options)
+    new = law.sample(400, 1)
+    new[np.random.default_rng(2).random(new.shape) < 0.05] = np.nan
+    model.update(new, ["x3", "x4"], margin=None)
+    inner = model.model_
+    rows = standard_rows(inner, Table.from_frame(new))
+    whole = repair(inner.field, rows, np.inf)
+    missing = np.isnan(rows[inner.domain.targets].T)[280:]
+    bands = nats_by_band(inner.field, inner.levels, whole.values)[:, 280:]
+    expected = Reference.of(
+        np.where(missing, np.nan, bands),
+        np.where(missing, np.nan, whole.residual.T[280:]),
+        ordered=inner.is_series,
+    )
+    for name, array in inner.reference.arrays().items():
+        np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-4, atol=1e-5)

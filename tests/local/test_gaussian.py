@@ -106,6 +106,11 @@ def test_bands_add_up(make_covariance, edges) -> None:
     whole = surprise(model, z, patches, interior(30))
     bands = [surprise(model, z, patches, interior(30), band) for band in pairwise(edges)]
     np.testing.assert_allclose(sum(bands), whole, rtol=1e-10)
+    place = torch.arange(patches.slots.shape[1]).tile(model.n_units, 1)
+    n_bands = len(BAND_EDGES) - 1
+    linear = LinearDenoiser(patches, (model,) * n_bands, (place,) * n_bands)
+    together = linear.surprise(z, interior(30), list(pairwise(edges)))
+    np.testing.assert_allclose(together, torch.stack(bands), rtol=1e-12)
 
 
 def expected_square(

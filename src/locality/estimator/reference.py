@@ -59,19 +59,22 @@ def rows_reference(
     Parameters
     ----------
     model : Model
-    rows : float array [n_nodes, n_rows]
-        Standardized and complete.
+    rows : float array [n_nodes, n_past + n_rows]
+        Standardized and complete; the first ones, if there are more than are observed, are only
+        looked back upon.
     observed : float array [n_targets, n_rows]
         The same with NaN where a value had been missing.
     bands : float array [n_bands, n_rows, n_targets], optional
         Their nats, if they are known.
     """
+    start, missing = rows.shape[1] - observed.shape[1], np.isnan(observed.T)
     if bands is None:
-        bands = nats_by_band(model.field, model.levels, rows)
-    bands[:, np.isnan(observed.T)] = np.nan
-    residual = repair(model.field, rows, np.inf).residual.T
+        bands = nats_by_band(model.field, model.levels, rows)[:, start:]
+    residual = repair(model.field, rows, np.inf).residual[:, start:].T
     return Reference.of(
-        bands, np.where(np.isnan(observed.T), np.nan, residual), ordered=is_ordered(model)
+        np.where(missing, np.nan, bands),
+        np.where(missing, np.nan, residual),
+        ordered=is_ordered(model),
     )
 
 
