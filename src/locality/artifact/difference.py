@@ -78,11 +78,15 @@ def _shards(manifest: Manifest) -> list[str]:
 
 def _nats(folder: Path, manifest: Manifest, same: set[str]) -> dict[str, float]:
     """Held-out nats by component, of the shards that are not in both versions."""
-    names = manifest.description["names"]
+    names = dict(enumerate(manifest.description["names"]))
+    for blob in manifest.blobs:
+        if blob.name == "nodes":
+            ids = read_blob(folder / BLOBS / blob.file_name, blob)["id"].tolist()
+            names = dict(zip(ids, names.values(), strict=True))
     found = {}
     for blob in manifest.blobs:
         if blob.name.startswith("shard-") and blob.digest not in same:
             arrays = read_blob(folder / BLOBS / blob.file_name, blob)
-            for node, nats in zip(arrays["target"], arrays["held_out"], strict=True):
-                found[str(names[int(node)])] = float(nats)
+            for node, nats in zip(arrays["target"].tolist(), arrays["held_out"], strict=True):
+                found[str(names[node])] = float(nats)
     return found

@@ -13,12 +13,15 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from locality._typing import BoolArray
 from locality.exceptions import ModelCorrupt
 from locality.noise.levels import BAND_EDGES
 
 __all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]
 
 Arrays = dict[str, np.ndarray]
+
+_MOST_NODES = 2**31
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ _SHARD = {
     "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
 }
 
+_NODES = {"id": _Form("int64", ("nodes",))}
 _REFERENCE = {
     "mean": _Form("float64", ("bands", "components")),
     "deviation": _Form("float64", ("bands", "components")),
@@ -115,7 +119,8 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     Parameters
     ----------
     groups : mapping
-        The group "graph", any number of shards, and possibly "reference".
+        The group "graph", any number of shards, and possibly "reference" and "nodes", the numbers
+        that shards have for the nodes of the graph.
 
     Raises
     ------
@@ -128,14 +133,19 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     n_nodes = len(groups["graph"]["limits"])
     if len(groups["graph"]["indptr"]) != n_nodes + 1:
         raise ModelCorrupt("Group 'graph' contradicts itself: indptr and limits do not match.")
+    known = np.ones(n_nodes, dtype=bool)
+    if "nodes" in groups:
+        known = _known_nodes(groups["nodes"], n_nodes)
     for name, arrays in groups.items():
         if name == "reference":
             _check(_REFERENCE, arrays, name)
-        elif name != "graph":
-            check_shard(arrays, name, n_nodes)
+        elif name not in ("graph", "nodes"):
+            check_shard(arrays, name, known)
 
 
-def check_shard(arrays: Mapping[str, np.ndarray], name: str, n_nodes: int | None = None) -> None:
+def check_shard(
+    arrays: Mapping[str, np.ndarray], name: str, known: BoolArray | None = None
+) -> None:
     """Compare the arrays of one shard with what a shard consists of.
 
     Parameters
@@ -143,8 +153,8 @@ def check_shard(arrays: Mapping[str, np.ndarray], name: str, n_nodes: int | None
     arrays : mapping
     name : str
         Of the group, for messages.
-    n_nodes : int, optional
-        Of the graph, if it is known.
+    known : bool array, optional
+        Whether a number is that of a node.
 
     Raises
     ------
@@ -152,10 +162,21 @@ def check_shard(arrays: Mapping[str, np.ndarray], name: str, n_nodes: int | None
         Naming the group and the array.
     """
     _check(_SHARD, arrays, name)
-    if n_nodes is None:
-        n_nodes = int(arrays["source_node"].max(initial=0)) + 1
-    for failed in _contradictions(arrays, n_nodes):
+    if known is None:
+        known = np.ones(int(arrays["source_node"].max(initial=0)) + 1, dtype=bool)
+    for failed in _contradictions(arrays, known):
         raise ModelCorrupt(f"Group {name!r} contradicts itself: {failed}.")
+
+
+def _known_nodes(arrays: Mapping[str, np.ndarray], n_nodes: int) -> BoolArray:
+    """Whether a number is that of a node."""
+    _check(_NODES, arrays, "nodes")
+    number = arrays["id"]
+    if len(number) != n_nodes or (np.diff(number) <= 0).any() or not _within(number, _MOST_NODES):
+        raise ModelCorrupt("Group 'nodes' contradicts itself: its numbers are not those of nodes.")
+    known = np.zeros(int(number[-1]) + 1, dtype=bool)
+    known[number] = True
+    return known
 
 
 def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:
@@ -184,13 +205,13 @@ def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: 
             raise ModelCorrupt(f"{where} holds values that are not finite.")
 
 
-def _contradictions(arrays: Mapping[str, np.ndarray], n_nodes: int) -> Iterator[str]:
+def _contradictions(arrays: Mapping[str, np.ndarray], known: BoolArray) -> Iterator[str]:
     """What is wrong within a shard whose arrays have the right form."""
     node, noisy, given = arrays["source_node"], arrays["noisy"], arrays["given"]
     offset = arrays["source_offset"]
     unit, level = arrays["network_unit"], arrays["level_range"]
     n_sources, n_components = len(node), len(arrays["target"])
-    if not _within(node, n_nodes):
+    if not (_within(node, len(known)) and known[node].all()):
         yield "a source is no node of the graph"
     if not (_within(noisy, n_sources + 1) and _within(given, n_sources + 1)):
         yield "a slot is no source"

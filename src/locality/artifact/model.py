@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from locality._typing import FloatArray
+from locality._typing import FloatArray, IntArray
 from locality.data.transforms import Standardizer
 from locality.domain.axis import Axis
 from locality.domain.domain import Domain
@@ -51,6 +51,9 @@ class Model:
         Kind of frame the model was fitted to, and in which it answers.
     reference : Reference or None
         How normal rows look, for alarms; None if there is no law of a row, or too few rows.
+    ids : int array [n_nodes] or None
+        Numbers of the nodes in stored shards, ascending. They stay when nodes come and go, and so
+        do the files of shards that have nothing to do with it. None: 0, 1, ….
     """
 
     standardizer: Standardizer
@@ -65,11 +68,17 @@ class Model:
     made_with: dict[str, str] = field(default_factory=dict)
     flavor: str = "pandas"
     reference: Reference | None = None
+    ids: IntArray | None = None
 
     @property
     def field(self) -> ScoreField:
         """The assembled score, bounded by the limits."""
         return ScoreField(self.domain, self.shards, self.limits)
+
+    @property
+    def node_ids(self) -> IntArray:
+        """Numbers of the nodes in stored shards [n_nodes]."""
+        return np.arange(self.domain.n_nodes) if self.ids is None else self.ids
 
     @property
     def is_causal(self) -> bool:
@@ -105,6 +114,34 @@ class Model:
             whole[shard.target] = getattr(shard, name)
         return whole[self.domain.targets]
 
+    @property
+    def radii(self) -> IntArray:
+        """All radii that were measured anywhere, ascending."""
+        return np.unique(np.concatenate([shard.radii for shard in self.shards]))
+
+    def curve(self, name: str) -> FloatArray:
+        """A curve over radii of all shards, by target [n_targets, n_radii, ...].
+
+        Shards that were learned at different times may have been measured at different radii.
+
+        Parameters
+        ----------
+        name : "linear_curve" or "neural_curve"
+            The closed form stays level where it was not measured; networks are NaN there.
+        """
+        radii = self.radii
+        whole: FloatArray | None = None
+        for shard in self.shards:
+            at = np.maximum(np.searchsorted(shard.radii, radii, side="right") - 1, 0)
+            part = getattr(shard, name)[:, at]
+            if name == "neural_curve":
+                part[:, shard.radii[at] != radii] = np.nan
+            if whole is None:
+                whole = np.zeros((self.domain.n_nodes, *part.shape[1:]))
+            whole[shard.target] = part
+        assert whole is not None
+        return np.asarray(whole[self.domain.targets])
+
     def state(self) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
         """JSON-able description, and groups of arrays by name."""
         graph = self.domain.graph
@@ -138,8 +175,12 @@ class Model:
                 "limits": self.limits,
             }
         }
+        ids = self.node_ids
+        if not np.array_equal(ids, np.arange(len(ids))):
+            arrays["nodes"] = {"id": ids}
         for number, shard in enumerate(self.shards):
-            arrays[f"shard-{number:05d}"] = shard.arrays()
+            stored = shard.renumbered(ids) if "nodes" in arrays else shard
+            arrays[f"shard-{number:05d}"] = stored.arrays()
         if self.reference is not None:
             arrays["reference"] = self.reference.arrays()
         return description, arrays
@@ -177,6 +218,12 @@ class Model:
                 ShardState(**arrays[f"shard-{number:05d}"])
                 for number in range(description["n_shards"])
             )
+            ids = None
+            if "nodes" in arrays:
+                ids = arrays["nodes"]["id"]
+                place = np.zeros(int(ids[-1]) + 1, dtype=np.int64)
+                place[ids] = np.arange(len(ids))
+                shards = tuple(shard.renumbered(place) for shard in shards)
             owned = np.sort(np.concatenate([shard.target for shard in shards]))
             if not np.array_equal(owned, domain.targets):
                 raise ModelCorrupt(
@@ -196,6 +243,7 @@ class Model:
                 description["made_with"],
                 description["flavor"],
                 Reference(**arrays["reference"]) if "reference" in arrays else None,
+                ids,
             )
         except ModelCorrupt:
             raise

@@ -284,8 +284,8 @@ def _law(model: Model, name: str) -> str:
 
 
 def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
-    linear = model.gather("linear_curve").sum(axis=2)
-    networks, seen = model.gather("neural_curve"), network_radius(model)
+    linear = model.curve("linear_curve").sum(axis=2)
+    networks, seen = model.curve("neural_curve"), network_radius(model)
     gain = np.nansum(_chosen(model).sum(axis=1, keepdims=True) - networks, axis=0)
     tried = np.isfinite(networks).sum(axis=0)
     return tuple(
@@ -296,13 +296,13 @@ def _radii(model: Model, positions: int) -> tuple[RadiusSummary, ...]:
             int((seen == value).sum()) * positions,
             float(gain[i]) * positions,
         )
-        for i, value in enumerate(model.shards[0].radii.tolist())
+        for i, value in enumerate(model.radii.tolist())
     )
 
 
 def _bands(model: Model, positions: int) -> tuple[BandSummary, ...]:
     radius = model.gather("radius")
-    saved = (model.gather("linear_curve")[:, 0] - _chosen(model)).sum(axis=0) * positions
+    saved = (model.curve("linear_curve")[:, 0] - _chosen(model)).sum(axis=0) * positions
     return tuple(
         BandSummary(label, float(of.mean()), int(of.min()), int(of.max()), float(nats))
         for label, of, nats in zip(band_labels(), radius.T, saved, strict=True)
@@ -311,8 +311,8 @@ def _bands(model: Model, positions: int) -> tuple[BandSummary, ...]:
 
 def _chosen(model: Model) -> FloatArray:
     """Held-out nats of the closed form at the chosen radii [n_targets, n_bands]."""
-    at = np.searchsorted(model.shards[0].radii, model.gather("radius"))
-    curve = model.gather("linear_curve")
+    at = np.searchsorted(model.radii, model.gather("radius"))
+    curve = model.curve("linear_curve")
     return np.asarray(np.take_along_axis(curve, at[:, None, :], axis=1)[:, 0])
 
 

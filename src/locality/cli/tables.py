@@ -119,7 +119,13 @@ def read_fitting_rows(
 
 
 def read_fitted_rows(
-    path: Path, model: Any, columns: Sequence[str] | None = None, *, complete: bool = True
+    path: Path,
+    model: Any,
+    columns: Sequence[str] | None = None,
+    *,
+    complete: bool = True,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
 ) -> FittedRows:
     """Read rows in the columns of a fitted estimator.
 
@@ -131,6 +137,8 @@ def read_fitted_rows(
         Only these; by default all that were fitted, and the time.
     complete : bool, default True
         Refuse missing values.
+    add, remove : sequences of str
+        Columns that the model does not have, and those of its own that are left out.
 
     Raises
     ------
@@ -146,6 +154,7 @@ def read_fitted_rows(
     available = [str(name) for name in frame.columns]  # a saved frame may number its columns
     frame = frame.set_axis(available, axis=1)
     wanted = list(model.model_.standardizer.names if columns is None else columns)
+    wanted = [*(name for name in wanted if name not in remove), *add]
     named = hasattr(model, "feature_names_in_")
     if not named and columns is None and not set(wanted) <= set(available):
         if len(available) != len(wanted):
@@ -162,13 +171,17 @@ def read_fitted_rows(
     if missing:
         noun = "a column" if len(missing) == 1 else f"{len(missing)} columns"
         raise DataError(
-            f"{path.name} lacks {noun} that the model was fitted to: {listing(missing)}.",
+            f"{path.name} lacks {noun} "
+            f"{'that the model was fitted to' if not add else 'that are needed'}: "
+            f"{listing(missing)}.",
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]
     labels = model.model_.standardizer.labels
     strict = wanted if complete else model.given
-    _require_numbers(path, chosen, time, complete, labels, strict)
+    _require_numbers(path, chosen.drop(columns=list(add)), time, complete, labels, strict)
+    if add:  # states of new columns are not known yet
+        _require_numbers(path, chosen[list(add)], None, complete)
     ignored = tuple(name for name in available if name not in wanted)
     return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
 

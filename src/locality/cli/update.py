@@ -1,4 +1,4 @@
-"""``locality update``: learn some sensors again from new rows, and keep the rest."""
+"""``locality update``: learn some sensors again, or let some come and go, and keep the rest."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from locality.cli.terminal import Report, counted, print_json, progress_bar
 from locality.exceptions import DataError, OptionError
 
 if TYPE_CHECKING:
+    from locality.estimator import LocalizedDiffusion
     from locality.estimator.update import Update
 
 __all__ = ["update"]
@@ -50,6 +51,19 @@ def update(
     everything: Annotated[
         bool, typer.Option("--all", metavar="", help="Learn all sensors again.")
     ] = False,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Columns of TABLE that the model is to have as well."),
+    ] = None,
+    edges: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --add: an edge list with the neighbors of the new sensors."
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Columns that are to go.")
+    ] = None,
     mix: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Older rows to be learned from as well."),
@@ -76,18 +90,36 @@ def update(
     them, with a confidence bound, nothing changes. Otherwise the model gets a new version; locality
     rollback goes back to an older one.
 
+    With --add and --remove sensors come and go, and only their neighbors are learned again, if
+    these are no worse for it.
+
     [bold]Example:[/bold] locality update plant.locality november.parquet --drifted
     """
-    from locality.artifact.versions import commit_version, served_version
+    from locality.artifact.versions import served_version
     from locality.estimator import LocalizedDiffusion
 
     asked = [sensors is not None, group is not None, worst is not None, drifted, everything]
+    asked += [add is not None, remove is not None]
     if sum(asked) > 1:
-        raise OptionError("Choose one of --sensors, --group, --worst, --drifted and --all.")
+        raise OptionError(
+            "Choose one of --sensors, --group, --worst, --drifted, --all, --add and --remove."
+        )
+    if edges is not None and add is None:
+        raise OptionError("--edges belongs to --add.")
+    if mix is not None and add is not None:
+        raise OptionError(
+            "--mix cannot be used with --add.",
+            remedy="Put older rows into the table, with empty cells in the new columns.",
+        )
     if (group is None) != (groups is None):
         raise OptionError("--group and --groups belong together.")
     parent = served_version(model)
     fitted = LocalizedDiffusion.load(model)
+    if add is not None or remove is not None:
+        told = _revised(fitted, table, add, edges, remove, mix, margin)
+        kind = "add" if add is not None else "remove"
+        _finish(fitted, told, model, table, parent, kind, as_json)
+        return
     rows = read_fitted_rows(table, fitted, complete=False)
     older = None if mix is None else read_fitted_rows(mix, fitted, complete=False).rows
     chosen: str | int | list[str] = "drifted"
@@ -103,13 +135,64 @@ def update(
         told = fitted.update(
             rows.rows, chosen, mix=older, margin=margin, level=level, progress=progress
         )
+    _finish(fitted, told, model, table, parent, "update", as_json)
+
+
+def _revised(
+    fitted: "LocalizedDiffusion",
+    table: Path,
+    add: list[str] | None,
+    edges: Path | None,
+    remove: list[str] | None,
+    mix: Path | None,
+    margin: float,
+) -> "Update":
+    """Add sensors, or remove some."""
+    from locality.data.names import require_known
+
+    known = list(fitted.model_.standardizer.names)
+    if add is not None:
+        from locality.data.files import read_names
+
+        new = given_names(add, read_names(table))
+        rows = read_fitted_rows(table, fitted, complete=False, add=new)
+        with progress_bar(f"Looking at {table.name}") as progress:
+            return fitted.add_sensors(
+                rows.frame, new, graph=edges, margin=margin, progress=progress
+            )
+    gone = given_names(remove or [], known)
+    require_known(known, gone, "--remove")
+    rows = read_fitted_rows(table, fitted, complete=False, remove=gone)
+    older = None
+    if mix is not None:
+        older = read_fitted_rows(mix, fitted, complete=False, remove=gone).frame
+    with progress_bar(f"Looking at {table.name}") as progress:
+        return fitted.remove_sensors(rows.frame, gone, mix=older, margin=margin, progress=progress)
+
+
+def _finish(
+    fitted: "LocalizedDiffusion",
+    told: "Update",
+    model: Path,
+    table: Path,
+    parent: int,
+    kind: str,
+    as_json: bool,
+) -> None:
+    """Make a new version of what was accepted, and say what was done."""
+    from locality.artifact.versions import commit_version
+
     version = parent
     if told.accepted:
-        change = {"kind": "update", "table": table.name} | told.to_dict()
+        change = {"kind": kind, "table": table.name} | told.to_dict()
         version = commit_version(fitted.model_, model, change=change, parent=parent)
     if as_json:
         print_json({"model": str(model), "table": str(table), "version": version} | told.to_dict())
-    _describe(Report(quiet=as_json), told, model, version)
+    report = Report(quiet=as_json)
+    if kind == "update":
+        _describe(report, told, model, version)
+    else:
+        _describe_revision(report, told, model, version)
 
 
 def _members(groups: Path, group: str, names: list[str]) -> list[str]:
@@ -158,4 +241,32 @@ def _describe(report: Report, told: "Update", model: Path, version: int) -> None
     report.line(
         f"Refused: by the bound the sensors may be worse by more than {told.margin:g} nats each. "
         "Nothing was changed. More rows make the bound tighter; --margin states what is accepted."
+    )
+
+
+def _describe_revision(report: Report, told: "Update", model: Path, version: int) -> None:
+    came = [f"{name} added" for name in told.added]
+    went = [f"{name} removed" for name in told.removed]
+    report.heading(", ".join([*came, *went]))
+    if told.sensors:
+        names = ", ".join(told.sensors[:10]) + (", …" if len(told.sensors) > 10 else "")
+        report.line(f"{counted(len(told.sensors), 'sensor')} learned again: {names}.")
+    elif told.n_held_out:
+        stay = "It stands alone" if told.added else "The neighbors stay, without it"
+        if len(told.added) + len(told.removed) > 1:
+            stay = "They stand alone" if told.added else "The neighbors stay, without them"
+        report.line(f"{stay}: what was learned from these rows did not hold in the latest ones.")
+    else:
+        report.line("No sensor had to be learned again.")
+    if told.n_held_out:
+        whom = "the neighbors" if set(told.sensors) - set(told.added) else "the new sensors"
+        before = "without them" if told.added else "without learning again"
+        report.line(
+            f"{told.n_rows:,} rows were learned from, {told.n_held_out:,} later ones kept back. On "
+            f"those {whom} cost {told.champion:.3f} nats each {before} and "
+            f"{told.challenger:.3f} with it: {told.change:+.3f}, at most {told.bound:+.3f} (95 %)."
+        )
+    report.line(
+        f"{model} now serves version {version}: {told.n_shards_new} of {told.n_shards} shards "
+        "are learned anew."
     )

@@ -166,7 +166,7 @@ def gc(
 
 def _change(change: dict[str, Any]) -> str:
     kind = str(change.get("kind", ""))
-    sensors = change.get("sensors") or []
+    sensors = change.get("added") or change.get("removed") or change.get("sensors") or []
     if not sensors:
         return kind
     more = f", … ({len(sensors)})" if len(sensors) > 3 else ""

@@ -27,7 +27,7 @@ from locality.data.names import check_names, choose_names, require_known
 from locality.data.table import Table
 from locality.exceptions import DataError, OutputExists
 
-__all__ = ["SUFFIXES", "read_frame", "read_table", "write_frame"]
+__all__ = ["SUFFIXES", "read_frame", "read_names", "read_table", "write_frame"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow")
 """The file types that can be read and written."""
@@ -82,6 +82,21 @@ def read_table(
         # A saved pandas index comes back as the index, so it is no column any more.
         present = [name for name in wanted if name in frame.columns]
         return Table.from_frame(frame, columns=present, time=time, min_rows=min_rows)
+    except DataError as error:
+        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
+
+
+def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The columns of a file, from its header alone.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of another type or damaged.
+    """
+    path = Path(path)
+    try:
+        return _column_names(path)
     except DataError as error:
         raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
 

@@ -159,6 +159,51 @@ class Table:
             found, dtypes, unseen,
         )  # fmt: skip
 
+    def take(self, names: Sequence[str]) -> "Table":
+        """Some columns, in this order."""
+        at = [self.names.index(name) for name in names]
+        return replace(
+            self,
+            values=np.asfortranarray(self.values[:, at]),
+            observed=self.observed[:, at],
+            names=tuple(names),
+            kinds=tuple(self.kinds[j] for j in at),
+            labels={name: self.labels[name] for name in names if name in self.labels},
+            dtypes={name: self.dtypes[name] for name in names if name in self.dtypes},
+            unseen=None if self.unseen is None else self.unseen[:, at],
+        )
+
+    def rows(self, start: int, stop: int) -> "Table":
+        """Consecutive rows, without the time column they came with."""
+        here = slice(start, stop)
+        return replace(
+            self,
+            values=np.asfortranarray(self.values[here]),
+            observed=self.observed[here],
+            index=None if self.index is None else self.index[here],
+            time=None if self.time is None else self.time[here],
+            time_column=None,
+            unseen=None if self.unseen is None else self.unseen[here],
+        )
+
+    def joined(self, other: "Table") -> "Table":
+        """Put the columns of another table of the same rows beside those of this one."""
+        unseen = None
+        if self.unseen is not None or other.unseen is not None:
+            none = (np.zeros(part.values.shape, dtype=bool) for part in (self, other))
+            seen = (self.unseen, other.unseen)
+            unseen = np.hstack([b if a is None else a for a, b in zip(seen, none, strict=True)])
+        return replace(
+            self,
+            values=np.asfortranarray(np.hstack([self.values, other.values])),
+            observed=np.hstack([self.observed, other.observed]),
+            names=(*self.names, *other.names),
+            kinds=(*self.kinds, *other.kinds),
+            labels={**self.labels, **other.labels},
+            dtypes={**self.dtypes, **other.dtypes},
+            unseen=unseen,
+        )
+
     @property
     def n_rows(self) -> int:
         """Number of observations."""

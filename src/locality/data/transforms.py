@@ -220,6 +220,120 @@ class Standardizer:
                 log_scale[place] += ratio
         return replace(self, mean=mean, scale=scale, log_scale=log_scale)
 
+    def without(self, names: Sequence[str]) -> "Standardizer":
+        """The same map for a table that lacks some columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Raises
+        ------
+        DataError
+            If a column that stays is a copy of one of them, or no component is left.
+        """
+        kept = [j for j, name in enumerate(self.names) if name not in names]
+        place = {column: j for j, column in enumerate(kept)}
+        for aside in self.set_aside:
+            if aside.column in place and aside.reason == "copy" and aside.source not in place:
+                raise DataError(
+                    f"Column {aside.name!r} is a copy of {self.names[aside.source]!r}, which is to "
+                    "be removed.",
+                    remedy="Remove both, or fit again without one of them.",
+                )
+        components = [k for k, column in enumerate(self.modeled.tolist()) if column in place]
+        if not components:
+            raise DataError("No column that varies is left.", remedy="Keep one.")
+        set_aside = tuple(
+            replace(aside, column=place[aside.column], source=place.get(aside.source, -1))
+            for aside in self.set_aside
+            if aside.column in place
+        )
+        left = [self.names[j] for j in kept]
+        return replace(
+            self,
+            names=tuple(left),
+            kinds=tuple(self.kinds[j] for j in kept),
+            modeled=np.array([place[self.modeled[k]] for k in components], dtype=np.int64),
+            mean=self.mean[components],
+            scale=self.scale[components],
+            set_aside=set_aside,
+            marginals={
+                new: self.marginals[old]
+                for new, old in enumerate(components)
+                if old in self.marginals
+            },
+            labels={name: texts for name, texts in self.labels.items() if name in left},
+            dtypes={name: dtype for name, dtype in self.dtypes.items() if name in left},
+            blur=self.blur[components],
+            log_scale=self.log_scale[components],
+            steps=self.steps[components],
+        )
+
+    def renamed(self, names: Sequence[str]) -> "Standardizer":
+        """The same map with other names for the columns."""
+        new = dict(zip(self.names, names, strict=True))
+        return replace(
+            self,
+            names=tuple(names),
+            set_aside=tuple(replace(aside, name=new[aside.name]) for aside in self.set_aside),
+            labels={new[name]: texts for name, texts in self.labels.items()},
+            dtypes={new[name]: dtype for name, dtype in self.dtypes.items()},
+        )
+
+    def joined(self, other: "Standardizer") -> "Standardizer":
+        """The map of a table that also has the columns of another map that this one lacks.
+
+        Parameters
+        ----------
+        other : Standardizer
+            Columns that both have are taken from this one; copies of them stay copies.
+        """
+        more = [j for j, name in enumerate(other.names) if name not in self.names]
+        names = (*self.names, *(other.names[j] for j in more))
+        place = {name: j for j, name in enumerate(names)}
+        components = [k for k, column in enumerate(other.modeled.tolist()) if column in more]
+        set_aside = tuple(
+            replace(
+                aside,
+                column=place[aside.name],
+                source=-1 if aside.source < 0 else place[other.names[aside.source]],
+            )
+            for aside in other.set_aside
+            if aside.column in more
+        )
+        both = (
+            (mine, theirs[components])
+            for mine, theirs in (
+                (self.mean, other.mean),
+                (self.scale, other.scale),
+                (self.blur, other.blur),
+                (self.log_scale, other.log_scale),
+                (self.steps, other.steps),
+            )
+        )
+        mean, scale, blur, log_scale, steps = (np.concatenate(pair) for pair in both)
+        new = [place[other.names[column]] for column in other.modeled[components]]
+        laws = {
+            self.n_modeled + at: other.marginals[k]
+            for at, k in enumerate(components)
+            if k in other.marginals
+        }
+        return Standardizer(
+            names,
+            (*self.kinds, *(other.kinds[j] for j in more)),
+            np.concatenate([self.modeled, np.array(new, dtype=np.int64)]),
+            mean,
+            scale,
+            (*self.set_aside, *set_aside),
+            {**self.marginals, **laws},
+            {**other.labels, **self.labels},
+            {**other.dtypes, **self.dtypes},
+            blur,
+            log_scale,
+            steps,
+        )
+
     @property
     def n_columns(self) -> int:
         """Number of columns of the table."""

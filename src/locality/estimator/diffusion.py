@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locality._typing import FloatArray
 from locality.artifact.ledger import FileLedger
+from locality.artifact.model import Model
 from locality.artifact.store import load_model, save_model
 from locality.artifact.summary import reach
 from locality.artifact.versions import find_version
@@ -34,7 +35,8 @@ from locality.estimator.imputation import Imputation, fill
 from locality.estimator.layout import from_state
 from locality.estimator.options import check_options
 from locality.estimator.persistence import parameters_from, restore_names, settings_of
-from locality.estimator.rows import context_state, read_rows, restore_rows
+from locality.estimator.revision import add_sensors, remove_sensors
+from locality.estimator.rows import context_state, read_other_rows, read_rows, restore_rows
 from locality.estimator.update import Update, choose_sensors, update_model
 from locality.exceptions import OptionError
 from locality.inference.draw import Drawing
@@ -523,6 +525,113 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._publish()
         return told
 
+    def add_sensors(
+        self,
+        X: Any,
+        names: Sequence[str] | None = None,
+        *,
+        graph: Any = None,
+        margin: float | None = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Model further columns; only their neighbors are learned again with them.
+
+        A gate asks whether the neighbors are no worse for it; otherwise they stay as they are and
+        do not look at the new columns. Nor do the new ones look at them, if what was learned of
+        that does not hold in the latest rows.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time: all columns fitted, and new ones. Rows before the first
+            value of the new ones are left out; at least 100 must follow.
+        names : list of str, optional
+            The new columns; by default all that were not fitted.
+        graph : path, networkx graph, DependencyGraph or matrix, optional
+            As in the constructor, over all modeled columns: who the neighbors of the new ones are.
+            By default they are learned.
+        margin : float or None, default 0.01
+            Nats by which the neighbors may seem worse.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            ``sensors`` were learned, ``added`` are the new ones.
+
+        Examples
+        --------
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(score="linear", random_state=0).fit(X[:500, :7])
+        >>> told = model.add_sensors(X[500:])
+        >>> told.added, "x6" in told.sensors, model.n_features_in_
+        (('x7',), True, 8)
+        """
+        check_is_fitted(self)
+        table = read_other_rows(self, X, add=names)
+        with one_thread():
+            model, told = add_sensors(
+                self.model_, table, self.get_params(deep=False), progress or _quiet,
+                graph=graph, margin=margin,
+            )  # fmt: skip
+        self._revise(model)
+        return told
+
+    def remove_sensors(
+        self,
+        X: Any,
+        names: Sequence[str],
+        *,
+        mix: Any = None,
+        margin: float | None = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Give up columns; only those that looked at them are learned again.
+
+        They are first integrated out of the closed forms, without which networks that saw them are
+        lost. Learning again replaces that where it is no worse.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time, at least 100; the columns to be given up are not needed in
+            a frame, and not looked at.
+        names : list of str
+            Columns to be given up.
+        mix : frame or array, optional
+            Older rows to be learned from as well.
+        margin : float or None, default 0.01
+            Nats by which what was learned again may seem worse.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            ``sensors`` were learned again, ``removed`` are gone.
+
+        Examples
+        --------
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X[:500])
+        >>> told = model.remove_sensors(X[500:], ["x3"])
+        >>> told.removed, model.n_features_in_
+        (('x3',), 7)
+        """
+        check_is_fitted(self)
+        table = read_other_rows(self, X, remove=names)
+        older = None if mix is None else read_other_rows(self, mix, remove=names)
+        with one_thread():
+            model, told = remove_sensors(
+                self.model_, table, names, self.get_params(deep=False), progress or _quiet,
+                mix=older, margin=margin,
+            )  # fmt: skip
+        self._revise(model)
+        return told
+
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Fit at first; then let all sensors follow the new rows, starting from what is known.
 
@@ -683,6 +792,14 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = not self.tied
         return tags
+
+    def _revise(self, model: Model) -> None:
+        """Take a model of other columns, and the parameters that name columns."""
+        self.model_ = model
+        changed = parameters_from(model)
+        self.set_params(**{name: changed[name] for name in ("graph", "given", "noise")})
+        restore_names(self)
+        self._publish()
 
     def _publish(self) -> None:
         """Learned attributes from the model."""

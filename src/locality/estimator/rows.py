@@ -4,18 +4,21 @@ Names and widths follow scikit-learn: what is scored must have the columns that 
 their order.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from locality._typing import FloatArray
 from locality.data.columns import ColumnFile
 from locality.data.frames import build_frame
+from locality.data.names import listing
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 
-__all__ = ["context_state", "read_rows", "restore_rows"]
+__all__ = ["context_state", "read_other_rows", "read_rows", "restore_rows"]
 
 
 def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
@@ -52,6 +55,66 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
                 + (" …" if table.n_columns > 10 else "")
                 + ".",
             )
+    return table
+
+
+def read_other_rows(
+    estimator: Any, X: Any, *, add: Sequence[str] | None = None, remove: Sequence[str] = ()
+) -> Table:
+    """The table of an argument X that does not have just the columns fitted.
+
+    Parameters
+    ----------
+    estimator : LocalizedDiffusion
+    X : frame or array
+    add : sequence of str, optional
+        Columns that come after those fitted; all further ones if None and nothing is removed.
+    remove : sequence of str
+        Columns that are left out. An array still has them.
+
+    Returns
+    -------
+    Table
+        Columns of the model in its order, then the added ones.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, is already modeled, or is none of the model.
+    """
+    standardizer = estimator.model_.standardizer
+    known, labels = standardizer.names, standardizer.labels
+    head = X.header() if isinstance(X, ColumnFile) else X
+    given = [str(name) for name in getattr(head, "columns", ())]
+    if isinstance(X, pa.Table):
+        given = list(X.column_names)
+    if not given:
+        given = [f"x{j}" for j in range(np.shape(X)[1] if np.ndim(X) == 2 else 0)]
+    unknown = [name for name in remove if name not in known]
+    if unknown:
+        raise DataError(
+            f"The model has no column {unknown[0]!r}.", remedy=f"It has {listing(known)}."
+        )
+    wanted = [name for name in known if name not in remove]
+    if add is None:
+        add = [] if remove else [n for n in given if n not in (*known, estimator.time)]
+    for name in add:
+        if name in known:
+            raise DataError(f"The model has a column {name!r} already.", remedy="Use update.")
+    if len(set(add)) < len(add):
+        raise DataError("A column to be added is named twice.", remedy="Name it once.")
+    lost = [name for name in (*wanted, *add) if name not in given]
+    if lost:
+        raise DataError(
+            f"The table lacks column {lost[0]!r}.", remedy=f"Its columns are {listing(given)}."
+        )
+    if not (add or remove):
+        raise DataError(
+            "The table has no column that the model lacks.", remedy="Pass one with new columns."
+        )
+    table = Table.from_frame(X, columns=wanted, time=estimator.time, labels=labels)
+    if add:
+        table = table.joined(Table.from_frame(X, columns=add, time=estimator.time))
     return table
 
 

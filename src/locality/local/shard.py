@@ -155,6 +155,53 @@ class ShardState:
             trained_inside=self.trained_inside[:, used],
         )
 
+    def renumbered(self, place: IntArray) -> "ShardState":
+        """The same shard where node k of the domain is ``place[k]``.
+
+        Parameters
+        ----------
+        place : int array [n_nodes]
+            Ascending where it is used.
+        """
+        return replace(self, target=place[self.target], source_node=place[self.source_node])
+
+    def seeing(self, nodes: IntArray) -> tuple[BoolArray, BoolArray]:
+        """Which closed forms [m] and which networks [w] see one of some nodes."""
+        at = np.append(np.isin(self.source_node, nodes), False)
+        return (
+            np.asarray(at[self.noisy].any(axis=1) | at[self.given].any(axis=1)),
+            np.asarray(at[self.network_noisy].any(axis=1) | at[self.network_given].any(axis=1)),
+        )
+
+    def without(self, nodes: IntArray) -> "ShardState":
+        """What the shard says where some nodes are not seen: the closed form integrates them out.
+
+        Components of these nodes are gone, and so are networks that see one of them.
+
+        Parameters
+        ----------
+        nodes : int array
+            Not all components are of them.
+        """
+        own = np.isin(self.target, nodes)
+        if own.any():
+            return self.take(np.flatnonzero(~own)).without(nodes)
+        n = len(self.source_node)
+        gone = np.append(np.isin(self.source_node, nodes), False)
+        if not gone.any():
+            return self
+        blind = ~self.seeing(nodes)[1]
+        slots: dict[str, np.ndarray] = {}
+        for name in ("noisy", "given"):
+            slot, count = getattr(self, name), getattr(self, f"n_{name}")
+            lost = np.pad(gone[slot].cumsum(axis=1), ((0, 0), (1, 0)))
+            slots[f"n_{name}"] = count - np.take_along_axis(lost, count, axis=1)
+            left = np.where(gone[slot], n, slot)
+            order = np.argsort(left == n, axis=1, kind="stable")  # the others close up
+            slots[name] = np.take_along_axis(left, order, axis=1)
+        networks = {name: getattr(self, name)[blind] for name in _OF_NETWORKS}
+        return replace(self, **slots, **networks).take(np.arange(len(self.target)))
+
     @property
     def has_network(self) -> BoolArray:
         """Which components have a network [m]."""

@@ -1,0 +1,363 @@
+"""Revision: sensors that come and go. Only the neighborhood is learned again.
+
+A new sensor first stands alone; a sensor that goes is integrated out of the closed forms that
+looked at it (the Gaussian law of the others is exact). Then the neighborhood is learned again as in
+any update, and the same gate compares it with that start. Where it is worse for it, the start
+stays: the neighbors of a new sensor as they were, and the sensor with or without looking at them;
+those of a lost one without it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from locality._typing import FloatArray, IntArray
+from locality.artifact.model import Model
+from locality.data.table import Table
+from locality.data.transforms import Standardizer
+from locality.domain import DependencyGraph, Domain, learn_linear_graph
+from locality.estimator.detection import calibration
+from locality.estimator.layout import given_graph, limits
+from locality.estimator.options import noise_of
+from locality.estimator.relearning import wider_levels
+from locality.estimator.update import Update, require_row_law, update_model
+from locality.exceptions import DataError
+from locality.training.trainer import Trainer
+
+__all__ = ["add_sensors", "remove_sensors"]
+
+_MIN_ROWS = 100
+_MIN_SHARE = 0.5  # of the cells of a new column
+_CANDIDATES = 60  # columns among which the neighbors of a new one are looked for
+
+
+def add_sensors(
+    model: Model,
+    table: Table,
+    parameters: Mapping[str, Any],
+    progress: Callable[[str, int, int], None],
+    *,
+    graph: Any = None,
+    margin: float | None = 0.01,
+) -> tuple[Model, Update]:
+    """Model further columns.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+        Rows in order of time: the columns of the model, then the new ones.
+    parameters : mapping
+        Of the estimator.
+    progress : callable
+    graph : optional
+        Names the neighbors of the new columns; they are learned by default.
+    margin : float or None
+        By which the neighbors may seem worse.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or a new column has too few values.
+    """
+    require_row_law(model)
+    new = table.names[model.standardizer.n_columns :]
+    table = _since(table, new)
+    n_train = table.n_rows - int(0.3 * table.n_rows)
+    rows = model.standardizer.training_rows(table.values[:n_train, : -len(new)])
+    near = _candidates(rows, table.values[:n_train, -len(new) :], model, parameters["lags"])
+    known = [model.domain.names[node] for node in near]
+    part = table.take([*known, *new]).rows(0, n_train)
+    noise = parameters["noise"]
+    if isinstance(noise, Mapping):
+        noise = {name: value for name, value in noise.items() if name in part.names}
+    laws = Standardizer.fit(
+        part, gaussianize=parameters["gaussianize"], noise=noise_of(noise, part)
+    )
+    standardizer = model.standardizer.joined(laws)
+    names = standardizer.modeled_names
+    fresh = np.arange(model.domain.n_nodes, len(names))
+    settings = _renamed(model, new, (), {})
+    if not len(fresh):  # constants and copies need no law
+        told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new))
+        return replace(model, standardizer=standardizer, settings=settings), told
+    z = standardizer.training_rows(table.values[:n_train])
+    if graph is not None:
+        whole = given_graph(graph, list(names), list(table.names))
+    else:
+        whole = _learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
+    i, j, weight = whole.edges()
+    touching = j >= fresh[0]
+    edges = np.vstack(
+        [np.column_stack(model.domain.graph.edges()), np.column_stack([i, j, weight])[touching]]
+    )
+    domain = Domain(
+        DependencyGraph.from_edges(edges, len(names)),
+        names,
+        model.domain.axes,
+        model.domain.context,
+    )
+    start = _alone(model, standardizer, domain, fresh, z, parameters, settings)
+    beside = np.setdiff1d(np.unique(np.concatenate([i[touching], j[touching]])), fresh)
+    targets = domain.targets
+    fresh, beside = (
+        np.searchsorted(targets, np.intersect1d(nodes, targets)) for nodes in (fresh, beside)
+    )
+
+    def learned(chosen: IntArray, asked: IntArray) -> tuple[Model, Update]:
+        return update_model(
+            start, table, chosen, parameters, progress, margin=margin, gate_on=asked
+        )
+
+    found, told = learned(np.union1d(fresh, beside), beside)
+    if not told.accepted:
+        found, told = learned(fresh, fresh)
+    return _told(start, table, found, told, added=new)
+
+
+def remove_sensors(
+    model: Model,
+    table: Table,
+    names: Sequence[str],
+    parameters: Mapping[str, Any],
+    progress: Callable[[str, int, int], None],
+    *,
+    mix: Table | None = None,
+    margin: float | None = 0.01,
+) -> tuple[Model, Update]:
+    """Give up columns.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+        New rows in order of time: the columns of the model that stay.
+    names : sequence of str
+        Columns to be given up.
+    parameters : mapping
+        Of the estimator.
+    progress : callable
+    mix : Table, optional
+        Older rows to be learned from as well.
+    margin : float or None
+        By which the neighbors may seem worse than without learning again.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, a column is given to all others, or another is its copy.
+    """
+    require_row_law(model)
+    for name in names:
+        if name in parameters["given"]:
+            raise DataError(
+                f"Column {name!r} is given to all others, so nothing would stay.",
+                remedy="Fit again without it.",
+            )
+    standardizer = model.standardizer.without(names)
+    gone = np.array([k for k, n in enumerate(model.domain.names) if n in names], dtype=np.int64)
+    kept = np.setdiff1d(np.arange(model.domain.n_nodes), gone)
+    if not np.isin(kept, model.domain.targets).any():
+        raise DataError("No column that is modeled would be left.", remedy="Keep one.")
+    if model.settings["feature_names"] is None:  # columns of an array are named by their places
+        renamed = {name: f"x{j}" for j, name in enumerate(standardizer.names)}
+        standardizer = standardizer.renamed(tuple(renamed.values()))
+    else:
+        renamed = {}
+    settings = _renamed(model, (), names, renamed)
+    if not len(gone):
+        told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
+        return replace(model, standardizer=standardizer, settings=settings), told
+    _require_rows(table)
+    beside = np.setdiff1d(_beside(model, gone), gone)
+    place = np.full(model.domain.n_nodes, -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    domain = Domain(
+        _closed_up(model.domain.graph, gone, kept),
+        standardizer.modeled_names,
+        model.domain.axes,
+        tuple(place[list(model.domain.context)].tolist()),
+    )
+    shards = tuple(
+        shard.without(gone).renumbered(place)
+        for shard in model.shards
+        if not np.isin(shard.target, gone).all()
+    )
+    start = replace(
+        model, standardizer=standardizer, domain=domain, shards=shards, reference=None,
+        limits=model.limits[kept], ids=model.node_ids[kept], settings=settings,
+    )  # fmt: skip
+    found, told = start, Update.nothing(start, margin)
+    if len(beside):
+        chosen = np.searchsorted(domain.targets, place[beside])
+        found, told = update_model(
+            start, table, chosen, parameters, progress, mix=mix, margin=margin, gate_on=chosen
+        )
+    return _told(start, table, found, told, removed=names)
+
+
+def _told(
+    start: Model,
+    table: Table,
+    found: Model,
+    told: Update,
+    added: Sequence[str] = (),
+    removed: Sequence[str] = (),
+) -> tuple[Model, Update]:
+    """What was learned again, or where the gate refused it the start, with alarms of its own."""
+    if not told.accepted:
+        found = replace(start, reference=calibration(start, table))
+        n_shards = len(start.shards)
+        told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0)
+    return found, replace(told, added=tuple(added), removed=tuple(removed))
+
+
+def _require_rows(table: Table) -> None:
+    if table.n_rows < _MIN_ROWS:
+        raise DataError(
+            f"To add or remove sensors needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            remedy="Collect more.",
+        )
+
+
+def _since(table: Table, new: Sequence[str]) -> Table:
+    """The rows between the first and the last values of the new columns."""
+    seen = table.observed[:, -len(new) :]
+    for name, column in zip(new, seen.T, strict=True):
+        if not column.any():
+            raise DataError(f"The new column {name!r} has no value.")
+    inside = np.flatnonzero(seen.any(axis=1))
+    table = table.rows(int(inside[0]), int(inside[-1]) + 1)
+    _require_rows(table)
+    for name, share in zip(new, table.observed[:, -len(new) :].mean(axis=0), strict=True):
+        if share < _MIN_SHARE:
+            raise DataError(
+                f"The new column {name!r} has values in {share:.0%} of the {table.n_rows} rows "
+                "since they began; at least half are needed.",
+                remedy="Pass rows in which it was measured.",
+            )
+    return table
+
+
+def _candidates(rows: FloatArray, new: FloatArray, model: Model, lags: int) -> IntArray:
+    """The nodes that new columns go most with, at any lag [at most 60 for each]."""
+    free = model.domain.targets
+    old = np.nan_to_num(rows[:, free])
+    found = []
+    for column in new.T:
+        deviation = np.nanstd(column)
+        z = np.nan_to_num((column - np.nanmean(column)) / (deviation if deviation > 0 else 1.0))
+        strength = np.zeros(len(free))
+        for lag in range(-lags, lags + 1):
+            early, late = (old, z) if lag >= 0 else (z, old)
+            n = len(z) - abs(lag)
+            strength = np.maximum(strength, np.abs(early[:n].T @ late[abs(lag) :]) / len(z))
+        found.append(np.argsort(-strength, kind="stable")[:_CANDIDATES])
+    return np.asarray(free[np.unique(np.concatenate(found))])
+
+
+def _learned_links(
+    z: FloatArray, nodes: IntArray, parameters: Mapping[str, Any], n_nodes: int
+) -> DependencyGraph:
+    """Dependences among some nodes."""
+    rows = z[:, nodes]
+    whole = ~np.isnan(rows).any(axis=1)
+    rows = rows[whole] if whole.mean() > _MIN_SHARE else np.nan_to_num(rows)
+    found = learn_linear_graph(
+        rows,
+        parameters["lags"],
+        min(parameters["n_neighbors"], max(1, len(nodes) - 1)),
+        parameters["edge_level"],
+    )
+    i, j, weight = found.graph.edges()
+    return DependencyGraph.from_edges(np.column_stack([nodes[i], nodes[j], weight]), n_nodes)
+
+
+def _alone(
+    model: Model,
+    standardizer: Standardizer,
+    domain: Domain,
+    fresh: IntArray,
+    z: FloatArray,
+    parameters: Mapping[str, Any],
+    settings: dict[str, Any],
+) -> Model:
+    """The model with new nodes that look at nothing but themselves."""
+    state = np.zeros((domain.n_nodes, len(z)))
+    rng = np.random.default_rng(model.settings["seed"])
+    for node in fresh:
+        column = z[:, node].copy()
+        gaps = np.isnan(column)
+        column[gaps] = rng.choice(column[~gaps], int(gaps.sum()))
+        state[node] = column
+    if domain.axes:
+        state = state[:, :, None]
+    shards = Trainer(domain, 0, seed=model.settings["seed"]).train(state, cut=[fresh]).shards
+    ids = model.node_ids
+    return replace(
+        model,
+        standardizer=standardizer,
+        domain=domain,
+        shards=(*model.shards, *shards),
+        limits=np.vstack([model.limits, limits(state[fresh])]),
+        levels=wider_levels(domain, model.levels, shards),
+        reference=None,
+        ids=np.concatenate([ids, ids[-1] + 1 + np.arange(len(fresh))]),
+        settings=settings,
+    )
+
+
+def _beside(model: Model, gone: IntArray) -> IntArray:
+    """The targets joined to some nodes, and those whose networks see one of them."""
+    found = [
+        np.intersect1d(model.domain.graph.neighbors(node), model.domain.targets) for node in gone
+    ]
+    for shard in model.shards:
+        lost = shard.network_unit[shard.seeing(gone)[1]]
+        found.append(shard.target[lost])
+    return np.unique(np.concatenate(found))
+
+
+def _closed_up(graph: DependencyGraph, gone: IntArray, kept: IntArray) -> DependencyGraph:
+    """The graph of the nodes that are kept, where those that a lost one joined are joined.
+
+    Integrating node r out of a Gaussian law joins its neighbors a and b by about the product of
+    their links with r. Each is joined to the one to which that is strongest, so that nobody gets
+    more neighbors than before.
+    """
+    matrix = graph.to_scipy().tolil()
+    for node in gone.tolist():
+        near = np.array(matrix.rows[node], dtype=np.int64)
+        weight = np.array(matrix.data[node], dtype=np.float64)
+        for a, neighbor in enumerate(near.tolist()):
+            product = weight * weight[a]
+            product[a] = 0.0
+            if len(near) > 1:
+                b = int(product.argmax())
+                joined = max(float(matrix[neighbor, near[b]]), float(product[b]))
+                matrix[neighbor, near[b]] = matrix[near[b], neighbor] = joined
+        matrix[node, :] = 0.0
+        matrix[:, node] = 0.0
+    return DependencyGraph.from_scipy(matrix.tocsr()[kept][:, kept])
+
+
+def _renamed(
+    model: Model, added: Sequence[str], removed: Sequence[str], renamed: Mapping[str, str]
+) -> dict[str, Any]:
+    """Settings of a model whose columns have changed."""
+    settings = dict(model.settings)
+    if settings["feature_names"] is not None:
+        left = [name for name in settings["feature_names"] if name not in removed]
+        settings["feature_names"] = [*left, *added]
+    settings["given"] = [renamed.get(name, name) for name in settings["given"]]
+    if isinstance(settings["noise"], Mapping):
+        settings["noise"] = {
+            renamed.get(name, name): value
+            for name, value in settings["noise"].items()
+            if name not in removed
+        }
+    if settings["graph"] != "learn":
+        settings["graph"] = None
+    return settings
