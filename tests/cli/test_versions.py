@@ -144,3 +144,56 @@ def test_a_failed_fit_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
     result = cli("fit", table, "-o", tmp_path / "m", "--score", "linear")
     assert result.code == 2
     assert sorted(os.listdir(tmp_path)) == ["rows.csv"]
+
+
+def test_sensors_come_and_go(cli: Cli, model: Path) -> None:
+    parent = model.parent
+    later = pd.read_parquet(parent / "same.parquet")
+    noise = np.random.default_rng(0).normal(size=len(later))
+    later.assign(extra=later["s3"] + 0.3 * noise).to_csv(parent / "more.csv", index=False)
+    told = cli("update", model, parent / "more.csv", "--add", "extra")
+    assert told.code == 0, told.err
+    assert "extra added" in told.out
+    assert "now serves version 2" in told.out
+    found = cli("detect", model, parent / "more.csv", "-o", parent / "alarms.parquet")
+    assert found.code == 0, found.err
+    assert "extra" in pd.read_parquet(parent / "alarms.parquet").columns
+    lost = cli("detect", model, parent / "same.parquet", "-o", parent / "no.parquet")
+    assert lost.code == 2
+    assert "'extra'" in lost.err
+    later.drop(columns="s5").to_parquet(parent / "less.parquet")
+    (parent / "pipes.csv").write_text("from,to\ns5,s4\ns5,s6\nextra,s3\n")
+    gone = cli("update", model, parent / "more.csv", "--remove", "s5", "--json")
+    assert json.loads(gone.out)["removed"] == ["s5"]
+    back = cli("update", model, parent / "more.csv", "--add", "s5", "--edges", parent / "pipes.csv")
+    assert back.code == 0, back.err
+    assert "s5 added" in back.out
+    assert "add: s5" in cli("versions", model).out
+    told = cli("diff", model, "1", "2").out
+    assert "Only version 2 has extra." in told
+    told = cli("diff", model, "1", "3").out
+    assert "Only version 1 has s5." in told
+    assert cli("rollback", model, "1").code == 0
+    assert cli("detect", model, parent / "same.parquet", "-o", parent / "no.parquet").code == 0
+    assert cli("info", model, "--version", "4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--add", "other"), "names a column that is not in the table: 'other'"),
+        (("--add", "s1"), "names 's1', which the model has already"),
+        (("--add", ""), "names no column"),
+        (("--remove", "other"), "names 'other', which the model does not have"),
+        (("--remove", "s1", "--add", "s2"), "Choose one of"),
+        (("--edges", "pipes.csv"), "--edges belongs to --add"),
+        (("--add", "s1", "--mix", "new.parquet"), "--mix cannot be used with --add"),
+    ],
+)
+def test_what_cannot_come_or_go_is_said(
+    cli: Cli, model: Path, options: tuple[str, ...], told: str
+) -> None:
+    found = cli("update", model, model.parent / "new.parquet", *options)
+    assert found.code == 2
+    assert told in found.err.replace("\n", " ")
+    assert len(json.loads(cli("versions", model, "--json").out)["versions"]) == 1

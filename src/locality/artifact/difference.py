@@ -26,6 +26,8 @@ class Difference:
         standardized units); NaN where a version does not have the component.
     settings : dict
         Settings that differ, with both values.
+    columns_removed, columns_added : tuple of str
+        Columns that only one of them has.
     """
 
     old: int
@@ -35,6 +37,8 @@ class Difference:
     n_added: int
     components: tuple[tuple[str, float, float], ...]
     settings: dict[str, tuple[Any, Any]]
+    columns_removed: tuple[str, ...] = ()
+    columns_added: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -62,12 +66,15 @@ def diff_versions(path: str | PathLike[str], old: int | str, new: int | str) -> 
     one, two = a.description.get("settings", {}), b.description.get("settings", {})
     settings = {
         key: (one.get(key), two.get(key))
-        for key in sorted({*one, *two})
+        for key in sorted({*one, *two} - {"feature_names"})
         if one.get(key) != two.get(key)
     }
+    had, has = (m.description["standardizer"]["names"] for m in (a, b))
     return Difference(
         a.version, b.version, len(same), len(set(shards_a) - same), len(set(shards_b) - same),
         components, settings,
+        tuple(name for name in had if name not in has),
+        tuple(name for name in has if name not in had),
     )  # fmt: skip
 
 

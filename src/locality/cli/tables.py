@@ -171,9 +171,7 @@ def read_fitted_rows(
     if missing:
         noun = "a column" if len(missing) == 1 else f"{len(missing)} columns"
         raise DataError(
-            f"{path.name} lacks {noun} "
-            f"{'that the model was fitted to' if not add else 'that are needed'}: "
-            f"{listing(missing)}.",
+            f"{path.name} lacks {noun} that the model was fitted to: {listing(missing)}.",
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
     chosen = frame[wanted]

@@ -148,20 +148,36 @@ def _revised(
     margin: float,
 ) -> "Update":
     """Add sensors, or remove some."""
-    from locality.data.names import require_known
+    from locality.data.files import read_names
+    from locality.data.names import listing, require_known
 
     known = list(fitted.model_.standardizer.names)
     if add is not None:
-        from locality.data.files import read_names
-
-        new = given_names(add, read_names(table))
+        columns = read_names(table)
+        new = list(dict.fromkeys(given_names(add, columns)))
+        if not new:
+            raise OptionError("--add names no column.")
+        require_known(columns, new, f"{table.name}: --add")
+        for name in new:
+            if name in known:
+                raise DataError(
+                    f"--add names {name!r}, which the model has already.",
+                    remedy="Learn it again with --sensors.",
+                )
         rows = read_fitted_rows(table, fitted, complete=False, add=new)
         with progress_bar(f"Looking at {table.name}") as progress:
             return fitted.add_sensors(
                 rows.frame, new, graph=edges, margin=margin, progress=progress
             )
-    gone = given_names(remove or [], known)
-    require_known(known, gone, "--remove")
+    gone = list(dict.fromkeys(given_names(remove or [], known)))
+    if not gone:
+        raise OptionError("--remove names no column.")
+    unknown = [name for name in gone if name not in known]
+    if unknown:
+        raise DataError(
+            f"--remove names {unknown[0]!r}, which the model does not have.",
+            remedy=f"It has {listing([repr(name) for name in known])}.",
+        )
     rows = read_fitted_rows(table, fitted, complete=False, remove=gone)
     older = None
     if mix is not None:

@@ -80,6 +80,9 @@ def diff(
         )
         if len(rows) > _MOST:
             report.line(f"… and {len(rows) - _MOST} more; all with --json.")
+    for names, number in ((found.columns_removed, old), (found.columns_added, new)):
+        if names:
+            report.line(f"Only version {number} has {', '.join(names)}.")
     for key, (a, b) in found.settings.items():
         report.line(f"Setting {key}: {json.dumps(a)} before, {json.dumps(b)} after.")
 
