@@ -1,6 +1,9 @@
 """Partial retraining: only what was chosen changes, the gate holds, and little is lost."""
 
 import hashlib
+import time
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,16 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.artifact.groups import to_bytes
+from locality.artifact.store import load_model
+from locality.artifact.summary import summarize
+from locality.artifact.versions import (
+    collect_garbage,
+    commit_version,
+    list_versions,
+    rollback,
+    served_version,
+    set_alias,
+)
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.estimator.detection import standard_rows
@@ -197,3 +210,73 @@ def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
     )
     for name, array in inner.reference.arrays().items():
         np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-4, atol=1e-5)
+
+
+def _follow_for_ever(folder: Path, seed: int) -> None:
+    """What an operator does all year, without a pause."""
+    rng = np.random.default_rng(seed)
+    while True:
+        rows = pd.DataFrame(_chain(200, int(rng.integers(1_000)), d=12)).rename(
+            columns="s{}".format
+        )
+        estimator = LocalizedDiffusion.load(folder)
+        parent = served_version(folder)
+        kind = rng.choice(["update", "come or go", "rollback", "gc"], p=[0.4, 0.3, 0.2, 0.1])
+        if kind == "rollback":
+            rollback(folder, int(rng.choice([v.number for v in list_versions(folder)])))
+            continue
+        if kind == "gc":
+            collect_garbage(folder, keep=4)
+            continue
+        if kind == "update":
+            estimator.update(rows[list(estimator.feature_names_in_)], ["s1", "s2"], margin=None)
+        elif "s5" in estimator.feature_names_in_:
+            estimator.remove_sensors(rows[list(estimator.feature_names_in_)], ["s5"])
+        else:
+            estimator.add_sensors(rows)
+        commit_version(estimator.model_, folder, change={"kind": kind}, parent=parent)
+
+
+@pytest.mark.parametrize("n", [pytest.param(10), pytest.param(200, marks=pytest.mark.slow)])
+def test_kill_9_of_updates_loses_no_version(tmp_path: Path, n: int) -> None:
+    """Killed while they load, learn, judge or write: all versions are whole, one is served."""
+    folder = tmp_path / "m"
+    rows = pd.DataFrame(_chain(300, 0, d=12)).rename(columns="s{}".format)
+    LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows).save(folder)
+    set_alias(folder, "first", 1)
+    rng = np.random.default_rng(2)
+    highest = 1
+    for seed in range(n):
+        worker = get_context("fork").Process(target=_follow_for_ever, args=(folder, seed))
+        worker.start()
+        time.sleep(float(rng.uniform(0.0, 0.6)))
+        assert worker.is_alive()
+        worker.kill()
+        worker.join()
+        versions = list_versions(folder)
+        assert sum(version.served for version in versions) == 1
+        assert versions[0].number == 1
+        for version in versions:
+            load_model(folder, version.number)
+        highest = max(highest, versions[-1].number)
+    assert highest > n // 2  # enough was learned in between
+    collect_garbage(folder)
+    assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+    told = LocalizedDiffusion.load(folder, version="first").update(rows, ["s1"], margin=None)
+    assert told.accepted
+
+
+def test_a_summary_takes_shards_measured_at_different_radii(fitted: LocalizedDiffusion) -> None:
+    """Few new rows allow fewer radii than the fit: its curve goes on level beyond them."""
+    fitted.update(_chain(70, 1), ["x3"], margin=None)
+    radii = {tuple(shard.radii.tolist()) for shard in fitted.model_.shards}
+    assert len(radii) == 2
+    summary = summarize(fitted.model_)
+    assert [entry.radius for entry in summary.radii] == sorted({r for part in radii for r in part})
+    curve = fitted.model_.curve("linear_curve")
+    (short,) = [s for s in fitted.model_.shards if len(s.radii) < curve.shape[1]]
+    np.testing.assert_array_equal(curve[3, : len(short.radii)], short.linear_curve[0])
+    beyond = curve[3, len(short.radii) :]
+    assert len(beyond)
+    level = np.broadcast_to(curve[3, len(short.radii) - 1], beyond.shape)
+    np.testing.assert_array_equal(beyond, level)
