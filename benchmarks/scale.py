@@ -30,7 +30,7 @@ __all__ = ["run"]
 LINEAR = (32, 100, 316)  # sides of lattices
 NEURAL = (17, 32, 55)
 STEPS = (32, 100, 316)
-N_ROWS, N_SAMPLES, N_EVALUATIONS, N_STEPS = 2_000, 64, 16, 20
+N_ROWS, N_SAMPLES, N_EVALUATIONS, N_STEPS = 2_000, 256, 16, 20
 
 KINDS = {
     "linear": "closed form, radius chosen",

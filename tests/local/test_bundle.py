@@ -32,10 +32,7 @@ def test_forgotten_levels_come_back_the_same(make_field) -> None:
     field = make_field(Domain(graph, tuple(f"x{j}" for j in range(d))), 2, law, n_shards=3)
     row = field.row_of_node
     bundle = Bundle.of(
-        [
-            (denoiser, row[shard.source_node], int(row[shard.target[0]]))
-            for shard, (denoiser, _) in zip(field.shards, field.denoisers(()), strict=True)
-        ],
+        [(shard, row[shard.source_node], int(row[shard.target[0]])) for shard in field.shards],
         1 << 40,  # components: no room for more than one level
     )
     assert bundle.n_kept == 1
@@ -46,3 +43,19 @@ def test_forgotten_levels_come_back_the_same(make_field) -> None:
         bundle(y, sigma, room, result)
         assert torch.equal(found.setdefault(sigma, result), result)
     assert not torch.equal(found[0.3], found[0.9])
+
+
+def test_prepared_levels_are_the_same_and_leave_no_decomposition(make_field) -> None:
+    d = 24
+    graph = DependencyGraph.chain(d)
+    domain = Domain(graph, tuple(f"x{j}" for j in range(d)))
+    y = torch.randn(d, 7, generator=stream(0))
+    asked, ready = (
+        make_field(domain, 2, law, n_shards=4).bind(np.zeros((d, 7), np.float32)) for _ in range(2)
+    )
+    ready.prepare([0.2, 0.9], torch.float32)
+    for sigma in (0.2, 0.9):
+        assert torch.equal(ready.denoise(y, sigma), asked.denoise(y, sigma))
+    assert all("closed_forms" not in vars(bundle) for bundle in ready.bundles)
+    assert all("closed_forms" in vars(bundle) for bundle in asked.bundles)
+    assert torch.equal(ready.denoise(y, 0.5), asked.denoise(y, 0.5))

@@ -21,7 +21,7 @@ from locality.noise.streams import stream
 
 __all__ = ["Drawing", "draw", "draw_series"]
 
-_TILE_COMPONENTS = 1 << 25  # bounds the memory of a tile
+_TILE_COMPONENTS = 1 << 23  # bounds the memory of a tile, and what a single sample costs
 _TILE_POSITIONS = 1 << 12  # of lattices and series: positions of one sample keep a core busy
 _SERIES_TILE = 16
 
@@ -206,6 +206,7 @@ class Tile:
         if self.context is not None:
             values[list(domain.context), ..., : self.n_samples] = self.context
         bound = field.bind(values)
+        bound.prepare(walk.levels, torch.float32)
         generator = stream("draw", seed, self.number)
         noise = torch.randn(len(targets), bound.n_columns, generator=generator)
         drawn = walk(bound, noise, generator, tick).numpy()

@@ -41,6 +41,11 @@ class Sampler(ABC):
     def __init__(self, sigmas: FloatArray) -> None:
         self.sigmas = sigmas
 
+    @property
+    def levels(self) -> list[float]:
+        """Noise levels at which the field is asked."""
+        return [float(sigma) for sigma in self.sigmas if sigma > 0.0]
+
     def __call__(
         self,
         field: BoundField,
@@ -147,6 +152,11 @@ class Churn(Sampler):
         super().__init__(sigmas)
         self._gamma = min(churn / (len(sigmas) - 1), np.sqrt(2.0) - 1.0)
         self._heun = Heun(sigmas)
+
+    @property
+    def levels(self) -> list[float]:
+        """Those of the grid, and the raised ones."""
+        return [level for s in super().levels for level in (s, s * (1.0 + self._gamma))]
 
     def step(
         self,

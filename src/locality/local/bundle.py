@@ -5,17 +5,22 @@ shards spend their time on the calls. Here the matrices of a few shards are stac
 common size, and one batched product does for all of them; their rows and their results fit the
 cache. Padding reads the shard's own first source and weighs it zero, so that a shard depends on
 nothing but its sources. What is kept for a noise level are the weights of the slots, not matrices.
+
+Decompositions of covariances take far more room than the weights of some levels. So where the
+levels are known before, weights are made shard by shard and the decompositions are forgotten.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from locality._typing import IntArray
-from locality.local.denoiser import LocalDenoiser
+from locality.local.linear import LinearDenoiser
 from locality.local.patches import Patches
+from locality.local.shard import ShardState
 
 __all__ = ["BUNDLE_SHARDS", "Bundle"]
 
@@ -29,7 +34,7 @@ class Bundle:
 
     Parameters
     ----------
-    denoisers : tuple of LocalDenoiser [n_shards]
+    shards : tuple of ShardState
     state_rows : int tensor [n_shards * n_sources]
         Rows of the state that each shard reads, the last one padding.
     starts : tuple of int [n_shards]
@@ -42,7 +47,7 @@ class Bundle:
         Noise levels whose weights may be kept.
     """
 
-    denoisers: tuple[LocalDenoiser, ...]
+    shards: tuple[ShardState, ...]
     state_rows: torch.Tensor
     starts: tuple[int, ...]
     places: torch.Tensor
@@ -55,20 +60,20 @@ class Bundle:
     @classmethod
     def of(
         cls,
-        shards: Sequence[tuple[LocalDenoiser, IntArray, int]],
+        shards: Sequence[tuple[ShardState, IntArray, int]],
         n_targets: int,
     ) -> "Bundle":
         """Stack shards.
 
         Parameters
         ----------
-        shards : sequence of (LocalDenoiser, int array, int)
+        shards : sequence of (ShardState, int array, int)
             Rows of the state that each shard reads, and the first that it owns.
         n_targets : int
             Components of the whole field, for the memory that levels may take.
         """
-        denoisers, state_rows, starts = zip(*shards, strict=True)
-        patches = [denoiser.closed_form.patches for denoiser in denoisers]
+        members, state_rows, starts = zip(*shards, strict=True)
+        patches = [shard.patches for shard in members]
         n_units = max(part.n_units for part in patches)
         n_sources = max(part.n_sources for part in patches) + 1
         n_slots = max(part.slots.shape[1] for part in patches)
@@ -80,13 +85,43 @@ class Bundle:
             places.append(_places(part, s * n_units, n_sources, n_slots))
         bytes_of_level = 4 * n_slots * n_targets
         return cls(
-            denoisers,
+            members,
             torch.from_numpy(read.ravel()),
             starts,
             torch.from_numpy(np.concatenate(places)),
             (len(patches), n_units, n_sources),
             max(1, _KEPT_BYTES // bytes_of_level),
         )
+
+    @cached_property
+    def closed_forms(self) -> tuple[LinearDenoiser, ...]:
+        """Of the shards, kept from the first level on that was not prepared."""
+        return tuple(_closed_form(shard) for shard in self.shards)
+
+    def prepare(self, sigmas: Sequence[float], dtype: torch.dtype) -> None:
+        """Make the weights of some levels, and keep nothing else.
+
+        Parameters
+        ----------
+        sigmas : sequence of float
+        dtype : torch.dtype
+            Of the states.
+        """
+        new = [sigma for sigma in dict.fromkeys(sigmas) if (sigma, dtype) not in self._weights]
+        if not new:
+            return
+        found = torch.zeros((len(new), *self.places.shape), dtype=dtype)
+        at = 0
+        for number, shard in enumerate(self.shards):
+            known = "closed_forms" in self.__dict__
+            closed_form = self.closed_forms[number] if known else _closed_form(shard)
+            levels = torch.tensor(new, dtype=torch.float64).expand(closed_form.n_units, -1)
+            weights = closed_form.weights(levels)[:, 0].permute(2, 0, 1)
+            here = slice(at, at + closed_form.n_units)
+            found[:, here, : weights.shape[2]] = weights
+            at = here.stop
+        for sigma, weights in zip(new, found, strict=True):
+            self._weights[sigma, dtype] = weights
 
     def __call__(
         self, y: torch.Tensor, sigma: float, room: torch.Tensor, result: torch.Tensor
@@ -114,8 +149,8 @@ class Bundle:
             torch.bmm(matrices, z, out=result[first:stop].view(n_shards, n_units, -1))
             return
         found = torch.bmm(matrices, z)
-        for denoiser, start, part in zip(self.denoisers, self.starts, found, strict=True):
-            result[start : start + denoiser.n_units] = part[: denoiser.n_units]
+        for shard, start, part in zip(self.shards, self.starts, found, strict=True):
+            result[start : start + len(shard.target)] = part[: len(shard.target)]
 
     def divergence(self, sigma: float, result: torch.Tensor) -> None:
         """Write ∂D_j/∂y_j of the units of all shards, the same in every example.
@@ -127,9 +162,10 @@ class Bundle:
             Filled in the rows that the shards own.
         """
         center, at = self._level(sigma, result.dtype)[:, :1], 0
-        for denoiser, start in zip(self.denoisers, self.starts, strict=True):
-            result[start : start + denoiser.n_units] = center[at : at + denoiser.n_units]
-            at += denoiser.n_units
+        for shard, start in zip(self.shards, self.starts, strict=True):
+            n_units = len(shard.target)
+            result[start : start + n_units] = center[at : at + n_units]
+            at += n_units
 
     def _fills(self, first: int) -> bool:
         """Whether the shards own all rows from the first one on, in equal parts."""
@@ -139,20 +175,16 @@ class Bundle:
 
     def _level(self, sigma: float, dtype: torch.dtype) -> torch.Tensor:
         """Weights of the slots of all units at one level [n_units, n_slots]."""
-        key = (sigma, dtype)
-        if key not in self._weights:
+        if (sigma, dtype) not in self._weights:
             if len(self._weights) >= self.n_kept:
                 self._weights.clear()
-            found = torch.zeros(self.places.shape, dtype=dtype)
-            at = 0
-            for denoiser in self.denoisers:
-                closed_form = denoiser.closed_form
-                level = torch.full((closed_form.n_units, 1), sigma, dtype=torch.float64)
-                weights = closed_form.weights(level)[:, 0, :, 0]
-                found[at : at + len(weights), : weights.shape[1]] = weights
-                at += len(weights)
-            self._weights[key] = found
-        return self._weights[key]
+            _ = self.closed_forms  # there will be more levels like this one
+            self.prepare([sigma], dtype)
+        return self._weights[sigma, dtype]
+
+
+def _closed_form(shard: ShardState) -> LinearDenoiser:
+    return shard.closed_form(np.ones((1, len(shard.source_node)), dtype=bool))
 
 
 def _places(patches: Patches, first_unit: int, n_sources: int, n_slots: int) -> IntArray:

@@ -8,7 +8,7 @@ and to the clean values (context and past rows) prepares everything that does no
 sampler or an integral walks through the noise levels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,7 +44,7 @@ class ScoreField:
     domain: Domain
     shards: tuple[ShardState, ...]
     limits: np.ndarray | None = None
-    _denoisers: dict[tuple[int, ...], list[tuple[LocalDenoiser, IntArray]]] = field(
+    _denoisers: dict[tuple[int, ...], dict[int, tuple[LocalDenoiser, IntArray]]] = field(
         default_factory=dict, init=False, repr=False
     )
     _bundles: dict[tuple[int, ...], list[Bundle]] = field(
@@ -59,12 +59,27 @@ class ScoreField:
         extent : tuple of int
             Positions along each axis.
         """
-        if extent not in self._denoisers:
-            if len(self._denoisers) > 16:
-                self._denoisers.clear()
-                self._bundles.clear()
-            self._denoisers[extent] = [s.denoiser(self.domain, extent) for s in self.shards]
-        return self._denoisers[extent]
+        return [self._denoiser(number, extent) for number in range(len(self.shards))]
+
+    def _denoiser(self, number: int, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
+        """Of one shard."""
+        if extent not in self._denoisers and len(self._denoisers) > 16:
+            self._denoisers.clear()
+            self._bundles.clear()
+        kept = self._denoisers.setdefault(extent, {})
+        if number not in kept:
+            kept[number] = self.shards[number].denoiser(self.domain, extent)
+        return kept[number]
+
+    def bounded(
+        self, extent: tuple[int, ...]
+    ) -> Iterator[tuple[ShardState, LocalDenoiser, IntArray]]:
+        """The shards that are in no bundle, each with its denoiser and the boundary class of every
+        position.
+        """
+        for number, shard in enumerate(self.shards):
+            if not is_plain(shard):
+                yield shard, *self._denoiser(number, extent)
 
     def walk(self, extent: tuple[int, ...]) -> Iterator[tuple[ShardState, LocalDenoiser, IntArray]]:
         """Every shard with its denoiser and the boundary class of every position, one by one.
@@ -76,12 +91,12 @@ class ScoreField:
         ----------
         extent : tuple of int
         """
-        if len(self.shards) <= _FEW_SHARDS or extent in self._denoisers:
-            for shard, made in zip(self.shards, self.denoisers(extent), strict=True):
-                yield shard, *made
-            return
-        for shard in self.shards:
-            yield shard, *shard.denoiser(self.domain, extent)
+        kept = self._denoisers.get(extent, {})
+        for number, shard in enumerate(self.shards):
+            if len(self.shards) <= _FEW_SHARDS or number in kept:
+                yield shard, *self._denoiser(number, extent)
+            else:
+                yield shard, *shard.denoiser(self.domain, extent)
 
     @cached_property
     def nodes(self) -> IntArray:
@@ -97,13 +112,12 @@ class ScoreField:
 
     def bundles(self, extent: tuple[int, ...]) -> list[Bundle]:
         """The shards that are linear functions of the state at one position, kept for reuse."""
-        denoisers = self.denoisers(extent)
         if extent not in self._bundles:
             row = self.row_of_node
             plain = [
-                (denoiser, row[shard.source_node], int(row[shard.target[0]]))
-                for shard, (denoiser, _) in zip(self.shards, denoisers, strict=True)
-                if is_plain(shard, denoiser)
+                (shard, row[shard.source_node], int(row[shard.target[0]]))
+                for shard in self.shards
+                if is_plain(shard)
             ]
             self._bundles[extent] = [
                 Bundle.of(plain[at : at + BUNDLE_SHARDS], len(row))
@@ -173,10 +187,7 @@ class BoundField:
         self.bundles = field.bundles(self.extent)
         self.parts = [
             self._part(shard, denoiser, classes, values, row)
-            for shard, (denoiser, classes) in zip(
-                field.shards, field.denoisers(self.extent), strict=True
-            )
-            if not is_plain(shard, denoiser)
+            for shard, denoiser, classes in field.bounded(self.extent)
         ]
         # one room for all shards: it stays in cache, whatever the number of components
         largest = [len(bundle.state_rows) for bundle in self.bundles]
@@ -210,6 +221,11 @@ class BoundField:
             slice(first, first + len(shard.target)),
             centered,
         )
+
+    def prepare(self, sigmas: Sequence[float], dtype: torch.dtype) -> None:
+        """Make ready for the levels of a walk, which are then all that takes room."""
+        for bundle in self.bundles:
+            bundle.prepare(sigmas, dtype)
 
     @property
     def n_columns(self) -> int:
@@ -317,7 +333,7 @@ class _Part:
     centered: bool
 
 
-def is_plain(shard: ShardState, denoiser: LocalDenoiser) -> bool:
+def is_plain(shard: ShardState) -> bool:
     """Whether a shard is one linear function of the state at a position."""
     alone = not shard.source_given.any() and not shard.source_offset.any()
-    return alone and denoiser.networks is None and denoiser.closed_form.n_classes == 1
+    return alone and not len(shard.network_unit)

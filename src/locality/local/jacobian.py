@@ -65,7 +65,7 @@ class Jacobian:
                 derivative = denoiser.network_jacobian(z, sigma)
                 units = torch.from_numpy(own)[denoiser.network_units]
                 networks.append((units, slots, derivative))
-            n_unbundled += not is_plain(shard, denoiser)
+            n_unbundled += not is_plain(shard)
         i, j, w = (np.concatenate(part) for part in zip(*entries, strict=True))
         matrix = sp.csr_array((0.5 * w.astype(np.float32), (i, j)), shape=(n, n))
         return cls(sp.csr_array(matrix + matrix.T), tuple(networks))
