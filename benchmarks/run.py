@@ -29,6 +29,7 @@ NAMES = (
     "sparing",
     "global_model",
     "likelihood",
+    "conditional",
     "missing",
     "imputation",
     "detection",

@@ -9,6 +9,7 @@ from scipy.linalg import solve_discrete_lyapunov
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
 from locality.inference.imputation import GaussianTable
+from locality.local.field import ScoreField
 
 D = 6
 TABLE = Domain(DependencyGraph.complete(D), tuple("abcdef"))
@@ -72,6 +73,27 @@ def test_tables_have_the_exact_conditional_law(make_field, make_covariance) -> N
         np.testing.assert_allclose(
             found.deviation[gaps[:, i], i], np.sqrt(np.diag(covariance)), rtol=0.12
         )
+
+
+def test_a_cut_into_shards_is_not_seen(make_field) -> None:
+    """A Markov chain at radius 1 in four shards in any order: the joint law is exact all the same.
+
+    In the order of the shards two sides of a seam would each be regressed on one neighbor only.
+    """
+    d = 16
+    c = 0.7 ** np.abs(np.subtract.outer(np.arange(d), np.arange(d)))
+    domain = Domain(DependencyGraph.chain(d), tuple(f"x{j}" for j in range(d)))
+    field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)], n_shards=4)
+    x = np.linalg.cholesky(c) @ np.random.default_rng(0).standard_normal((d, 5))
+    x[[2, 3, 4, 7, 8, 11, 12]] = np.nan
+    for order in ([0, 1, 2, 3], [2, 0, 3, 1]):
+        mixed = ScoreField(domain, tuple(field.shards[k] for k in order))
+        missing = np.flatnonzero(np.isnan(x[:, 0]))
+        mean, found = GaussianTable(mixed).marginal(x, missing)
+        for i in range(5):
+            expected, covariance = conditional(c, x[:, i])
+            np.testing.assert_allclose(mean[:, i], expected, atol=1e-6)
+        np.testing.assert_allclose(found, covariance, atol=1e-6)
 
 
 def test_draws_have_the_exact_covariance(make_field, make_covariance) -> None:

@@ -22,7 +22,7 @@ from locality.domain.edges import node_array
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import GraphError, OptionError
 
-__all__ = ["Partition", "partition"]
+__all__ = ["Partition", "partition", "sweep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,15 @@ class Partition:
         return owner
 
 
+def sweep(graph: DependencyGraph) -> IntArray:
+    """All nodes from one rim of the graph to the other, neighbors close (reverse Cuthill–McKee).
+
+    >>> sweep(DependencyGraph.chain(4)).tolist()
+    [3, 2, 1, 0]
+    """
+    return reverse_cuthill_mckee(graph.to_scipy(), symmetric_mode=True).astype(np.int64)
+
+
 def partition(graph: DependencyGraph, size: int, given_order: ArrayLike | None = None) -> Partition:
     """Cut a graph into shards of ``size`` nodes, the last one possibly smaller.
 
@@ -88,7 +97,7 @@ def partition(graph: DependencyGraph, size: int, given_order: ArrayLike | None =
         raise OptionError(f"A shard needs at least 1 node, found size {size}.")
     n = graph.n_nodes
     if given_order is None:
-        order = reverse_cuthill_mckee(graph.to_scipy(), symmetric_mode=True).astype(np.int64)
+        order = sweep(graph)
     else:
         order = node_array(given_order, "given_order").ravel()
         known = order[(order >= 0) & (order < n)]

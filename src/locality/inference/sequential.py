@@ -1,9 +1,9 @@
 """The sequential law of a row: each component given those before it, a consistent joint law.
 
 What a model says of every component given all others need not belong to one joint law: its
-conditional laws were estimated one by one. So components are put in an order (that of the shards,
-in which neighbors are close) and each is regressed, within its neighborhood, on those before it, on
-the past and on context,
+conditional laws were estimated one by one. So components are put in an order (a sweep of the graph
+from rim to rim, which a cut into shards would break: what two sides of a seam share would be lost)
+and each is regressed, within its neighborhood, on those before it, on the past and on context,
 
     x_i = Σ_k w_ik x_k + Σ_l a_il x_{t-l} + s_i ε_i ,   k before i .
 
@@ -20,6 +20,7 @@ import scipy.sparse as sp
 import torch
 
 from locality._typing import FloatArray
+from locality.domain.partition import sweep
 from locality.exceptions import OptionError
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
@@ -68,7 +69,8 @@ class SequentialLaw:
             )
         n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
         extent = (n_lags + 1,) if domain.axes else ()
-        rank = field.row_of_node
+        rank = np.empty(domain.n_nodes, dtype=np.int64)
+        rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
         parts = [
             _regressions(shard, rank, *shard.sources.inside(domain, extent))
             for shard in field.shards

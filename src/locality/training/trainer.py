@@ -15,7 +15,7 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.folds import N_FOLDS, fold_of_row
 from locality.domain.domain import Domain
-from locality.domain.partition import partition
+from locality.domain.partition import partition, sweep
 from locality.domain.stencils import Stencils
 from locality.exceptions import OptionError
 from locality.local.shard import ShardState
@@ -173,7 +173,9 @@ class Trainer:
         targets = self.domain.targets
         n_shards = -(-len(targets) // self.shard_size)
         size = -(-len(targets) // n_shards)
-        return list(partition(self.domain.graph, size, _order(self.domain)).shards)
+        order = sweep(self.domain.graph)
+        order = order[~np.isin(order, self.domain.context)]
+        return list(partition(self.domain.graph, size, order).shards)
 
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
@@ -271,10 +273,3 @@ def is_mapped(values: np.ndarray) -> bool:
             return True
         base = base.base
     return False
-
-
-def _order(domain: Domain) -> IntArray:
-    """Targets in reverse Cuthill–McKee order."""
-    whole = partition(domain.graph, 1)
-    order = np.concatenate(whole.shards)
-    return order[~np.isin(order, domain.context)]
