@@ -13,6 +13,10 @@ entropy of the law. The figure is drawn to ``docs/images/global_model.svg``.
 
 import copy
 import math
+import os
+import resource
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -217,6 +221,45 @@ def compared(d: int, n: int, budget: float | None = None) -> Pair:
     return Pair((local, excess), (took, took_global), (n_local, n_global))
 
 
+def peak(kind: str, d: int, n: int) -> float:
+    """Largest memory of a fit in gigabytes, in a process of its own, without what Python and the
+    libraries take.
+    """
+    done = subprocess.run(
+        [sys.executable, __file__, kind, str(d), str(n)],
+        capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def fitted_memory(kind: str, d: int, n: int) -> float:
+    """The same in this process."""
+    one_core()
+    rows = DoubleWellChain(d).sample(n, 1)
+    LocalizedDiffusion(graph="chain", n_steps=20).fit(rows[:100, :5])  # all libraries are loaded
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if kind == "local":
+        LocalizedDiffusion(graph="chain", n_steps=N_STEPS, random_state=0).fit(rows)
+    else:  # what it takes does not depend on how long it is trained
+        Global.fit((rows - rows.mean(axis=0)) / rows.std(axis=0), max(WIDTHS), 30.0)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6
+
+
+def memory(quick: bool) -> Table:
+    """Peaks of both models."""
+    n = 1_000
+    lines = [
+        [f"{d}", *(f"{peak(kind, d, n):.2f}" for kind in ("local", "global"))]
+        for d in (SIZES[:1] if quick else SIZES)
+    ]
+    return Table(
+        f"Peak memory of a fit, {n:,} rows",
+        ["d", "local, GB", f"global of width {max(WIDTHS)}, GB"],
+        lines,
+        ["Above that of a process that has loaded everything. One worker."],
+    )
+
+
 def rows_needed(rows: tuple[int, ...], excess: list[float], wanted: float) -> float:
     """Rows at which a falling curve reaches a value, in logarithms; may be infinite."""
     if excess[-1] > wanted:
@@ -261,7 +304,8 @@ def run(quick: bool = False) -> list[Table]:
              "local, CPU s", "global, CPU s per width", "local, million weights", "global"],
             lines,
             [f"Local: networks of {N_STEPS} steps, radius chosen."],
-        )
+        ),
+        memory(quick),
     ]  # fmt: skip
 
 
@@ -294,3 +338,7 @@ def _draw(curves: dict[int, list[tuple[float, float]]], counts: tuple[int, ...])
     right.legend(fontsize=7)
     figure.savefig(PICTURE, metadata={"Date": None})
     plt.close(figure)
+
+
+if __name__ == "__main__":
+    print(fitted_memory(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
