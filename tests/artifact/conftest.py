@@ -10,7 +10,7 @@ import pytest
 from locality.artifact.model import Model
 from locality.artifact.store import save_model
 from locality.data.table import Table
-from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.local.patches import Sources
 from locality.noise.levels import NoiseLevels
@@ -20,7 +20,7 @@ from locality.training.trainer import Trainer
 def _model(domain: Domain, shards: Any, n_columns: int, extent: tuple[int, ...] = ()) -> Model:
     rows = np.random.default_rng(3).standard_normal((20, n_columns))
     return Model(
-        Standardizer.fit(Table.from_frame(rows)),
+        fit_standardizer(Table.from_frame(rows)),
         domain,
         tuple(shards),
         NoiseLevels(0.0123456789, 12.0),

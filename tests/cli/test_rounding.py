@@ -13,6 +13,7 @@ from locality import LocalizedDiffusion
 from locality.data.resolution import decimal_step
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 
 Cli = Callable[..., Any]
 
@@ -44,7 +45,7 @@ def test_what_has_no_step() -> None:
 def test_a_standardizer_keeps_the_steps() -> None:
     rows = np.random.default_rng(0).normal(size=(100, 3))
     rows[:, 0], rows[:, 2] = rows[:, 0].round(2), 7.0
-    fitted = Standardizer.fit(Table.from_frame(rows))
+    fitted = fit_standardizer(Table.from_frame(rows))
     np.testing.assert_array_equal(fitted.steps, [0.01, 0.0])
     restored = Standardizer.from_dict(json.loads(json.dumps(fitted.to_dict())))
     np.testing.assert_array_equal(restored.steps, fitted.steps)

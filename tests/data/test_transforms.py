@@ -14,11 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from locality.data.redundancy import COPY_TOLERANCE
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 from locality.exceptions import DataError, ModelCorrupt
 
 
 def fitted(values: Any) -> Standardizer:
-    return Standardizer.fit(Table.from_frame(values))
+    return fit_standardizer(Table.from_frame(values))
 
 
 def aside(standardizer: Standardizer) -> list[tuple[int, str, int]]:

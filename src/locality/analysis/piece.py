@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 from locality.domain import DependencyGraph, Domain
 from locality.estimator.layout import build_domain, to_state
 from locality.estimator.options import noise_of
@@ -103,7 +104,7 @@ class Piece:
         start = perf_counter()
         table.require_complete()
         tied = parameters["tied"]
-        standardizer = Standardizer.fit(
+        standardizer = fit_standardizer(
             table,
             gaussianize=parameters["gaussianize"],
             noise=noise_of(parameters["noise"], table),

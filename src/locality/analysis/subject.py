@@ -24,7 +24,7 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.analysis.context import Context
 from locality.analysis.findings import Statement
 from locality.data.table import Table
-from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 from locality.exceptions import DataError
 
 __all__ = ["Subject"]
@@ -161,7 +161,7 @@ def _constant(table: Table, kept: IntArray, aside: dict[str, list[str]]) -> Bool
     part = Table(values, np.ones(values.shape, dtype=bool), names, kinds, labels=table.labels)
     found = [
         a.name
-        for a in Standardizer.fit(part, gaussianize=False).set_aside
+        for a in fit_standardizer(part, gaussianize=False).set_aside
         if a.reason == "constant"
     ]
     aside["note_constant"] = found

@@ -12,7 +12,7 @@ only flicker in the last digits of their number format) and exact *copies*,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,7 @@ from numpy.typing import ArrayLike
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.cells import KINDS, Kind
 from locality.data.marginal import Marginal
-from locality.data.marginal_fit import fit_marginal, spacing_of
-from locality.data.names import listing
-from locality.data.redundancy import SetAside, find_constants, find_copies
-from locality.data.resolution import decimal_step
-from locality.data.table import Table
+from locality.data.redundancy import SetAside
 from locality.exceptions import DataError, ModelCorrupt
 
 __all__ = ["Standardizer"]
@@ -64,8 +60,10 @@ class Standardizer:
 
     Examples
     --------
+    >>> from locality.data.table import Table
+    >>> from locality.data.transforms_fit import fit_standardizer
     >>> X = np.array([[1.0, 7.0, 10.0], [2.0, 7.0, 20.0], [3.0, 7.0, 30.0]])
-    >>> standardizer = Standardizer.fit(Table.from_frame(X))
+    >>> standardizer = fit_standardizer(Table.from_frame(X))
     >>> [(column.name, column.reason) for column in standardizer.set_aside]
     [('x1', 'constant'), ('x2', 'copy')]
     >>> z = standardizer.standardize(X)
@@ -87,252 +85,6 @@ class Standardizer:
     blur: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_scale: FloatArray = field(default_factory=lambda: np.zeros(0))
     steps: FloatArray = field(default_factory=lambda: np.zeros(0))
-
-    @classmethod
-    def fit(
-        cls,
-        table: Table,
-        *,
-        gaussianize: bool = True,
-        noise: Mapping[str, float] | None = None,
-        pooled: bool = False,
-    ) -> "Standardizer":
-        """Learn the laws of the columns, and find constant columns and copies.
-
-        Missing values are passed over; columns with gaps are not compared with others.
-
-        Parameters
-        ----------
-        table : Table
-        gaussianize : bool, default True
-            Give columns laws of their own; if not, all are taken as they are.
-        noise : mapping of str to float, optional
-            Standard deviation of the measurement noise of some columns, in their units: nothing
-            finer is learned.
-        pooled : bool, default False
-            One law, mean and scale for all columns.
-
-        Raises
-        ------
-        DataError
-            A column has no value at all, no column varies, or one was set aside that should share
-            the law of the others.
-        """
-        empty = [repr(table.names[j]) for j in np.flatnonzero(~table.observed.any(axis=0))]
-        if empty:
-            raise DataError(
-                f"{'columns' if len(empty) > 1 else 'column'} without any value: {listing(empty)}.",
-                remedy="Leave them out (drop=..., --drop).",
-            )
-        # column by column: no second copy of a large table
-        mean = np.array([np.nanmean(table.values[:, j]) for j in range(table.n_columns)])
-        scale = _deviations(table.values, mean)
-        constants = find_constants(table, mean, scale)
-        if len(constants) == table.n_columns:
-            raise DataError(
-                f"none of the {table.n_columns} columns varies over {table.n_rows} row"
-                f"{'s' * (table.n_rows > 1)}.",
-                remedy="Pass rows that differ.",
-            )
-        columns = np.arange(table.n_columns)
-        varying = np.setdiff1d(columns, [aside.column for aside in constants])
-        whole = varying[table.observed[:, varying].all(axis=0)]
-        copies = find_copies(table, mean, scale, whole)
-        modeled = np.setdiff1d(varying, [aside.column for aside in copies])
-        set_aside = tuple(sorted([*constants, *copies], key=lambda aside: aside.column))
-        labels = {name: table.labels[name] for name in table.names if name in table.labels}
-        plain = cls(
-            table.names, table.kinds, modeled, mean[modeled], scale[modeled], set_aside,
-            labels=labels, dtypes=dict(table.dtypes),
-        )  # fmt: skip
-        if pooled and set_aside:
-            listed = ", ".join(f"{aside.name!r} ({aside.reason})" for aside in set_aside[:10])
-            raise DataError(
-                f"columns cannot share one law: {listed}.",
-                remedy="Leave these columns out, or model every column by itself.",
-            )
-        return plain._with_laws(table, gaussianize, noise or {}, pooled)
-
-    def _with_laws(
-        self, table: Table, gaussianize: bool, noise: Mapping[str, float], pooled: bool
-    ) -> "Standardizer":
-        """Laws, blur, and with them mean and scale."""
-        names = self.modeled_names
-        kinds = [self.kinds[j] for j in self.modeled]
-        marginals: dict[int, Marginal] = {}
-        blur = np.zeros((self.n_modeled, 2))
-        blur[:, 1] = [float(noise.get(name, 0.0)) for name in names]
-        for place, (column, kind) in enumerate(zip(self.modeled, kinds, strict=True)):
-            values = table.values.ravel() if pooled else table.values[:, column]
-            if not pooled or place == 0:
-                law = fit_marginal(values, kind, atoms=not blur[place, 1]) if gaussianize else None
-                width = spacing_of(values, kind) if gaussianize else 0.0
-            if law is not None:
-                marginals[place] = law
-            blur[place, 0] = 0.0 if blur[place, 1] else width
-        blurred = replace(self, marginals=marginals, blur=blur)
-        mean, scale, log_scale = self.mean.copy(), self.scale.copy(), np.zeros(self.n_modeled)
-        special = sorted({*marginals, *np.flatnonzero(blur.any(axis=1)).tolist()})
-        for place in special:
-            y = blurred.spread(table.values[:, self.modeled[place]], place, 0)
-            mean[place] = np.nanmean(y)
-            scale[place] = _deviations(y[:, None], mean[place : place + 1])[0]
-        if pooled:
-            center = mean.mean()
-            scale = np.full_like(scale, np.sqrt(np.mean(scale**2 + (mean - center) ** 2)))
-            mean = np.full_like(mean, center)
-        log_scale = np.log(scale)
-        for place, law in marginals.items():
-            x = table.values[:, self.modeled[place]]
-            y = blurred.spread(x, place, 0)
-            log_scale[place] -= np.nanmean(law.log_slope_at(x, y))
-        steps = np.array([decimal_step(table.values[:, column]) for column in self.modeled])
-        return replace(blurred, mean=mean, scale=scale, log_scale=log_scale, steps=steps)
-
-    def rescaled(
-        self, names: Sequence[str], values: FloatArray, tolerance: float
-    ) -> "Standardizer":
-        """The same map with means and scales of some components measured anew.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Of components.
-        values : float array [n_rows, n_columns]
-        tolerance : float
-            Means that moved less, in standard deviations, and scales whose logarithm did, stay.
-        """
-        mean, scale, log_scale = self.mean.copy(), self.scale.copy(), self.log_scale.copy()
-        known = self._known(values)
-        for name in names:
-            place = self.modeled_names.index(name)
-            y = self.spread(known[:, self.modeled[place]], place, 0)
-            y = y[~np.isnan(y)]
-            new = float(y.std()) if len(y) else 0.0
-            if not new > 0.0:
-                continue
-            center = float(y.mean())
-            ratio = np.log(new / self.scale[place])
-            if abs(center - self.mean[place]) > tolerance * self.scale[place] or (
-                abs(ratio) > tolerance
-            ):
-                mean[place], scale[place] = center, new
-                log_scale[place] += ratio
-        return replace(self, mean=mean, scale=scale, log_scale=log_scale)
-
-    def without(self, names: Sequence[str]) -> "Standardizer":
-        """The same map for a table that lacks some columns.
-
-        Parameters
-        ----------
-        names : sequence of str
-
-        Raises
-        ------
-        DataError
-            If a column that stays is a copy of one of them, or no component is left.
-        """
-        kept = [j for j, name in enumerate(self.names) if name not in names]
-        place = {column: j for j, column in enumerate(kept)}
-        for aside in self.set_aside:
-            if aside.column in place and aside.reason == "copy" and aside.source not in place:
-                raise DataError(
-                    f"Column {aside.name!r} is a copy of {self.names[aside.source]!r}, which is to "
-                    "be removed.",
-                    remedy="Remove both, or fit again without one of them.",
-                )
-        components = [k for k, column in enumerate(self.modeled.tolist()) if column in place]
-        if not components:
-            raise DataError("No column that varies is left.", remedy="Keep one.")
-        set_aside = tuple(
-            replace(aside, column=place[aside.column], source=place.get(aside.source, -1))
-            for aside in self.set_aside
-            if aside.column in place
-        )
-        left = [self.names[j] for j in kept]
-        return replace(
-            self,
-            names=tuple(left),
-            kinds=tuple(self.kinds[j] for j in kept),
-            modeled=np.array([place[self.modeled[k]] for k in components], dtype=np.int64),
-            mean=self.mean[components],
-            scale=self.scale[components],
-            set_aside=set_aside,
-            marginals={
-                new: self.marginals[old]
-                for new, old in enumerate(components)
-                if old in self.marginals
-            },
-            labels={name: texts for name, texts in self.labels.items() if name in left},
-            dtypes={name: dtype for name, dtype in self.dtypes.items() if name in left},
-            blur=self.blur[components],
-            log_scale=self.log_scale[components],
-            steps=self.steps[components],
-        )
-
-    def renamed(self, names: Sequence[str]) -> "Standardizer":
-        """The same map with other names for the columns."""
-        new = dict(zip(self.names, names, strict=True))
-        return replace(
-            self,
-            names=tuple(names),
-            set_aside=tuple(replace(aside, name=new[aside.name]) for aside in self.set_aside),
-            labels={new[name]: texts for name, texts in self.labels.items()},
-            dtypes={new[name]: dtype for name, dtype in self.dtypes.items()},
-        )
-
-    def joined(self, other: "Standardizer") -> "Standardizer":
-        """The map of a table that also has the columns of another map that this one lacks.
-
-        Parameters
-        ----------
-        other : Standardizer
-            Columns that both have are taken from this one; copies of them stay copies.
-        """
-        more = [j for j, name in enumerate(other.names) if name not in self.names]
-        names = (*self.names, *(other.names[j] for j in more))
-        place = {name: j for j, name in enumerate(names)}
-        components = [k for k, column in enumerate(other.modeled.tolist()) if column in more]
-        set_aside = tuple(
-            replace(
-                aside,
-                column=place[aside.name],
-                source=-1 if aside.source < 0 else place[other.names[aside.source]],
-            )
-            for aside in other.set_aside
-            if aside.column in more
-        )
-        both = (
-            (mine, theirs[components])
-            for mine, theirs in (
-                (self.mean, other.mean),
-                (self.scale, other.scale),
-                (self.blur, other.blur),
-                (self.log_scale, other.log_scale),
-                (self.steps, other.steps),
-            )
-        )
-        mean, scale, blur, log_scale, steps = (np.concatenate(pair) for pair in both)
-        new = [place[other.names[column]] for column in other.modeled[components]]
-        laws = {
-            self.n_modeled + at: other.marginals[k]
-            for at, k in enumerate(components)
-            if k in other.marginals
-        }
-        return Standardizer(
-            names,
-            (*self.kinds, *(other.kinds[j] for j in more)),
-            np.concatenate([self.modeled, np.array(new, dtype=np.int64)]),
-            mean,
-            scale,
-            (*self.set_aside, *set_aside),
-            {**self.marginals, **laws},
-            {**other.labels, **self.labels},
-            {**other.dtypes, **self.dtypes},
-            blur,
-            log_scale,
-            steps,
-        )
 
     @property
     def n_columns(self) -> int:
@@ -404,7 +156,7 @@ class Standardizer:
         array [n_rows, n_modeled]
             Columns are contiguous in memory.
         """
-        known = self._known(values)
+        known = self.known(values)
         z = np.empty((len(known), self.n_modeled), order="F") if out is None else out
         spread = self.is_spread
         for place, column in enumerate(self.modeled):
@@ -458,7 +210,7 @@ class Standardizer:
         -------
         float64 array [n_rows, n_modeled]
         """
-        known = self._known(values)
+        known = self.known(values)
         y = known[:, self.modeled]
         for place, law in self.marginals.items():
             y[:, place] = law.forward(y[:, place])
@@ -499,8 +251,8 @@ class Standardizer:
                 x[..., k] = self.marginals[j].inverse(x[..., k])
         return np.asarray(x)
 
-    def _known(self, values: ArrayLike) -> FloatArray:
-        """Values, with gaps that a copy of the column tells filled."""
+    def known(self, values: ArrayLike) -> FloatArray:
+        """Values [n_rows, n_columns], with gaps that a copy of the column tells filled."""
         array = self._checked(values, self.n_columns)
         copies = [aside for aside in self.set_aside if aside.reason == "copy"]
         if copies and np.isnan(array).any():
@@ -552,8 +304,10 @@ class Standardizer:
 
         Examples
         --------
+        >>> from locality.data.table import Table
+        >>> from locality.data.transforms_fit import fit_standardizer
         >>> X = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]])
-        >>> Standardizer.fit(Table.from_frame(X)).departures([[2.5, 7.0], [2.5, 8.0]])
+        >>> fit_standardizer(Table.from_frame(X)).departures([[2.5, 7.0], [2.5, 8.0]])
         array([[False],
                [ True]])
         """
@@ -640,16 +394,3 @@ class Standardizer:
         if array.ndim != 2 or array.shape[1] != width:
             raise DataError(f"found values of shape {array.shape}, expected (n_rows, {width}).")
         return array
-
-
-def _deviations(values: FloatArray, mean: FloatArray) -> FloatArray:
-    """Standard deviations column by column, without a second copy of the table."""
-    scale = np.empty(values.shape[1])
-    for j in range(values.shape[1]):
-        centered = values[:, j] - mean[j]
-        centered = centered[~np.isnan(centered)]
-        peak = float(np.abs(centered).max())
-        if peak > 0:
-            centered /= peak  # squares of very small numbers would vanish
-        scale[j] = peak * np.sqrt(centered @ centered / len(centered))
-    return scale

@@ -15,6 +15,7 @@ from locality._typing import FloatArray
 from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Domain
 from locality.estimator.completion import completed
 from locality.estimator.layout import build_domain, limits, to_state
@@ -92,7 +93,7 @@ def _fit_model(
     tied = parameters["tied"]
     if tied:
         table.require_complete()
-    standardizer = Standardizer.fit(
+    standardizer = fit_standardizer(
         table,
         gaussianize=parameters["gaussianize"],
         noise=noise_of(parameters["noise"], table),

@@ -14,6 +14,7 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_fit import rescaled
 from locality.domain import Domain
 from locality.estimator.layout import limits
 from locality.inference.imputation import GaussianTable
@@ -65,7 +66,7 @@ def learn_again(
     """
     values = np.concatenate([part.values[:stop] for part, stop in parts])
     names = [model.domain.names[node] for node in nodes]
-    standardizer = model.standardizer.rescaled(names, values, _MOVED)
+    standardizer = rescaled(model.standardizer, names, values, _MOVED)
     state, observed = _training_state(drawn_from, standardizer, parts)
     kept, leaving = _cut(model, nodes)
     training = None

@@ -17,6 +17,8 @@ from locality._typing import FloatArray, IntArray
 from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
+from locality.data.transforms_columns import joined, renamed, without
+from locality.data.transforms_fit import fit_standardizer
 from locality.domain import DependencyGraph, Domain, learn_linear_graph
 from locality.estimator.detection import calibration
 from locality.estimator.layout import given_graph, limits
@@ -73,13 +75,13 @@ def add_sensors(
     noise = parameters["noise"]
     if isinstance(noise, Mapping):
         noise = {name: value for name, value in noise.items() if name in part.names}
-    laws = Standardizer.fit(
+    laws = fit_standardizer(
         part, gaussianize=parameters["gaussianize"], noise=noise_of(noise, part)
     )
-    standardizer = model.standardizer.joined(laws)
+    standardizer = joined(model.standardizer, laws)
     names = standardizer.modeled_names
     fresh = np.arange(model.domain.n_nodes, len(names))
-    settings = _renamed(model, new, (), {})
+    settings = _settings(model, new, (), {})
     if not len(fresh):  # constants and copies need no law
         told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new))
         return replace(model, standardizer=standardizer, settings=settings), told
@@ -156,17 +158,17 @@ def remove_sensors(
                 f"Column {name!r} is given to all others, so nothing would stay.",
                 remedy="Fit again without it.",
             )
-    standardizer = model.standardizer.without(names)
+    standardizer = without(model.standardizer, names)
     gone = np.array([k for k, n in enumerate(model.domain.names) if n in names], dtype=np.int64)
     kept = np.setdiff1d(np.arange(model.domain.n_nodes), gone)
     if not np.isin(kept, model.domain.targets).any():
         raise DataError("No column that is modeled would be left.", remedy="Keep one.")
     if model.settings["feature_names"] is None:  # columns of an array are named by their places
-        renamed = {name: f"x{j}" for j, name in enumerate(standardizer.names)}
-        standardizer = standardizer.renamed(tuple(renamed.values()))
+        places = {name: f"x{j}" for j, name in enumerate(standardizer.names)}
+        standardizer = renamed(standardizer, tuple(places.values()))
     else:
-        renamed = {}
-    settings = _renamed(model, (), names, renamed)
+        places = {}
+    settings = _settings(model, (), names, places)
     if not len(gone):
         told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
         return replace(model, standardizer=standardizer, settings=settings), told
@@ -343,18 +345,18 @@ def _closed_up(graph: DependencyGraph, gone: IntArray, kept: IntArray) -> Depend
     return DependencyGraph.from_scipy(matrix.tocsr()[kept][:, kept])
 
 
-def _renamed(
-    model: Model, added: Sequence[str], removed: Sequence[str], renamed: Mapping[str, str]
+def _settings(
+    model: Model, added: Sequence[str], removed: Sequence[str], places: Mapping[str, str]
 ) -> dict[str, Any]:
     """Settings of a model whose columns have changed."""
     settings = dict(model.settings)
     if settings["feature_names"] is not None:
         left = [name for name in settings["feature_names"] if name not in removed]
         settings["feature_names"] = [*left, *added]
-    settings["given"] = [renamed.get(name, name) for name in settings["given"]]
+    settings["given"] = [places.get(name, name) for name in settings["given"]]
     if isinstance(settings["noise"], Mapping):
         settings["noise"] = {
-            renamed.get(name, name): value
+            places.get(name, name): value
             for name, value in settings["noise"].items()
             if name not in removed
         }
