@@ -21,7 +21,7 @@ from locality.noise.streams import stream
 
 __all__ = ["Drawing", "draw", "draw_series"]
 
-_TILE_COMPONENTS = 1 << 23  # bounds the memory of a tile, and what a single sample costs
+_TILE_COMPONENTS = 1 << 24  # bounds the memory of a tile, and what a single sample costs
 _TILE_POSITIONS = 1 << 12  # of lattices and series: positions of one sample keep a core busy
 _SERIES_TILE = 16
 
