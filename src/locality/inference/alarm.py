@@ -122,7 +122,10 @@ class Reference:
             warnings.simplefilter("ignore", RuntimeWarning)  # sensors without any value
             mean = np.nan_to_num(np.nanmean(bands, axis=1))
             deviation = np.nan_to_num(np.nanstd(bands, axis=1), nan=1.0)
-            usual = np.nan_to_num(np.nanquantile(np.abs(residual), _USUAL, axis=0), nan=1.0)
+            far = np.abs(residual)
+            # the one that allows for gaps goes column by column
+            quantile = np.nanquantile if np.isnan(far).any() else np.quantile
+            usual = np.nan_to_num(quantile(far, _USUAL, axis=0), nan=1.0)
         deviation = np.maximum(deviation, 1e-6)
         z = _standardize(bands, mean, deviation)
         memories = MEMORIES if ordered else MEMORIES[:1]
