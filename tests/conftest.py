@@ -1,12 +1,17 @@
 """Models made by hand: the exact law instead of a fit, so that tests judge what comes after."""
 
+import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from locality.artifact.store import load_model
+from locality.artifact.versions import collect_garbage, list_versions
 from locality.domain import Domain
 from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up
@@ -101,3 +106,34 @@ def random_covariance(n: int, seed: int = 0) -> NDArray[np.float64]:
 @pytest.fixture
 def make_covariance() -> Callable[..., NDArray[np.float64]]:
     return random_covariance
+
+
+@pytest.fixture
+def kill_writers() -> Callable[[Callable[[Path, int], None], Path, int, float], int]:
+    """Start a writer again and again and kill it at a random moment, at most so many seconds later.
+
+    After every kill all versions are whole, one is served, and the first is still there. Returns
+    the highest version number that was seen.
+    """
+
+    def kill(write: Callable[[Path, int], None], folder: Path, n: int, longest: float) -> int:
+        rng = np.random.default_rng(1)
+        highest = 1
+        for seed in range(n):
+            worker = get_context("fork").Process(target=write, args=(folder, seed))
+            worker.start()
+            time.sleep(float(rng.uniform(0.0, longest)))
+            assert worker.is_alive()
+            worker.kill()
+            worker.join()
+            versions = list_versions(folder)
+            assert sum(version.served for version in versions) == 1
+            assert versions[0].number == 1
+            for version in versions:
+                load_model(folder, version.number)
+            highest = max(highest, versions[-1].number)
+        collect_garbage(folder)
+        assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+        return highest
+
+    return kill

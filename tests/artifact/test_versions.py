@@ -3,10 +3,8 @@
 import errno
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -284,27 +282,10 @@ def _write_for_ever(folder: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("n", [pytest.param(20), pytest.param(200, marks=pytest.mark.slow)])
-def test_kill_9_never_loses_a_version(folder: Path, n: int) -> None:
+def test_kill_9_never_loses_a_version(folder: Path, kill_writers, n: int) -> None:
     """Writers are killed at random moments; all versions are whole, and the next writer goes on."""
-    rng = np.random.default_rng(1)
     set_alias(folder, "first", 1)
-    highest = 1
-    for seed in range(n):
-        worker = get_context("fork").Process(target=_write_for_ever, args=(folder, seed))
-        worker.start()
-        time.sleep(float(rng.uniform(0.0, 0.15)))
-        assert worker.is_alive()
-        worker.kill()
-        worker.join()
-        versions = list_versions(folder)
-        assert sum(version.served for version in versions) == 1
-        assert versions[0].number == 1
-        for version in versions:
-            load_model(folder, version.number)
-        highest = max(highest, versions[-1].number)
-    assert highest > n  # enough was written in between
-    collect_garbage(folder)
-    assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+    assert kill_writers(_write_for_ever, folder, n, 0.15) > n  # enough was written in between
 
 
 def test_the_ledger_gives_back_what_it_got_and_nothing_broken(

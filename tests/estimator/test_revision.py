@@ -14,7 +14,8 @@ from locality.artifact.model import Model
 from locality.artifact.versions import commit_version
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
-from locality.estimator.revision import _closed_up
+from locality.domain.closing import closed_up
+from locality.estimator.neighbors import closest
 from locality.exceptions import DataError, ModelCorrupt, OptionError
 
 
@@ -39,18 +40,22 @@ def _hashes(model: Model) -> set[str]:
 
 def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
     """With whole neighborhoods the closed form is one Gaussian law: its marginal is exact."""
-    model = _fitted(_chain(500, 0, d=6), graph="complete", radius=1).model_
-    shards = [shard.without(np.array([2])) for shard in model.shards]
-    assert sum(len(shard.target) for shard in shards) == 5
-    # the same law from its covariance, shrunk as it was
-    for shard in shards:
-        inside = np.ones((1, len(shard.source_node)), dtype=bool)
-        found = shard.closed_form(inside).conditional_scale[:, 0]
-        for place, node in enumerate(shard.target):
-            own = int(np.flatnonzero(shard.source_node == node)[0])
-            gamma = shard.shrinkage[place, -1]
-            whole = (1 - gamma) * shard.covariance + gamma * np.eye(5)
-            assert found[place] == pytest.approx(np.linalg.inv(whole)[own, own] ** -0.5, rel=1e-9)
+    (shard,) = _fitted(_chain(500, 0, d=6), graph="complete", radius=1).model_.shards
+    np.testing.assert_array_equal(shard.source_node, np.arange(6))
+    left, kept = shard.without(np.array([2])), np.array([0, 1, 3, 4, 5])
+    np.testing.assert_array_equal(left.target, kept)
+    found = left.closed_form(np.ones((1, 5), dtype=bool))
+    # the same law from the covariance of all six, shrunk as it was
+    for place in range(5):
+        gamma = shard.shrinkage[kept[place], -1]
+        law = ((1 - gamma) * shard.covariance + gamma * np.eye(6))[np.ix_(kept, kept)]
+        precision = np.linalg.inv(law)
+        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0].numpy()
+        assert scale == pytest.approx(precision[place, place] ** -0.5, rel=1e-9)
+        expected = -precision[place] / precision[place, place]
+        slots = left.noisy[place][:5]
+        np.testing.assert_array_equal(left.noisy[place][5:], 5)  # padding
+        np.testing.assert_allclose(weights[1:5], expected[slots[1:]], rtol=1e-7, atol=1e-9)
 
 
 def test_slots_close_up_and_networks_that_saw_it_go() -> None:
@@ -232,10 +237,11 @@ def test_columns_of_an_array_are_named_by_their_places() -> None:
 
 def test_links_through_a_lost_node_close_up() -> None:
     chain = DependencyGraph.chain(5)
-    found = _closed_up(chain, np.array([2]), np.array([0, 1, 3, 4]))
-    assert found == DependencyGraph.chain(4)
+    assert closed_up(chain, np.array([2])) == DependencyGraph.chain(4)
+    assert closed_up(chain, np.array([1, 2])) == DependencyGraph.chain(3)  # one after the other
+    assert closed_up(chain, np.array([0, 4])) == DependencyGraph.chain(3)
     star = DependencyGraph.from_edges([(0, 1, 0.9), (0, 2, 0.5), (0, 3, 0.1)], 4)
-    i, j, weight = _closed_up(star, np.array([0]), np.array([1, 2, 3])).edges()
+    i, j, weight = closed_up(star, np.array([0])).edges()
     assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 1), (0, 2)]
     np.testing.assert_allclose(weight, [0.45, 0.09])
 
@@ -279,3 +285,34 @@ def test_numbers_of_nodes_are_checked() -> None:
     for wrong in ([0, 1, 2, 3], [0, 1, 3, 4, 4], [0, 1, 2, 3, 4], [-1, 0, 1, 3, 4]):
         with pytest.raises(ModelCorrupt):
             check_groups(groups | {"nodes": {"id": np.array(wrong)}})
+
+
+@pytest.mark.parametrize("shift", [-2, 0, 2])
+def test_neighbors_are_looked_for_where_a_column_leads_or_follows(shift: int) -> None:
+    """Of 200 nodes the sixty that go most with a new column hold the one it comes from."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 200))
+    new = np.roll(rows[:, 137], shift)[:, None] * 3.0 + 7.0
+    rows[::9, 137] = np.nan
+    new[::7] = np.nan
+    nodes = np.arange(200)
+    found = closest(rows, new, nodes, lags=2)
+    assert len(found) == 60
+    assert 137 in found
+    narrow = closest(rows, new, nodes, lags=1)
+    assert (137 in narrow) == (shift == 0)
+    assert 137 in closest(rows, new, nodes[100:], lags=2)
+
+
+def test_a_new_sensor_that_stands_alone_still_follows_what_is_given() -> None:
+    """Its start reads context; without it half of its variance would surprise."""
+    rows = _chain(600, 0, d=5)
+    model = _fitted(rows[:300], given=["s4"])
+    rng = np.random.default_rng(0)
+    new = rows[300:].assign(extra=2.0 * rows["s4"][300:] + rng.normal(size=300))
+    told = model.add_sensors(new, graph=DependencyGraph.empty(6))
+    assert told.added == ("extra",)
+    shard = model.model_.shards[-1]
+    weights = shard.closed_form(np.ones((1, len(shard.source_node)), dtype=bool)).prediction
+    slope = np.polyfit(new["s4"], new["extra"], 1)[0] * new["s4"].std() / new["extra"].std()
+    assert float(weights[0, 0, -1]) == pytest.approx(slope, abs=0.1)

@@ -1,8 +1,6 @@
 """Partial retraining: only what was chosen changes, the gate holds, and little is lost."""
 
 import hashlib
-import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.artifact.groups import to_bytes
-from locality.artifact.store import load_model
 from locality.artifact.summary import summarize
 from locality.artifact.versions import (
     collect_garbage,
@@ -238,30 +235,13 @@ def _follow_for_ever(folder: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("n", [pytest.param(10), pytest.param(200, marks=pytest.mark.slow)])
-def test_kill_9_of_updates_loses_no_version(tmp_path: Path, n: int) -> None:
+def test_kill_9_of_updates_loses_no_version(tmp_path: Path, kill_writers, n: int) -> None:
     """Killed while they load, learn, judge or write: all versions are whole, one is served."""
     folder = tmp_path / "m"
     rows = pd.DataFrame(_chain(300, 0, d=12)).rename(columns="s{}".format)
     LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows).save(folder)
     set_alias(folder, "first", 1)
-    rng = np.random.default_rng(2)
-    highest = 1
-    for seed in range(n):
-        worker = get_context("fork").Process(target=_follow_for_ever, args=(folder, seed))
-        worker.start()
-        time.sleep(float(rng.uniform(0.0, 0.6)))
-        assert worker.is_alive()
-        worker.kill()
-        worker.join()
-        versions = list_versions(folder)
-        assert sum(version.served for version in versions) == 1
-        assert versions[0].number == 1
-        for version in versions:
-            load_model(folder, version.number)
-        highest = max(highest, versions[-1].number)
-    assert highest > n // 2  # enough was learned in between
-    collect_garbage(folder)
-    assert not [f for f in folder.rglob("*") if f.name.endswith(".part")]
+    assert kill_writers(_follow_for_ever, folder, n, 0.6) > n // 2  # enough was learned in between
     told = LocalizedDiffusion.load(folder, version="first").update(rows, ["s1"], margin=None)
     assert told.accepted
 

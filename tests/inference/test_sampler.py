@@ -211,3 +211,19 @@ def test_impossible_samplers_are_named() -> None:
         sampler("euler", LEVELS.grid, 32)
     with pytest.raises(OptionError, match="at least 2, found 1"):
         sampler("heun", LEVELS.grid, 1)
+
+
+@pytest.mark.parametrize("method", [Heun, Churn, DPMSolver, StochasticDPMSolver])
+def test_the_levels_of_a_walk_are_those_it_asks(make_field, make_covariance, method) -> None:
+    """What is prepared is what is needed, and nothing else."""
+    walk = method(LEVELS.grid(7))
+    field = bound(make_field, make_covariance(D), 3, np.float32)
+    asked, denoise = set(), field.denoise
+
+    def listening(y: torch.Tensor, sigma: float) -> torch.Tensor:
+        asked.add(sigma)
+        return denoise(y, sigma)
+
+    field.denoise = listening
+    walk(field, torch.randn(D, 3, generator=stream(3)), stream(4))
+    assert asked == set(walk.levels)

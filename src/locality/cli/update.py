@@ -275,7 +275,8 @@ def _describe_revision(report: Report, told: "Update", model: Path, version: int
     else:
         report.line("No sensor had to be learned again.")
     if told.n_held_out:
-        whom = "the neighbors" if set(told.sensors) - set(told.added) else "the new sensors"
+        new_ones = bool(told.added) and not set(told.sensors) - set(told.added)
+        whom = "the new sensors" if new_ones else "the neighbors"
         before = "without them" if told.added else "without learning again"
         report.line(
             f"{told.n_rows:,} rows were learned from, {told.n_held_out:,} later ones kept back. On "

@@ -72,7 +72,7 @@ def read_table(
         The file is missing, of another type, damaged, or holds what cannot be modeled.
     """
     path = Path(path)
-    try:
+    with _named(path):
         available = _column_names(path)
         wanted = list(choose_names(available, columns, drop, aside=time))
         if time is not None:
@@ -82,8 +82,6 @@ def read_table(
         # A saved pandas index comes back as the index, so it is no column any more.
         present = [name for name in wanted if name in frame.columns]
         return Table.from_frame(frame, columns=present, time=time, min_rows=min_rows)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
 
 
 def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -95,10 +93,8 @@ def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
         The file is missing, of another type or damaged.
     """
     path = Path(path)
-    try:
+    with _named(path):
         return _column_names(path)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
 
 
 def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -110,10 +106,8 @@ def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
         The file is missing, of another type or damaged.
     """
     path = Path(path)
-    try:
+    with _named(path):
         return _read(path, list(_column_names(path)))
-    except DataError as error:
-        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
 
 
 def write_frame(frame: Any, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -222,6 +216,15 @@ def _read(path: Path, names: list[str]) -> pd.DataFrame:
                 **_EXACT,
             )
         return frame[names]
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors begin with the name of the file."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
 
 
 @contextlib.contextmanager

@@ -19,12 +19,14 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_columns import joined, renamed, without
 from locality.data.transforms_fit import fit_standardizer
-from locality.domain import DependencyGraph, Domain, learn_linear_graph
+from locality.domain import DependencyGraph, Domain
+from locality.domain.closing import closed_up
 from locality.estimator.detection import calibration
 from locality.estimator.layout import given_graph, limits
+from locality.estimator.neighbors import closest, learned_links, neighbors_of
 from locality.estimator.options import noise_of
 from locality.estimator.relearning import wider_levels
-from locality.estimator.update import Update, require_row_law, update_model
+from locality.estimator.update import Update, n_training, require_row_law, update_model
 from locality.exceptions import DataError
 from locality.training.trainer import Trainer
 
@@ -32,7 +34,6 @@ __all__ = ["add_sensors", "remove_sensors"]
 
 _MIN_ROWS = 100
 _MIN_SHARE = 0.5  # of the cells of a new column
-_CANDIDATES = 60  # columns among which the neighbors of a new one are looked for
 
 
 def add_sensors(
@@ -67,9 +68,14 @@ def add_sensors(
     require_row_law(model)
     new = table.names[model.standardizer.n_columns :]
     table = _since(table, new)
-    n_train = table.n_rows - int(0.3 * table.n_rows)
+    n_train = n_training(table)
     rows = model.standardizer.training_rows(table.values[:n_train, : -len(new)])
-    near = _candidates(rows, table.values[:n_train, -len(new) :], model, parameters["lags"])
+    near = closest(
+        rows,
+        table.values[:n_train, -len(new) :],
+        model.domain.targets,
+        parameters["lags"],
+    )
     known = [model.domain.names[node] for node in near]
     part = table.take([*known, *new]).rows(0, n_train)
     noise = parameters["noise"]
@@ -89,7 +95,7 @@ def add_sensors(
     if graph is not None:
         whole = given_graph(graph, list(names), list(table.names))
     else:
-        whole = _learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
+        whole = learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
     i, j, weight = whole.edges()
     touching = j >= fresh[0]
     edges = np.vstack(
@@ -101,7 +107,7 @@ def add_sensors(
         model.domain.axes,
         model.domain.context,
     )
-    start = _alone(model, standardizer, domain, fresh, z, parameters, settings)
+    start = _alone(model, standardizer, domain, fresh, z, settings)
     beside = np.setdiff1d(np.unique(np.concatenate([i[touching], j[touching]])), fresh)
     targets = domain.targets
     fresh, beside = (
@@ -173,11 +179,11 @@ def remove_sensors(
         told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
         return replace(model, standardizer=standardizer, settings=settings), told
     _require_rows(table)
-    beside = np.setdiff1d(_beside(model, gone), gone)
+    beside = neighbors_of(model, gone)
     place = np.full(model.domain.n_nodes, -1, dtype=np.int64)
     place[kept] = np.arange(len(kept))
     domain = Domain(
-        _closed_up(model.domain.graph, gone, kept),
+        closed_up(model.domain.graph, gone),
         standardizer.modeled_names,
         model.domain.axes,
         tuple(place[list(model.domain.context)].tolist()),
@@ -243,51 +249,16 @@ def _since(table: Table, new: Sequence[str]) -> Table:
     return table
 
 
-def _candidates(rows: FloatArray, new: FloatArray, model: Model, lags: int) -> IntArray:
-    """The nodes that new columns go most with, at any lag [at most 60 for each]."""
-    free = model.domain.targets
-    old = np.nan_to_num(rows[:, free])
-    found = []
-    for column in new.T:
-        deviation = np.nanstd(column)
-        z = np.nan_to_num((column - np.nanmean(column)) / (deviation if deviation > 0 else 1.0))
-        strength = np.zeros(len(free))
-        for lag in range(-lags, lags + 1):
-            early, late = (old, z) if lag >= 0 else (z, old)
-            n = len(z) - abs(lag)
-            strength = np.maximum(strength, np.abs(early[:n].T @ late[abs(lag) :]) / len(z))
-        found.append(np.argsort(-strength, kind="stable")[:_CANDIDATES])
-    return np.asarray(free[np.unique(np.concatenate(found))])
-
-
-def _learned_links(
-    z: FloatArray, nodes: IntArray, parameters: Mapping[str, Any], n_nodes: int
-) -> DependencyGraph:
-    """Dependences among some nodes."""
-    rows = z[:, nodes]
-    whole = ~np.isnan(rows).any(axis=1)
-    rows = rows[whole] if whole.mean() > _MIN_SHARE else np.nan_to_num(rows)
-    found = learn_linear_graph(
-        rows,
-        parameters["lags"],
-        min(parameters["n_neighbors"], max(1, len(nodes) - 1)),
-        parameters["edge_level"],
-    )
-    i, j, weight = found.graph.edges()
-    return DependencyGraph.from_edges(np.column_stack([nodes[i], nodes[j], weight]), n_nodes)
-
-
 def _alone(
     model: Model,
     standardizer: Standardizer,
     domain: Domain,
     fresh: IntArray,
     z: FloatArray,
-    parameters: Mapping[str, Any],
     settings: dict[str, Any],
 ) -> Model:
-    """The model with new nodes that look at nothing but themselves."""
-    state = np.zeros((domain.n_nodes, len(z)))
+    """The model with new nodes that look at nothing but themselves, their past, and context."""
+    state = np.nan_to_num(z.T)  # of the others only context is read
     rng = np.random.default_rng(model.settings["seed"])
     for node in fresh:
         column = z[:, node].copy()
@@ -309,40 +280,6 @@ def _alone(
         ids=np.concatenate([ids, ids[-1] + 1 + np.arange(len(fresh))]),
         settings=settings,
     )
-
-
-def _beside(model: Model, gone: IntArray) -> IntArray:
-    """The targets joined to some nodes, and those whose networks see one of them."""
-    found = [
-        np.intersect1d(model.domain.graph.neighbors(node), model.domain.targets) for node in gone
-    ]
-    for shard in model.shards:
-        lost = shard.network_unit[shard.seeing(gone)[1]]
-        found.append(shard.target[lost])
-    return np.unique(np.concatenate(found))
-
-
-def _closed_up(graph: DependencyGraph, gone: IntArray, kept: IntArray) -> DependencyGraph:
-    """The graph of the nodes that are kept, where those that a lost one joined are joined.
-
-    Integrating node r out of a Gaussian law joins its neighbors a and b by about the product of
-    their links with r. Each is joined to the one to which that is strongest, so that nobody gets
-    more neighbors than before.
-    """
-    matrix = graph.to_scipy().tolil()
-    for node in gone.tolist():
-        near = np.array(matrix.rows[node], dtype=np.int64)
-        weight = np.array(matrix.data[node], dtype=np.float64)
-        for a, neighbor in enumerate(near.tolist()):
-            product = weight * weight[a]
-            product[a] = 0.0
-            if len(near) > 1:
-                b = int(product.argmax())
-                joined = max(float(matrix[neighbor, near[b]]), float(product[b]))
-                matrix[neighbor, near[b]] = matrix[near[b], neighbor] = joined
-        matrix[node, :] = 0.0
-        matrix[:, node] = 0.0
-    return DependencyGraph.from_scipy(matrix.tocsr()[kept][:, kept])
 
 
 def _settings(

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from locality._typing import FloatArray
 from locality.data.columns import ColumnFile
-from locality.data.frames import build_frame
+from locality.data.frames import Source, build_frame
 from locality.data.names import listing
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
@@ -84,12 +83,7 @@ def read_other_rows(
     """
     standardizer = estimator.model_.standardizer
     known, labels = standardizer.names, standardizer.labels
-    head = X.header() if isinstance(X, ColumnFile) else X
-    given = [str(name) for name in getattr(head, "columns", ())]
-    if isinstance(X, pa.Table):
-        given = list(X.column_names)
-    if not given:
-        given = [f"x{j}" for j in range(np.shape(X)[1] if np.ndim(X) == 2 else 0)]
+    given = Source.open(X).names
     unknown = [name for name in remove if name not in known]
     if unknown:
         raise DataError(

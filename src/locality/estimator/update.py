@@ -22,7 +22,7 @@ from locality.exceptions import DataError, OptionError
 from locality.inference.drift import drift, upper_bound
 from locality.inference.repair import repair
 
-__all__ = ["Update", "choose_sensors", "require_row_law", "update_model"]
+__all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
 
 _HELD_OUT = 0.3  # of the new rows, the latest
 _MIN_ROWS = 60
@@ -154,6 +154,11 @@ def require_row_law(model: Model) -> None:
         )
 
 
+def n_training(table: Table) -> int:
+    """How many of the first rows are learned from; the others are kept back for the gate."""
+    return table.n_rows - int(_HELD_OUT * table.n_rows)
+
+
 def update_model(
     model: Model,
     table: Table,
@@ -197,7 +202,7 @@ def update_model(
             f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
             remedy="Collect more, or use calibrate for the alarms alone.",
         )
-    n_train = table.n_rows - int(_HELD_OUT * table.n_rows)
+    n_train = n_training(table)
     parts = [] if mix is None else [(mix, mix.n_rows)]
     parts.append((table, n_train))
     revised = gate_on is not None

@@ -10,7 +10,7 @@ Decompositions of covariances take far more room than the weights of some levels
 levels are known before, weights are made shard by shard and the decompositions are forgotten.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,7 +44,7 @@ class Bundle:
     shape : (int, int, int)
         Of the stack of matrices: shards, units, sources.
     n_kept : int
-        Noise levels whose weights may be kept.
+        Noise levels whose weights may be kept, beside those that a walk was prepared for.
     """
 
     shards: tuple[ShardState, ...]
@@ -99,7 +99,7 @@ class Bundle:
         return tuple(_closed_form(shard) for shard in self.shards)
 
     def prepare(self, sigmas: Sequence[float], dtype: torch.dtype) -> None:
-        """Make the weights of some levels, and keep nothing else.
+        """Make the weights of some levels; of others as many are kept as there is room for.
 
         Parameters
         ----------
@@ -107,14 +107,22 @@ class Bundle:
         dtype : torch.dtype
             Of the states.
         """
-        new = [sigma for sigma in dict.fromkeys(sigmas) if (sigma, dtype) not in self._weights]
+        made = vars(self).get("closed_forms")
+        self._make(sigmas, dtype, made or (_closed_form(shard) for shard in self.shards))
+
+    def _make(
+        self, sigmas: Sequence[float], dtype: torch.dtype, forms: Iterable[LinearDenoiser]
+    ) -> None:
+        asked = dict.fromkeys((sigma, dtype) for sigma in sigmas)
+        new = [sigma for sigma, _ in asked if (sigma, dtype) not in self._weights]
         if not new:
             return
+        if len(self._weights) + len(new) > self.n_kept:
+            for key in self._weights.keys() - asked.keys():
+                del self._weights[key]
         found = torch.zeros((len(new), *self.places.shape), dtype=dtype)
         at = 0
-        for number, shard in enumerate(self.shards):
-            known = "closed_forms" in self.__dict__
-            closed_form = self.closed_forms[number] if known else _closed_form(shard)
+        for closed_form in forms:
             levels = torch.tensor(new, dtype=torch.float64).expand(closed_form.n_units, -1)
             weights = closed_form.weights(levels)[:, 0].permute(2, 0, 1)
             here = slice(at, at + closed_form.n_units)
@@ -176,10 +184,7 @@ class Bundle:
     def _level(self, sigma: float, dtype: torch.dtype) -> torch.Tensor:
         """Weights of the slots of all units at one level [n_units, n_slots]."""
         if (sigma, dtype) not in self._weights:
-            if len(self._weights) >= self.n_kept:
-                self._weights.clear()
-            _ = self.closed_forms  # there will be more levels like this one
-            self.prepare([sigma], dtype)
+            self._make([sigma], dtype, self.closed_forms)  # kept: there will be more such levels
         return self._weights[sigma, dtype]
 
 

@@ -71,7 +71,7 @@ class ScoreField:
             kept[number] = self.shards[number].denoiser(self.domain, extent)
         return kept[number]
 
-    def bounded(
+    def unbundled(
         self, extent: tuple[int, ...]
     ) -> Iterator[tuple[ShardState, LocalDenoiser, IntArray]]:
         """The shards that are in no bundle, each with its denoiser and the boundary class of every
@@ -187,7 +187,7 @@ class BoundField:
         self.bundles = field.bundles(self.extent)
         self.parts = [
             self._part(shard, denoiser, classes, values, row)
-            for shard, denoiser, classes in field.bounded(self.extent)
+            for shard, denoiser, classes in field.unbundled(self.extent)
         ]
         # one room for all shards: it stays in cache, whatever the number of components
         largest = [len(bundle.state_rows) for bundle in self.bundles]
