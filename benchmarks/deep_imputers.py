@@ -54,21 +54,24 @@ class DeepImputer:
         self.model.fit({"X": windows})
         return self
 
-    def transform(self, rows: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        """Rows filled, and the standard deviation of draws [n, d]."""
+    def transform(
+        self, rows: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+        """Rows filled, and the standard deviation and median of draws [n, d]."""
         z = (rows - self._mean) / self._scale
         n = len(z)
         starts = [*range(0, n - self.window, self.window), n - self.window]
         windows = np.stack([z[start : start + self.window] for start in starts])
         if self.kind == "CSDI":
             draws = self.model.predict({"X": windows}, n_sampling_times=_DRAWS)["imputation"]
-            mean, deviation = np.mean(draws, axis=1), np.std(draws, axis=1, ddof=1)
-        else:
-            mean, deviation = self.model.predict({"X": windows})["imputation"], None
-        filled = self._joined(mean, starts, n) * self._scale + self._mean
-        return filled, None if deviation is None else self._joined(
-            deviation, starts, n
-        ) * self._scale
+            deviation = self._joined(np.std(draws, axis=1, ddof=1), starts, n) * self._scale
+            mean, median = (
+                self._joined(middle(draws, axis=1), starts, n) * self._scale + self._mean
+                for middle in (np.mean, np.median)
+            )
+            return mean, deviation, median
+        found = self._joined(self.model.predict({"X": windows})["imputation"], starts, n)
+        return found * self._scale + self._mean, None, None
 
     def _joined(self, windows: FloatArray, starts: list[int], n: int) -> FloatArray:
         found = np.empty((n, windows.shape[-1]))

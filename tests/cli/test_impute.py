@@ -48,6 +48,16 @@ def test_gaps_are_filled_and_the_rest_is_untouched(cli: Cli, fitted: Path, tmp_p
     assert draws[draws.index % 60 == 20]["pressure"].nunique() == 1
 
 
+def test_gaps_are_filled_with_medians_on_request(cli: Cli, fitted: Path, tmp_path: Path) -> None:
+    model, table = fitted / "plant.locality", gappy(fitted, tmp_path)
+    for name, options in (("mean", ()), ("median", ("--median",))):
+        result = cli("impute", model, table, "-o", tmp_path / f"{name}.csv", *options)
+        assert result.code == 0, result.err
+        found = LocalizedDiffusion.load(model).impute(pd.read_csv(table), random_state=0)
+        told = pd.read_csv(tmp_path / f"{name}.csv")["count"][7]
+        assert told == np.rint(getattr(found, name)["count"][7])
+
+
 def test_a_table_without_gaps_is_refused(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     result = cli("impute", fitted / "plant.locality", fitted / "new.csv", "-o", tmp_path / "x.csv")
     assert result.code == 2

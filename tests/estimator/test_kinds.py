@@ -166,3 +166,35 @@ def test_plain_takes_columns_as_they_are(mixed: pd.DataFrame) -> None:
     assert not model.model_.standardizer.marginals
     z = model.model_.standardizer.standardize(numbers.to_numpy(dtype=float))
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-9)
+
+
+def test_medians_and_expectations_of_skewed_gaps_are_those_of_the_law() -> None:
+    """log y = 0.8 x + 0.6 ε: the median is exp(0.8 x), the expectation exp(0.18) times that."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal(4_000)
+    rows = np.column_stack([x, np.exp(0.8 * x + 0.6 * rng.standard_normal(4_000))])
+    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
+    gappy = np.column_stack([np.linspace(-2, 2, 50), np.full(50, np.nan)])
+    found = model.impute(gappy)
+    # slope and level of the fit are off by 0.01 to 0.02, which x = 2 doubles
+    np.testing.assert_allclose(np.log(found.median[:, 1]), 0.8 * gappy[:, 0], atol=0.06)
+    np.testing.assert_allclose(np.log(found.mean[:, 1] / found.median[:, 1]), 0.18, atol=0.03)
+    assert (found.mean[:, 0] == gappy[:, 0]).all()
+
+
+def test_what_is_filled_stays_near_the_range_seen() -> None:
+    """A neighbor far beyond its own range must not send a column of a log law to the moon."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal(2_000)
+    rows = np.column_stack([x, np.exp(1.5 * x + 0.3 * rng.standard_normal(2_000)), 2 * x])
+    rows[:, 2] += rng.standard_normal(2_000)
+    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
+    gappy = np.array([[8.0, np.nan, 16.0], [-8.0, np.nan, -16.0], [0.5, np.nan, 1.0]])
+    found = model.impute(gappy, draws=5)
+    low, high = rows[:, 1].min(), rows[:, 1].max()
+    room = 0.25 * (high - low) + 1e-9  # 1.5 times the range, around its middle
+    for part in (found.mean, found.median, found.low, found.high, *found.draws):
+        assert (part[:, 1] >= low - room).all()
+        assert (part[:, 1] <= high + room).all()
+    assert found.median[0, 1] > high
+    assert 0 < found.median[2, 1] < 4

@@ -44,6 +44,14 @@ def fit(
             "columns from and to (and weight or distance).",
         ),
     ] = "learn",
+    neighbors: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="N",
+            help="With --graph learn: strongest neighbors of each column.",
+        ),
+    ] = 8,
     lags: Annotated[
         int,
         typer.Option(
@@ -168,6 +176,7 @@ def fit(
         gaussianize=not plain,
         noise=noise,
         score=score.value,
+        n_neighbors=neighbors,
         n_steps=steps,
         n_jobs=workers,
         engine=engine if address is None else f"{engine}:{address}",

@@ -12,6 +12,7 @@ from locality.artifact.model import Model
 from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.estimator.detection import standard_rows
+from locality.estimator.layout import table_limits
 from locality.exceptions import OptionError
 from locality.inference.imputation import GaussianTable
 from locality.inference.posterior import draw_missing, n_steps
@@ -31,16 +32,23 @@ class Imputation:
 
     Parameters
     ----------
-    mean : frame or array [n_rows, n_columns]
-        Expectation of every missing value given all known ones; known values as they were.
+    mean, median : frames or arrays [n_rows, n_columns]
+        Expectation and median of every missing value given all known ones; known values as they
+        were. They differ in columns with laws of their own: of rain, the expectation has the right
+        total, the median is nearer to most hours.
     low, high : frames or arrays [n_rows, n_columns]
         Interval that holds a missing value with the stated probability; known values themselves.
     draws : tuple of frames or arrays [n_rows, n_columns]
         Joint draws of all missing values.
     n_missing : int
+
+    Notes
+    -----
+    All stay within 1.5 times the range seen in the fit, around its middle.
     """
 
     mean: Any
+    median: Any
     low: Any
     high: Any
     draws: tuple[Any, ...]
@@ -58,6 +66,7 @@ def fill(
     """Fill the gaps of a table.
 
     A table with networks is filled by posterior sampling, all others by the closed form.
+    Everything filled stays within 1.5 times the range seen, in the units of the table.
 
     Raises
     ------
@@ -69,16 +78,18 @@ def fill(
     if n_draws < 0:
         raise OptionError(f"draws must be at least 0, found {n_draws}.")
     rows = standard_rows(model, table)
+    bounds = table_limits(model).T
     method = _sampled if model.has_networks and not model.domain.axes else _closed_form
-    found = method(model, rows, n_draws, level, seed, progress)
+    found = method(model, rows, bounds, n_draws, level, seed, progress)
 
     def frame(values: FloatArray, whole: bool) -> Any:
-        values = np.where(table.observed, table.values, values)
-        bounds: list[Kind] = ["category" if k == "category" else "real" for k in table.kinds]
-        return table.frame(values, kinds=table.kinds if whole else bounds, keep_rows=True)
+        values = np.where(table.observed, table.values, np.clip(values, *bounds))
+        ends: list[Kind] = ["category" if k == "category" else "real" for k in table.kinds]
+        return table.frame(values, kinds=table.kinds if whole else ends, keep_rows=True)
 
     return Imputation(
         frame(found.mean, True),
+        frame(_restored(model, rows, found.median, True), True),
         frame(_restored(model, rows, found.low, False), False),
         frame(_restored(model, rows, found.high, False), False),
         tuple(frame(_restored(model, rows, draw, True), True) for draw in found.draws),
@@ -91,6 +102,7 @@ class _Filled:
     """Expectations in the units of the table [n_rows, n_columns]; the others standardized."""
 
     mean: FloatArray
+    median: FloatArray
     low: FloatArray
     high: FloatArray
     draws: FloatArray
@@ -99,6 +111,7 @@ class _Filled:
 def _closed_form(
     model: Model,
     rows: FloatArray,
+    bounds: FloatArray,
     n_draws: int,
     level: float,
     seed: int,
@@ -118,13 +131,15 @@ def _closed_form(
         gaps = np.isnan(rows[model.domain.targets[j]])
         z = found.mean[j, gaps, None] + found.deviation[j, gaps, None] * _NODES
         x = model.standardizer.values_of(z.reshape(-1, 1), [name]).reshape(z.shape)
-        mean[gaps, column] = x @ _WEIGHTS
-    return _Filled(_with_copies(model, mean), found.mean - half, found.mean + half, found.draws)
+        mean[gaps, column] = np.clip(x, *bounds[:, column]) @ _WEIGHTS
+    low, high = found.mean - half, found.mean + half
+    return _Filled(_with_copies(model, mean), found.mean, low, high, found.draws)
 
 
 def _sampled(
     model: Model,
     rows: FloatArray,
+    bounds: FloatArray,
     n_draws: int,
     level: float,
     seed: int,
@@ -137,11 +152,12 @@ def _sampled(
     draws = draw_missing(model.field, walk, rows, n_all, seed, tick)
     tails = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
     low, high = np.quantile(draws, tails, axis=0, method="median_unbiased")
-    mean = _restored(model, rows, np.median(draws, axis=0), True)
-    every = [_restored(model, rows, draw, False) for draw in draws]
+    median = np.median(draws, axis=0)
+    mean = _restored(model, rows, median, True)
+    every = [np.clip(_restored(model, rows, draw, False), *bounds) for draw in draws]
     real = [j for j, kind in enumerate(model.standardizer.kinds) if kind in ("real", "integer")]
     mean[:, real] = np.mean([part[:, real] for part in every], axis=0)
-    return _Filled(_with_copies(model, mean), low, high, draws[:n_draws])
+    return _Filled(_with_copies(model, mean), median, low, high, draws[:n_draws])
 
 
 def _bent(model: Model) -> list[tuple[int, str, int]]:

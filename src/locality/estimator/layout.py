@@ -15,10 +15,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from locality._typing import FloatArray
+from locality.artifact.model import Model
 from locality.domain import Axis, DependencyGraph, Domain, learn_linear_graph, read_edge_list
 from locality.exceptions import GraphError, OptionError
 
-__all__ = ["build_domain", "from_state", "given_graph", "limits", "to_state"]
+__all__ = ["build_domain", "from_state", "given_graph", "limits", "table_limits", "to_state"]
 
 _LIMIT = 1.5  # samples stay within this many times the range seen
 
@@ -105,10 +106,27 @@ def from_state(state: FloatArray, domain: Domain, tied: bool) -> FloatArray:
 def limits(state: FloatArray) -> FloatArray:
     """Bounds of every node: 1.5 times the range seen, around its middle [n_nodes, 2]."""
     flat = state.reshape(len(state), -1)
-    low, high = flat.min(axis=1), flat.max(axis=1)
+    return _widened(np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1), _LIMIT)
+
+
+def table_limits(model: Model) -> FloatArray:
+    """The same bounds in the units of the table, of all columns [n_columns, 2].
+
+    Where a column has a law of its own these are 1.5 times the range seen in its own units: a
+    little beyond that range in standardized units may be far beyond it in those of the table.
+    """
+    seen = _widened(model.limits, 1.0 / _LIMIT)
+    place = [model.domain.names.index(name) for name in model.standardizer.modeled_names]
+    ends = model.standardizer.restore(seen[place].T, round_integers=False)
+    return _widened(np.sort(ends, axis=0).T, _LIMIT)
+
+
+def _widened(bounds: FloatArray, factor: float) -> FloatArray:
+    """Intervals [n, 2] stretched around their middles."""
+    low, high = bounds.T
     middle, half = (low + high) / 2, (high - low) / 2
-    bounds = np.stack([middle - _LIMIT * half, middle + _LIMIT * half], axis=1)
-    return bounds.astype(np.float64)
+    stretched = np.stack([middle - factor * half, middle + factor * half], axis=1)
+    return stretched.astype(np.float64)
 
 
 def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Domain:
