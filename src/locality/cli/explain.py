@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from locality.cli.departures import departed_here
-from locality.cli.detect import (
+from locality.cli.judged import (
+    FALSE_ALARMS,
     FalseAlarms,
     JudgedTable,
     NormalRows,
@@ -65,7 +66,7 @@ def explain(
             help="Picture to be written (.png): the sensors most to blame over the last 100 rows.",
         ),
     ] = None,
-    false_alarms: FalseAlarms = 0.01,
+    false_alarms: FalseAlarms = FALSE_ALARMS,
     normal: NormalRows = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
