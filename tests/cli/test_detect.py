@@ -342,8 +342,8 @@ def test_models_that_cannot_judge_are_refused(cli: Cli, tmp_path: Path) -> None:
     ):
         arguments = (tmp_path / "rows.csv", *options)
         refused(cli(command, tmp_path / "few", *arguments), "very few", "--normal")
-        for name in ("tied", "joint"):
-            refused(cli(command, tmp_path / name, *arguments), "lattice, or a joint", "Fit with")
+        refused(cli(command, tmp_path / "tied", *arguments), "it is a lattice", "--normal")
+        refused(cli(command, tmp_path / "joint", *arguments), "a joint series", "Fit with")
     assert not list(tmp_path.glob("x.*"))
     # normal rows mend it
     normal = ("--normal", tmp_path / "rows.csv")

@@ -418,17 +418,35 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
     for row in (-1, 100):
         with pytest.raises(OptionError, match=f"row must be 0 to 99, found {row}"):
             chain.explain(x, row)
-    for options in ({"tied": True}, {"lags": 1, "series": "joint"}):
-        model = fitted(x, **options)
-        for ask in (model.detect, model.calibrate, lambda rows, m=model: m.explain(rows, 3)):
-            with pytest.raises(OptionError, match="this one is a lattice, or a joint series"):
-                ask(x)
+    joint = fitted(x, lags=1, series="joint")
+    for ask in (joint.detect, joint.calibrate, lambda rows: joint.explain(rows, 3)):
+        with pytest.raises(OptionError, match="this one is a joint series"):
+            ask(x)
+    with pytest.raises(OptionError, match=r"it is a lattice.*Calibrate it"):
+        fitted(x, tied=True).detect(x)
     few = fitted(x[:25])
     with pytest.raises(OptionError, match=r"how normal rows look.*Calibrate it"):
         few.detect(x)
     with pytest.raises(DataError, match="at least 20 normal rows, found 19"):
         few.calibrate(x[:19])
     assert np.asarray(few.calibrate(x).detect(x)).shape == (100, 10)
+
+
+def test_a_lattice_is_judged_against_normal_rows(tmp_path: Path) -> None:
+    """One position is shifted: it is named, alarms before are rare, and all survives the store."""
+    options = {"graph": "chain", "tied": True, "score": "linear", "random_state": 0}
+    model = LocalizedDiffusion(**options).fit(CHAIN.sample(800, 0)).calibrate(CHAIN.sample(400, 1))
+    new = CHAIN.sample(400, 2)
+    new[300:, 4] += 4.0
+    model.save(tmp_path / "lattice")
+    found = np.asarray(LocalizedDiffusion.load(tmp_path / "lattice").detect(new))
+    np.testing.assert_array_equal(found, np.asarray(model.detect(new)))
+    assert found[:300, 0].sum() <= 12  # 3 expected at 1 %; the rate has an error of its own
+    assert found[300:, 0].mean() > 0.95
+    assert (found[300:, 2:].argmax(axis=1) == 4).mean() > 0.95
+    told = model.explain(new, 350)
+    assert (told.fault, told.sensors[0].sensor) == ("offset", "x4")
+    assert {"x3", "x5"} <= {part.sensor for part in told.sensors[0].influences}
 
 
 def test_what_moved_is_told_apart_from_what_is_to_blame() -> None:

@@ -116,8 +116,8 @@ def test_gaps_where_they_cannot_be_are_named() -> None:
     rows.iloc[7, 2] = np.nan
     with pytest.raises(DataError, match="given column 'c' has missing values"):
         chain(given=("c",)).fit(rows)
-    with pytest.raises(DataError, match="Input contains NaN in 1 of 5 columns: column 'c'"):
-        chain(tied=True).fit(rows)
+    with pytest.raises(OptionError, match=r"joint series\. Fill them, or fit with series"):
+        chain(lags=1, series="joint").fit(rows)
     rows["d"] = np.nan
     with pytest.raises(DataError, match="column without any value: 'd'"):
         chain().fit(rows)

@@ -4,7 +4,8 @@ Arrays go to the store as named groups (one per shard, one for the graph), all e
 Nothing here runs code from a file.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from locality.exceptions import LocalityError, ModelCorrupt
 from locality.inference.alarm import Reference
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
+from locality.local.unrolled import unrolled
 from locality.noise.levels import NoiseLevels
 
 __all__ = ["Model"]
@@ -94,6 +96,19 @@ class Model:
     def is_lattice(self) -> bool:
         """Whether columns lie along a tied axis."""
         return bool(self.extent)
+
+    @cached_property
+    def unrolled(self) -> "Model":
+        """A lattice as a table, whose components are the columns; all others as they are."""
+        if not self.is_lattice:
+            return self
+        names = self.standardizer.modeled_names
+        table = unrolled(self.field, self.extent, names)
+        assert table.limits is not None
+        return replace(
+            self, domain=table.domain, shards=table.shards, limits=table.limits, extent=(),
+            ids=None,
+        )  # fmt: skip
 
     @property
     def has_networks(self) -> bool:

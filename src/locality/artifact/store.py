@@ -250,7 +250,8 @@ def _require_fitting(model: Model) -> None:
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
-    expected = len(BAND_EDGES) - 1, len(model.domain.targets)
+    n_columns = model.standardizer.n_modeled if model.is_lattice else len(model.domain.targets)
+    expected = len(BAND_EDGES) - 1, n_columns
     if model.reference is not None and model.reference.mean.shape != expected:
         raise ModelCorrupt(
             f"The reference is of {model.reference.mean.shape} bands and components, "

@@ -58,6 +58,7 @@ def rounding_warnings(model: Any, values: FloatArray) -> list[str]:
 
 
 def _coarse_columns(model: Any, values: FloatArray) -> list[_Coarse]:
+    model = model.unrolled
     standardizer, domain = model.standardizer, model.domain
     names = list(standardizer.modeled_names)
     left_open = dict(

@@ -48,18 +48,19 @@ def nats_of(
     Raises
     ------
     DataError
-        If values are missing where they cannot be: in given columns, lattices and joint series.
+        If values are missing where they cannot be: in given columns and joint series.
     """
     lattice = bool(model.extent)
     standardizer = model.standardizer
     state = to_state(standardizer.standardize(table.values), model.domain, lattice)
     missing = None
     if np.isnan(state).any():
-        if not has_row_law(model.domain) or np.isnan(state[list(model.domain.context)]).any():
+        table_model = model.unrolled
+        if not has_row_law(table_model.domain) or np.isnan(state[list(model.domain.context)]).any():
             table.require_complete()
         missing = np.isnan(from_state(state[model.domain.targets], model.domain, lattice))
-        rows_known = state.reshape(len(state), -1)
-        state = repair(model.field, rows_known, np.inf).values.reshape(state.shape)
+        rows_known = state.reshape(table_model.domain.n_nodes, -1)
+        state = repair(table_model.field, rows_known, np.inf).values.reshape(state.shape)
     shape = (len(model.domain.targets), *state.shape[1:])
     n_done = 0
 

@@ -17,9 +17,10 @@ from locality.domain import Domain
 from locality.exceptions import DataError, OptionError
 from locality.inference.imputation import GaussianTable
 from locality.local.field import ScoreField
+from locality.local.unrolled import unrolled
 from locality.training.trainer import Trainer
 
-__all__ = ["completed"]
+__all__ = ["completed", "stacked"]
 
 _ROUNDS = 6
 _RADIUS = 2  # of the models in between; graph hops
@@ -53,15 +54,15 @@ def completed(
     Raises
     ------
     OptionError
-        If the model is no model of rows.
+        If the model is a joint series.
     """
     rng = np.random.default_rng([seed, 1])
     draws = np.where(np.isnan(z), 0.0, z)[None]
     domain = build(draws[0])
-    if any(not axis.is_causal for axis in domain.axes):
+    if any(axis.is_series and not axis.is_causal for axis in domain.axes):
         raise OptionError(
-            "Missing values need a model of rows; this one is a lattice, or a joint series.",
-            remedy='Fill them, or fit with series="causal" and without tied=True.',
+            "Missing values need a model of rows; this one is a joint series.",
+            remedy='Fill them, or fit with series="causal".',
         )
     for node in domain.context:
         if np.isnan(z[:, node]).any():
@@ -69,19 +70,29 @@ def completed(
                 f"The given column {domain.names[node]!r} has missing values.",
                 remedy="Fill them: given columns are conditions and are not modeled.",
             )
+    lattice = any(not axis.is_series for axis in domain.axes)
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
-        state = np.ascontiguousarray(draws.transpose(2, 1, 0))
-        if not domain.axes:
-            state = state.reshape(len(state), -1)
-        field = ScoreField(domain, Trainer(domain, _radius(domain)).train(state).shards)
+        shards = Trainer(domain, _radius(domain)).train(stacked(draws, domain)).shards
+        field = ScoreField(domain, shards)
+        if lattice:
+            field = unrolled(field, z.shape[1:], tuple(f"x{j}" for j in range(z.shape[1])))
         found = GaussianTable(field).posterior(z.T, n_draws if last else 2, rng, n_variance=0)
         draws = np.repeat(z[None], len(found.draws), axis=0)
-        draws[:, :, domain.targets] = found.draws.transpose(0, 2, 1)
+        draws[:, :, field.domain.targets] = found.draws.transpose(0, 2, 1)
         if number >= 1 and not last:
             domain = build(draws[0])
         progress("filling gaps", number + 1, _ROUNDS)
     return domain, draws
+
+
+def stacked(draws: np.ndarray, domain: Domain) -> np.ndarray:
+    """Draws [n_draws, n_rows, n_columns] as samples of one state; those of a row side by side."""
+    state = np.ascontiguousarray(draws.transpose(2, 1, 0))
+    if any(axis.is_series for axis in domain.axes):
+        return state
+    flat = state.reshape(len(state), -1)
+    return flat[None] if domain.axes else flat
 
 
 def _radius(domain: Domain) -> int:

@@ -66,10 +66,11 @@ def standard_rows(model: Model, table: Table) -> FloatArray:
     DataError
         If a given column has gaps.
     """
-    if not has_row_law(model.domain) or model.is_lattice:
+    model = model.unrolled
+    if not has_row_law(model.domain):
         raise OptionError(
-            "Alarms need a model of rows; this one is a lattice, or a joint series.",
-            remedy='Fit with series="causal" and without tied=True.',
+            "This needs a model of rows, each given those before it; this one is a joint series.",
+            remedy='Fit with series="causal".',
         )
     state = to_state(model.standardizer.standardize(table.values), model.domain, False)
     rows = state.reshape(len(state), -1)
@@ -86,6 +87,7 @@ def standard_rows(model: Model, table: Table) -> FloatArray:
 
 def calibration(model: Model, table: Table) -> Reference:
     """The reference of rows that are known to be normal."""
+    model = model.unrolled
     rows = standard_rows(model, table)
     if rows.shape[1] < 20:
         raise DataError(f"Calibration needs at least 20 normal rows, found {rows.shape[1]}.")
@@ -106,11 +108,13 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
             f"false_alarms must be a share between 0 and 1, found {false_alarms}.",
             remedy="0.01 is one false alarm in a hundred normal rows.",
         )
+    model = model.unrolled
     rows = standard_rows(model, table)
     reference = model.reference
     if reference is None:
+        why = "it is a lattice" if model.settings.get("tied") else "it was fitted to very few"
         raise OptionError(
-            "The model does not know how normal rows look: it was fitted to very few.",
+            f"The model does not know how normal rows look: {why}.",
             remedy="Calibrate it with normal rows (calibrate, --normal).",
         )
     targets = model.domain.targets

@@ -243,7 +243,7 @@ class LocalizedDiffusion(
     def __sklearn_tags__(self) -> Any:
         """Missing values are allowed."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = not self.tied
+        tags.input_tags.allow_nan = True
         return tags
 
     def _publish(self) -> None:

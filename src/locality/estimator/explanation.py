@@ -165,6 +165,7 @@ def evidence(model: Model, table: Table, found: Detection) -> Evidence:
     found : Detection
         Of the table.
     """
+    model = model.unrolled
     assert model.reference is not None
     domain = model.domain
     share = found.share[:, _columns(model)]
@@ -196,6 +197,7 @@ def expectations(
     expected, low, high : float arrays [n_chosen, n_components]
         In the units of the table.
     """
+    model = model.unrolled
     assert model.reference is not None
     laws = ConditionalLaw.of(model.field)
     names = [model.domain.names[node] for node in model.domain.targets]
@@ -231,6 +233,7 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
         Of the table.
     row : int
     """
+    model = model.unrolled
     names = [model.domain.names[node] for node in model.domain.targets]
     judged: Diagnosis = diagnose(row, *evidence(model, table, found))
     share = found.share[row, _columns(model)]

@@ -17,7 +17,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Domain
-from locality.estimator.completion import completed
+from locality.estimator.completion import completed, stacked
 from locality.estimator.layout import build_domain, limits, to_state
 from locality.estimator.options import noise_of
 from locality.estimator.reference import cross_fitted
@@ -91,8 +91,6 @@ def _fit_model(
     """
     start = perf_counter()
     tied = parameters["tied"]
-    if tied:
-        table.require_complete()
     standardizer = fit_standardizer(
         table,
         gaussianize=parameters["gaussianize"],
@@ -120,10 +118,7 @@ def _fit_model(
     if np.isnan(z).any():
         known = ~np.isnan(z)
         domain, draws = completed(z, build, _DRAWS, settings["seed"], progress)
-        state, observed = (
-            _stacked(draws, domain),
-            _stacked(np.repeat(known[None], _DRAWS, 0), domain),
-        )
+        state, observed = stacked(draws, domain), stacked(np.repeat(known[None], _DRAWS, 0), domain)
         z = draws.mean(axis=0)
     else:
         domain = build(z)
@@ -166,9 +161,3 @@ def _fit_model(
         reference = cross_fitted(model, z.T, judged.T, parameters, brief)
     model.seconds["reference"] = perf_counter() - start
     return replace(model, reference=reference)
-
-
-def _stacked(draws: np.ndarray, domain: Domain) -> np.ndarray:
-    """Draws [n_draws, n_rows, n_columns] as samples of one state; those of a row side by side."""
-    state = np.ascontiguousarray(draws.transpose(2, 1, 0))
-    return state if domain.axes else state.reshape(len(state), -1)

@@ -90,11 +90,11 @@ class SamplingMixin(Fitted):
         self, given: str | Mapping[str, Any], drawing: Drawing, context: Any, seed: int
     ) -> Any:
         """Rows in which columns are held or bounded."""
-        model = self.model_
-        if drawing.n_series > 1 or model.is_lattice:
+        model = self.model_.unrolled
+        if drawing.n_series > 1:
             raise OptionError(
                 "given= draws rows of a table, or one stretch of a series.",
-                remedy="Leave n_series at 1, and fit without tied=True.",
+                remedy="Leave n_series at 1.",
             )
         known = context_state(self, context, drawing.n_samples, 1)
         standardizer = model.standardizer
@@ -153,4 +153,4 @@ class SamplingMixin(Fitted):
         table = self._table(X)
         seed = self._seed(random_state)
         with one_thread():
-            return fill(self.model_, table, draws, level, seed, progress or quiet)
+            return fill(self.model_.unrolled, table, draws, level, seed, progress or quiet)

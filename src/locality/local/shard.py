@@ -18,7 +18,7 @@ from locality.local.linear import LinearDenoiser
 from locality.local.network import LocalNetworks
 from locality.local.patches import Patches, Sources
 
-__all__ = ["ShardState"]
+__all__ = ["ShardState", "closed_up"]
 
 _OF_NETWORKS = (
     "network_unit", "network_radius", "network_noisy", "network_given", "level_range",
@@ -193,12 +193,10 @@ class ShardState:
         blind = ~self.seeing(nodes)[1]
         slots: dict[str, np.ndarray] = {}
         for name in ("noisy", "given"):
-            slot, count = getattr(self, name), getattr(self, f"n_{name}")
-            lost = np.pad(gone[slot].cumsum(axis=1), ((0, 0), (1, 0)))
-            slots[f"n_{name}"] = count - np.take_along_axis(lost, count, axis=1)
-            left = np.where(gone[slot], n, slot)
-            order = np.argsort(left == n, axis=1, kind="stable")  # the others close up
-            slots[name] = np.take_along_axis(left, order, axis=1)
+            slot = getattr(self, name)
+            slots[name], slots[f"n_{name}"] = closed_up(
+                np.where(gone[slot], n, slot), getattr(self, f"n_{name}"), n
+            )
         networks = {name: getattr(self, name)[blind] for name in _OF_NETWORKS}
         return replace(self, **slots, **networks).take(np.arange(len(self.target)))
 
@@ -243,3 +241,21 @@ class ShardState:
             self.closed_form(inside), inside, networks, inputs, units, network_classes
         )
         return denoiser, class_of_position
+
+
+def closed_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:
+    """Slots with padding moved behind all others, and how many of the first ones are left.
+
+    Parameters
+    ----------
+    slots : int array [m, n_slots]
+    counts : int array [m, n_bands]
+        How many of the first slots each band sees.
+    padding : int
+        What slots hold that are none.
+    """
+    gone = slots == padding
+    lost = np.pad(gone.cumsum(axis=1), ((0, 0), (1, 0)))
+    order = np.argsort(gone, axis=1, kind="stable")
+    left = counts - np.take_along_axis(lost, counts, axis=1)
+    return np.take_along_axis(slots, order, axis=1), left
