@@ -70,7 +70,7 @@ def test_a_patch_around_the_ring_is_refused() -> None:
 
 
 def test_gaps_of_a_lattice_are_filled_by_its_exact_conditional_law() -> None:
-    """Random gaps of a stationary chain: mean, coverage, and a column held; also from gappy rows."""
+    """Random gaps of a stationary chain, learned from whole rows and from gappy ones."""
     chain = OrnsteinUhlenbeckChain(D, 0.8)
     rows, fresh = chain.sample(4_000, 0), chain.sample(300, 1)
     rng = np.random.default_rng(3)
