@@ -95,8 +95,8 @@ def _with_laws(
     blur = np.zeros((plain.n_modeled, 2))
     blur[:, 1] = [float(noise.get(name, 0.0)) for name in names]
     for place, (column, kind) in enumerate(zip(plain.modeled, kinds, strict=True)):
-        values = table.values.ravel() if pooled else table.values[:, column]
         if not pooled or place == 0:
+            values = table.values.ravel() if pooled else table.values[:, column]
             law = fit_marginal(values, kind, atoms=not blur[place, 1]) if gaussianize else None
             width = spacing_of(values, kind) if gaussianize else 0.0
         if law is not None:
