@@ -72,6 +72,30 @@ def test_no_cluster_at_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not ray.is_initialized()
 
 
+def _gpu_of_task(number: int) -> tuple[int, float, list[int]]:
+    """What Ray gave a task."""
+    import ray
+
+    given = ray.get_runtime_context().get_assigned_resources()
+    return number, given.get("GPU", 0.0), ray.get_gpu_ids()
+
+
+def test_tasks_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray takes our word that there is a GPU; without one, nobody waits for it."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(OptionError, match=r"has no GPU.*leave device at cpu"):
+        list(executor(1, "ray", 0.5).map(_gpu_of_task, range(2)))
+    assert not ray.is_initialized()
+    with pytest.raises(OptionError, match="has no GPU"):
+        fitted(8, 20, engine="ray", device="cuda")
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        found = dict(executor(2, "ray", 0.5).map(_gpu_of_task, range(4)))
+        assert sorted(found.values()) == [(number, 0.5, [0]) for number in range(4)]
+    finally:
+        ray.shutdown()
+
+
 def _marking(folder: Path) -> Callable[..., tuple[int, Any]]:
     """`alone` that leaves a file when it begins and one when it has ended."""
     alone = ray_cluster.alone

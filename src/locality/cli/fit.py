@@ -124,6 +124,16 @@ def fit(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Of a Ray cluster that is running."),
     ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="cpu|cuda|cuda:N", help="Where networks are trained."),
+    ] = "cpu",
+    gpu_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, metavar="SHARE", help="With --engine ray: of a GPU, for each shard."
+        ),
+    ] = 0.25,
     resume: Annotated[
         bool,
         typer.Option(
@@ -180,6 +190,8 @@ def fit(
         n_steps=steps,
         n_jobs=workers,
         engine=engine if address is None else f"{engine}:{address}",
+        device=device,
+        gpu_share=gpu_share,
         random_state=seed,
     )
     with under_way(output, keep=resume) as work, progress_bar(f"Reading {table.name}") as progress:

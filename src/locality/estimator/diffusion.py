@@ -83,6 +83,11 @@ class LocalizedDiffusion(
     engine : str, default "auto"
         Where shards are learned: "inline", "processes" of this machine, "ray" (started here) or
         "ray:ADDRESS" (a running cluster); "auto": inline for one job, processes for more.
+    device : str, default "cpu"
+        Where networks are trained: "cpu", "cuda" or "cuda:N". A GPU draws the same random numbers
+        and rounds differently: results of the CPU are the reference. All else stays on the CPU.
+    gpu_share : float, default 0.25
+        With Ray and a GPU: share of one that each shard takes.
     random_state : int, RandomState or None, default None
         Seed of training, and of sampling where none is given.
 
@@ -137,6 +142,8 @@ class LocalizedDiffusion(
         n_steps: int = 3000,
         n_jobs: int = 1,
         engine: str = "auto",
+        device: str = "cpu",
+        gpu_share: float = 0.25,
         random_state: Any = None,
     ) -> None:
         self.graph = graph
@@ -154,6 +161,8 @@ class LocalizedDiffusion(
         self.n_steps = n_steps
         self.n_jobs = n_jobs
         self.engine = engine
+        self.device = device
+        self.gpu_share = gpu_share
         self.random_state = random_state
 
     def fit(

@@ -19,13 +19,12 @@ from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Domain
 from locality.estimator.completion import completed, stacked
 from locality.estimator.layout import build_domain, limits, to_state
-from locality.estimator.options import noise_of
+from locality.estimator.options import noise_of, training_options, workers_of
 from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.training.executors import Executor, Inline, executor
-from locality.training.options import TrainingOptions
+from locality.training.executors import Executor, Inline
 from locality.training.trainer import Ledger, Trainer
 
 __all__ = ["fit_model"]
@@ -124,10 +123,7 @@ def _fit_model(
         domain = build(z)
         state = to_state(z, domain, tied)
     seconds["graph"] = perf_counter() - start
-    training = None
-    if parameters["score"] == "neural":
-        training = TrainingOptions(n_steps=parameters["n_steps"])
-    workers = executor(parameters["n_jobs"], parameters["engine"])
+    training, workers = training_options(parameters), workers_of(parameters)
     # processes would take longer to start than small closed forms take
     brief: Executor = Inline() if table.values.size < _WORTHWHILE else workers
     if training is None and parameters["engine"] == "auto":

@@ -4,16 +4,20 @@ The table follows scikit-learn's: a parameter, the test it must pass, and what w
 name the parameter, what it permits and what it got.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
+import torch
 
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
+from locality.training.executors import Executor, executor
+from locality.training.options import TrainingOptions
 
-__all__ = ["check_options", "noise_of"]
+__all__ = ["check_options", "noise_of", "training_options", "workers_of"]
 
 
 def _whole(low: int) -> Callable[[Any], bool]:
@@ -50,6 +54,14 @@ _PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"one of {', '.join(_ENGINES)}, or ray:ADDRESS",
     ),
     "n_jobs": (_whole(1), "a whole number of processes ≥ 1"),
+    "device": (
+        lambda v: isinstance(v, str) and re.fullmatch(r"cpu|cuda(:\d+)?", v) is not None,
+        '"cpu", "cuda" or "cuda:N"',
+    ),
+    "gpu_share": (
+        lambda v: _is_number(v) and 0 < v <= 1,
+        "a share of a GPU, above 0, at most 1",
+    ),
 }
 
 
@@ -72,6 +84,34 @@ def check_options(estimator: Any) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must be {expected}, "
                 f"found {value!r}."
             )
+    if not estimator.engine.startswith("ray"):
+        _require_device(estimator.device)
+
+
+def _require_device(name: str) -> None:
+    """Refuse a GPU that is not there; on a Ray cluster, workers have them."""
+    device = torch.device(name)
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        found = f"{n_gpus} GPU{'s' * (n_gpus > 1)}, numbered from 0," if n_gpus else "no GPU"
+        raise OptionError(
+            f"device is {name!r}, but PyTorch finds {found} here.",
+            remedy='Leave it at "cpu", or install PyTorch for your GPU.',
+        )
+
+
+def training_options(parameters: Mapping[str, Any]) -> TrainingOptions | None:
+    """How networks are trained by an estimator with these parameters; None if they are not."""
+    if parameters["score"] != "neural":
+        return None
+    return TrainingOptions(n_steps=parameters["n_steps"], device=parameters["device"])
+
+
+def workers_of(parameters: Mapping[str, Any]) -> Executor:
+    """Who learns the shards of an estimator with these parameters."""
+    on_gpu = parameters["score"] == "neural" and parameters["device"] != "cpu"
+    share = float(parameters["gpu_share"]) if on_gpu else 0.0
+    return executor(parameters["n_jobs"], parameters["engine"], share)
 
 
 def noise_of(noise: Any, table: Table) -> dict[str, float]:

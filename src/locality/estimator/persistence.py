@@ -32,9 +32,13 @@ def settings_of(estimator: Any) -> dict[str, Any]:
 
 
 def parameters_from(model: Model) -> dict[str, Any]:
-    """Constructor parameters of the estimator that fitted this model."""
+    """Constructor parameters of the estimator that fitted this model.
+
+    Where shards were learned belongs to the machine of that time, not to the model.
+    """
     parameters = dict(model.settings)
-    del parameters["seed"], parameters["feature_names"]
+    for name in ("seed", "feature_names", "engine", "device", "gpu_share"):
+        parameters.pop(name, None)
     parameters["given"] = tuple(parameters["given"])
     if parameters["graph"] is None:
         parameters["graph"] = model.domain.graph

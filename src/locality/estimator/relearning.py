@@ -17,12 +17,11 @@ from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import rescaled
 from locality.domain import Domain
 from locality.estimator.layout import limits
+from locality.estimator.options import training_options, workers_of
 from locality.inference.imputation import GaussianTable
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
-from locality.training.executors import executor
-from locality.training.options import TrainingOptions
 from locality.training.trainer import Trainer
 
 __all__ = ["learn_again", "lookers", "wider_levels"]
@@ -69,12 +68,9 @@ def learn_again(
     standardizer = rescaled(model.standardizer, names, values, _MOVED)
     state, observed = _training_state(drawn_from, standardizer, parts)
     kept, leaving = _cut(model, nodes)
-    training = None
-    if parameters["score"] == "neural":
-        training = TrainingOptions(n_steps=parameters["n_steps"])
-        if not in_full and any(len(shard.network_unit) for shard in leaving):
-            training = training.refitting()
-    workers = executor(parameters["n_jobs"], parameters["engine"])
+    training, workers = training_options(parameters), workers_of(parameters)
+    if training and not in_full and any(len(shard.network_unit) for shard in leaving):
+        training = training.refitting()
     trainer = Trainer(model.domain, parameters["radius"], training, model.settings["seed"], workers)
     # few large shards, whatever shards the components come from: small ones waste time
     everything = np.concatenate([shard.target for shard in leaving])

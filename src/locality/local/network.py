@@ -25,7 +25,8 @@ import torch
 __all__ = ["LocalNetworks", "round_up"]
 
 _KNEE = 2.0  # κ
-_CHUNK_ROWS = 1536  # units times rows processed together
+_CHUNK_ROWS = 1536  # units times rows processed together, whose activations fit the cache
+_CHUNK_ROWS_GPU = 1 << 18  # a GPU has no such cache, and wants large operations
 
 
 class LocalNetworks:
@@ -93,14 +94,25 @@ class LocalNetworks:
         """Tensors for gradients, shaped like the weights."""
         return {name: torch.zeros_like(w) for name, w in self.weights.items()}
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.weights["w1"].device
+
+    def to(self, device: torch.device | str) -> "LocalNetworks":
+        """The networks on another device; themselves if they are there."""
+        if self.device == torch.device(device):
+            return self
+        return LocalNetworks({name: w.to(device) for name, w in self.weights.items()})
+
     @staticmethod
-    def chunk_size(n_rows: int) -> int:
-        """Number of units whose activations fit the cache together."""
-        return max(1, _CHUNK_ROWS // n_rows)
+    def chunk_size(n_rows: int, device: torch.device) -> int:
+        """Number of units that are processed together."""
+        return max(1, (_CHUNK_ROWS if device.type == "cpu" else _CHUNK_ROWS_GPU) // n_rows)
 
     def chunks(self, n_rows: int) -> Iterator[slice]:
-        """Slices of units whose activations fit the cache together."""
-        size = self.chunk_size(n_rows)
+        """Slices of units that are processed together."""
+        size = self.chunk_size(n_rows, self.device)
         for start in range(0, self.n_units, size):
             yield slice(start, min(start + size, self.n_units))
 
@@ -203,7 +215,8 @@ class LocalNetworks:
             if len(self._buffers) > 4:
                 self._buffers.clear()
             with torch.inference_mode(False):  # buffers serve inside and outside of it
-                a1, c1, a2, c2 = (torch.empty(n_units, n_rows, self.width) for _ in range(4))
+                shape, device = (n_units, n_rows, self.width), self.device
+                a1, c1, a2, c2 = (torch.empty(shape, device=device) for _ in range(4))
             flipped = (part.transpose(1, 2) for part in (a1, a2))
             self._buffers[key] = _Workspace(a1, c1, a2, c2, *flipped)
         return self._buffers[key]

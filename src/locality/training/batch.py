@@ -34,34 +34,44 @@ class Batches:
         Of the same units.
     sigma : float64 tensor [n_units, n_rows]
         Level of every row of a batch, evenly spaced in log σ.
+    device : torch.device
+        Of batches; tables are made on the CPU.
     """
 
     def __init__(
-        self, inputs: NetworkInputs, closed_form: LinearDenoiser, sigma: torch.Tensor
+        self,
+        inputs: NetworkInputs,
+        closed_form: LinearDenoiser,
+        sigma: torch.Tensor,
+        device: torch.device,
     ) -> None:
-        self.n_rows = sigma.shape[1]
+        self.n_rows, self._device = sigma.shape[1], device
         self._inputs, self._patches = inputs, closed_form.patches
         variance = closed_form.variance(sigma)
         weights = -closed_form.weights(sigma)
         weights[:, :, 0] += 1.0
         weights /= variance.sqrt()[:, :, None]
-        self._weights = weights.float()
-        self._error_noise = (sigma[:, None] * variance.rsqrt()).float()
+        self._weights = weights.float().to(device)
+        self._error_noise = (sigma[:, None] * variance.rsqrt()).float().to(device)
         spacing = 2.0 * (sigma[:, -1:] / sigma[:, :1]).log() / (self.n_rows - 1)
-        self._nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
-        self._sigma = sigma.float()
-        self._scale = (1.0 + sigma**2).rsqrt().float()[:, None]
-        seen = torch.from_numpy(inputs.patches.slots < inputs.patches.n_sources)
+        self._nats_weight = ((0.5 * spacing / sigma**2)[:, None] * variance).to(device)
+        self._sigma = sigma.float().to(device)
+        self._scale = (1.0 + sigma**2).rsqrt().float()[:, None].to(device)
+        seen = torch.from_numpy(inputs.patches.slots < inputs.patches.n_sources).to(device)
         n_noisy = inputs.patches.noisy.shape[1]
-        self._scale_given, self._one = None, torch.ones(1)
-        if not seen.all():  # what the closed form sees beyond the network
+        self._scale_given, self._one = None, torch.ones(1, device=device)
+        if (
+            inputs.patches.slots == inputs.patches.n_sources
+        ).any():  # what the closed form sees beyond the network
             self._scale = self._scale * seen[:, :n_noisy, None]
             self._scale_given = seen[:, n_noisy:, None].float()
-        self._features = inputs.level_features(sigma)
-        size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows))
+        self._features = inputs.level_features(sigma).to(device)
+        self._rim = None if inputs.rim is None else inputs.rim.to(device)
+        self._levels = torch.arange(self.n_rows, device=device)
+        size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows, device))
         n_slots = self._patches.slots.shape[1]
-        self._gathered = torch.empty(2, size * n_slots, self.n_rows)
-        self._x = torch.zeros(size, inputs.n_inputs, self.n_rows)
+        self._gathered = torch.empty(2, size * n_slots, self.n_rows, device=device)
+        self._x = torch.zeros(size, inputs.n_inputs, self.n_rows, device=device)
         self._chunks: dict[tuple[int, int], _Chunk] = {}
         self._one_class = weights.shape[1] == 1
 
@@ -90,11 +100,11 @@ class Batches:
         if c.y_given.shape[1]:
             torch.mul(c.y_given, c.scale_given, out=c.x_given)
         c.x_features.copy_(c.features)
-        if self._inputs.rim is not None:
-            c.x_rim.copy_(self._inputs.rim[chunk].transpose(1, 2)[:, :, self._classes])
+        if self._rim is not None:
+            c.x_rim.copy_(self._rim[chunk].transpose(1, 2)[:, :, self._classes])
         weights, error_noise = c.weights, c.error_noise
         if not self._one_class:
-            level = torch.arange(self.n_rows)
+            level = self._levels
             weights = self._weights[chunk][:, self._classes, :, level].permute(1, 2, 0)
             error_noise = self._error_noise[chunk][:, self._classes, level]
         torch.sum(c.y.mul_(weights), 1, out=c.target)
@@ -106,7 +116,7 @@ class Batches:
         table = self._nats_weight[chunk]
         if self._one_class:
             return table[:, 0]
-        return table[:, self._classes, torch.arange(self.n_rows)]
+        return table[:, self._classes, self._levels]
 
     def _chunk(self, chunk: slice) -> "_Chunk":
         key = (chunk.start, chunk.stop)
@@ -116,7 +126,7 @@ class Batches:
         return self._chunks[key]
 
     def _views(self, chunk: slice) -> "_Chunk":
-        slots = torch.from_numpy(self._patches.slots)[chunk]
+        slots = torch.from_numpy(self._patches.slots)[chunk].to(self._device)
         n_units, n_slots = slots.shape
         flat = self._gathered[:, : slots.numel()]
         y, noise = flat.view(2, n_units, n_slots, self.n_rows)
@@ -138,7 +148,7 @@ class Batches:
             x_given=x[:, n_noisy:n],
             x_features=x[:, n : n + 3],
             x_rim=x[:, n + 3 : n + 2 + n_noisy],
-            target=torch.empty(n_units, self.n_rows),
+            target=torch.empty(n_units, self.n_rows, device=self._device),
             sigma=self._sigma[chunk][:, None],
             scale=self._scale[chunk],
             scale_given=self._one if self._scale_given is None else self._scale_given[chunk],

@@ -11,7 +11,7 @@ trained on, decides per unit which weights are kept, when training stops, and af
 which networks go on at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -62,6 +62,18 @@ class Examples:
     held_out: torch.Tensor
     observed: torch.Tensor | None = None
 
+    def to(self, device: torch.device) -> "Examples":
+        """The rows on a device; example numbers, which are shuffled, stay on the CPU."""
+        if device.type == "cpu":
+            return self
+        return replace(
+            self,
+            z=self.z.to(device),
+            noisy_sources=self.noisy_sources.to(device),
+            classes=self.classes.to(device),
+            observed=None if self.observed is None else self.observed.to(device),
+        )
+
 
 class Engine:
     """Training state of the networks of one shard.
@@ -89,14 +101,16 @@ class Engine:
         key: tuple[int, ...],
         start: LocalNetworks | None = None,
     ) -> None:
-        self.examples = examples
+        self.device = torch.device(options.device)
+        self.examples = examples.to(self.device)
         self.options = options
         self.key = key
         self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
         self.units = torch.arange(inputs.patches.n_units)
-        self.networks = start or LocalNetworks.initial(
+        networks = start or LocalNetworks.initial(
             len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
         )
+        self.networks = networks.to(self.device)
         self._set_tables(inputs, closed_form)
         self.gradients = self.networks.zeros_like()
         self.moments = [self.networks.zeros_like() for _ in range(2)]
@@ -116,7 +130,7 @@ class Engine:
         """All that depends on the noise level alone, for the units now in training."""
         self.inputs, self.closed_form = inputs, closed_form
         levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), self.n_rows)
-        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels))
+        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels), self.device)
 
     def run(self, rule: TrialRule | None = None) -> None:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
@@ -153,9 +167,9 @@ class Engine:
         self._update(step)
 
     def _load(self, rows: torch.Tensor, generator: torch.Generator) -> None:
-        """Put rows with fresh noise into the batches."""
-        examples = self.examples
-        noise = torch.randn(examples.z.shape[0], self.n_rows, generator=generator)
+        """Put rows with fresh noise, the same on every device, into the batches."""
+        examples, rows = self.examples, rows.to(self.device)
+        noise = torch.randn(examples.z.shape[0], self.n_rows, generator=generator).to(self.device)
         classes = examples.classes[rows]
         receives = examples.noisy_sources
         noise *= receives if receives.shape[1] == 1 else receives[:, classes]
@@ -191,29 +205,31 @@ class Engine:
         n = len(held_out)
         n_passes = int(np.clip(-(-8 * n // self.n_rows), 8, 64))
         shuffle = stream(*self.key, 2)
-        total = torch.zeros(len(self.units), n, dtype=torch.float64)
-        seen = torch.zeros(len(self.units), n, dtype=torch.float64)
+        shape = len(self.units), n
+        total, seen = (torch.zeros(shape, dtype=torch.float64, device=self.device) for _ in "ts")
         n_orders = 1 + n_passes * self.n_rows // n
         order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(n_orders)])
         for p in range(n_passes):
             part = order[p * self.n_rows : (p + 1) * self.n_rows]
             self._load(held_out[part], shuffle)
+            into = part.to(self.device)
             for chunk in networks.chunks(self.n_rows):
                 x, target = self.batches(chunk)
                 nats_weight = self.batches.nats_weight(chunk)
                 f = networks.forward(x, chunk)
                 change = nats_weight * ((target - f) ** 2 - target**2)
-                counts = torch.ones(change.shape, dtype=torch.float64)
+                counts = torch.ones(change.shape, dtype=torch.float64, device=self.device)
                 if self.examples.observed is not None:
                     counts = self._counts(chunk, held_out[part]).double()
-                total[chunk].index_add_(1, part, change * counts * self.n_rows)
-                seen[chunk].index_add_(1, part, counts)
+                total[chunk].index_add_(1, into, change * counts * self.n_rows)
+                seen[chunk].index_add_(1, into, counts)
         per_row = total / seen.clamp_min(1.0)
         visited = (seen > 0).sum(1)
         mean = per_row.sum(1, keepdim=True) / visited.clamp_min(1)[:, None]
         squares = torch.where(seen > 0, (per_row - mean) ** 2, 0.0).sum(1)
         error = (squares / (visited - 1).clamp_min(1) / visited.clamp_min(1)).sqrt()
-        return (total.sum(1) / seen.sum(1).clamp_min(1.0)).numpy(), error.numpy()
+        mean_gain = total.sum(1) / seen.sum(1).clamp_min(1.0)
+        return mean_gain.cpu().numpy(), error.cpu().numpy()
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""
@@ -239,7 +255,7 @@ class Engine:
             [self.moments[0][name] for name in names],
             [self.moments[1][name] for name in names],
             [],
-            [torch.tensor(float(step + 1))] * len(names),
+            [torch.tensor(float(step + 1), device=self.device)] * len(names),
             lr=float(rate),
             beta1=0.9,
             beta2=0.99,

@@ -75,12 +75,14 @@ class Processes:
         yield from parallel(work)
 
 
-def executor(n_workers: int, engine: str = "auto") -> Executor:
+def executor(n_workers: int, engine: str = "auto", gpu_share: float = 0.0) -> Executor:
     """The executor of this name.
 
     Parameters
     ----------
     n_workers : int
+    gpu_share : float, default 0
+        Share of a GPU that every task takes on a Ray cluster.
     engine : str, default "auto"
         "inline", "processes", "ray" (a cluster on this machine), "ray:ADDRESS" (a running one), or
         "auto": inline for one worker, processes for more.
@@ -96,7 +98,7 @@ def executor(n_workers: int, engine: str = "auto") -> Executor:
     if name == "ray":
         from locality.training.ray_cluster import RayCluster
 
-        return RayCluster(n_workers, address or None)
+        return RayCluster(n_workers, address or None, gpu_share)
     if engine not in ("auto", "inline", "processes"):
         raise OptionError(
             f"engine must be auto, inline, processes, ray or ray:ADDRESS, found {engine!r}."

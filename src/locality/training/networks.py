@@ -130,7 +130,7 @@ def learn(
         target[units],
         radii[index[units]],
         inputs.take(rows_of_unit),
-        engine.best.take(rows_of_unit),
+        engine.best.take(rows_of_unit).to("cpu"),
         engine.best_gain[units],
         engine.best_error[units],
         gains,
@@ -202,7 +202,7 @@ def _refit(
     )
     engine.run()
     for name, weights in learned.networks.weights.items():
-        weights[which] = engine.average.weights[name]
+        weights[which] = engine.average.weights[name].cpu()
 
 
 def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]:

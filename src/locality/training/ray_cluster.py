@@ -25,7 +25,7 @@ _LOCAL = ("auto", "local", "localhost")
 
 
 class RayCluster:
-    """Tasks on a Ray cluster, one core each.
+    """Tasks on a Ray cluster, one core each, and a share of a GPU if wanted.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class RayCluster:
     address : str, optional
         Of a running cluster: ``host:port``, ``ray://host:port``, or ``auto`` for the one that
         RAY_ADDRESS names or this machine belongs to. By default a cluster is started here.
+    gpu_share : float, default 0
+        Share of a GPU that each task takes; so many tasks run on one GPU side by side.
 
     Raises
     ------
@@ -42,7 +44,7 @@ class RayCluster:
         nobody who they are.
     """
 
-    def __init__(self, n_workers: int, address: str | None = None) -> None:
+    def __init__(self, n_workers: int, address: str | None = None, gpu_share: float = 0.0) -> None:
         try:
             import ray
         except ImportError as error:
@@ -53,7 +55,7 @@ class RayCluster:
         if address == "auto":
             address = os.environ.get("RAY_ADDRESS") or "auto"
         self._ray: Any = ray
-        self.n_workers = n_workers
+        self.n_workers, self.gpu_share = n_workers, gpu_share
         self.address = address or "local"  # None would be what RAY_ADDRESS names
         _require_private(self.address, ray.__version__)
 
@@ -64,7 +66,10 @@ class RayCluster:
         try:  # results lie in Ray's own memory and cannot be written to: they are copied
             own = self._connect() if started else False
             most = self.n_workers * (2 if own else 1)  # a cluster of others has more cores
-            task = ray.remote(alone).options(num_cpus=1, max_retries=_ATTEMPTS)
+            self._require_gpus()
+            task = ray.remote(alone).options(
+                num_cpus=1, num_gpus=self.gpu_share, max_retries=_ATTEMPTS
+            )
             under_way: list[Any] = []
             for number, item in enumerate(items):
                 under_way.append(task.remote(function, number, item))
@@ -77,6 +82,14 @@ class RayCluster:
         finally:
             if started:
                 ray.shutdown()
+
+    def _require_gpus(self) -> None:
+        """Refuse a cluster that has none, if tasks need one: they would wait forever."""
+        if self.gpu_share and not self._ray.cluster_resources().get("GPU"):
+            raise OptionError(
+                "The Ray cluster has no GPU, and the networks are to be trained on one.",
+                remedy="Start Ray where there is one, or leave device at cpu.",
+            )
 
     def _connect(self) -> bool:
         """Join the cluster or start one; whether it was started."""
