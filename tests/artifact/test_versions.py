@@ -11,21 +11,30 @@ from typing import Any
 import numpy as np
 import pytest
 
+from locality.artifact import store
 from locality.artifact.difference import diff_versions
 from locality.artifact.groups import to_bytes
-from locality.artifact.ledger import FileLedger
+from locality.artifact.ledger import FileLedger, has_progress, is_ledger
 from locality.artifact.model import Model
-from locality.artifact.store import load_model, save_model
+from locality.artifact.store import load_model, read_manifest, save_model
 from locality.artifact.versions import (
     collect_garbage,
     commit_version,
     find_version,
     list_versions,
     rollback,
+    served_digest,
     served_version,
     set_alias,
 )
-from locality.exceptions import DataError, LocalityError, ModelCorrupt, OptionError, VersionConflict
+from locality.exceptions import (
+    DataError,
+    LocalityError,
+    ModelCorrupt,
+    OptionError,
+    OutputExists,
+    VersionConflict,
+)
 
 
 def changed(model: Model, amount: float) -> Model:
@@ -119,7 +128,7 @@ def test_a_folder_from_before_versions_gets_them(folder: Path) -> None:
 def test_the_loser_of_two_updates_is_told(folder: Path) -> None:
     model = load_model(folder)
     commit_version(changed(model, 1.0), folder, change={}, parent=1)
-    with pytest.raises(VersionConflict, match="serves version 2 by now"):
+    with pytest.raises(VersionConflict, match="serves another version by now, number 2"):
         commit_version(changed(model, 2.0), folder, change={}, parent=1)
     assert len(list_versions(folder)) == 2
 
@@ -299,7 +308,96 @@ def test_the_ledger_gives_back_what_it_got_and_nothing_broken(
     assert found is not None
     assert to_bytes(found.arrays()) == to_bytes(shard.arrays())
     assert len(ledger) == 1
-    (file,) = (tmp_path / "work").glob("*.safetensors")
+    (file,) = (tmp_path / "work").glob("*.shard")
     file.write_bytes(file.read_bytes()[:-9])
     assert ledger.get("a" * 64) is None
     assert "components" in (tmp_path / "work" / "log.txt").read_text()
+
+
+def test_a_flipped_bit_in_the_ledger_is_found(table_model: Model, tmp_path: Path) -> None:
+    ledger = FileLedger(tmp_path / "work")
+    ledger.put("b" * 64, table_model.shards[0])
+    (file,) = (tmp_path / "work").glob("*.shard")
+    content = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(content), 200).tolist():
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(flipped)
+        assert ledger.get("b" * 64) is None
+    file.write_bytes(content)
+    assert ledger.get("b" * 64) is not None
+
+
+def test_only_progress_is_taken_for_progress(table_model: Model, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    FileLedger(work).put("c" * 64, table_model.shards[0])
+    assert is_ledger(work)
+    assert has_progress(work)
+    (work / "data.txt").write_text("precious")
+    assert not is_ledger(work)
+    with pytest.raises(OutputExists):
+        save_model(table_model, tmp_path, overwrite=True)
+    assert (work / "data.txt").read_text() == "precious"
+
+
+def test_another_fit_in_the_same_folder_is_no_parent(folder: Path) -> None:
+    """Both are version 1, but an update of the one is none of the other."""
+    model = load_model(folder)
+    parent = served_digest(folder)
+    save_model(changed(model, 3.0), folder, overwrite=True)
+    assert served_version(folder) == 1
+    with pytest.raises(VersionConflict, match="another version by now"):
+        commit_version(changed(model, 1.0), folder, change={}, parent=parent)
+    assert bits(load_model(folder)) == bits(changed(model, 3.0))
+    assert commit_version(changed(model, 1.0), folder, change={}, parent=served_digest(folder)) == 2
+
+
+@pytest.mark.parametrize("damage", ["missing", "flipped"])
+def test_a_damaged_version_is_not_rolled_back_to(folder: Path, damage: str) -> None:
+    before = {file.name for file in (folder / "blobs").iterdir()}
+    commit_version(changed(load_model(folder), 1.0), folder, change={"kind": "test"})
+    served = {blob.file_name for blob in read_manifest(folder).blobs}
+    (only_old,) = before - served
+    file = folder / "blobs" / only_old
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelCorrupt, match=only_old):
+        rollback(folder, 1)
+    assert served_version(folder) == 2
+    load_model(folder)
+
+
+def test_a_damaged_manifest_does_not_hide_the_others(folder: Path) -> None:
+    commit_version(changed(load_model(folder), 1.0), folder, change={"kind": "test"})
+    file = folder / "versions" / "000001.json"
+    file.write_bytes(file.read_bytes()[:500])
+    first, second = list_versions(folder)
+    assert (first.number, first.change) == (1, {"kind": "damaged"})
+    assert (second.number, second.served, second.change) == (2, True, {"kind": "test"})
+    with pytest.raises(ModelCorrupt):  # what it needs is not known
+        collect_garbage(folder)
+
+
+def test_readers_begin_again_when_a_version_goes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The served version is replaced and given up after its manifest was read."""
+    model = load_model(folder)
+    wanted = changed(model, 5.0)
+    real, calls = store.read_blob, []
+
+    def slow(file: Path, blob: Any) -> Any:
+        if not calls:
+            calls.append(blob)
+            commit_version(wanted, folder, change={})
+            collect_garbage(folder, keep=1)
+        return real(file, blob)
+
+    monkeypatch.setattr(store, "read_blob", slow)
+    assert bits(load_model(folder)) == bits(wanted)
+    (folder / "blobs" / read_manifest(folder).blobs[-1].file_name).unlink()
+    with pytest.raises(ModelCorrupt, match="missing"):
+        load_model(folder)

@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from locality import LocalizedDiffusion
+from locality.artifact.ledger import FileLedger
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.exceptions import DataError
 
 Cli = Callable[..., Any]
 
@@ -117,7 +120,7 @@ def test_an_interrupted_fit_goes_on(cli: Cli, tmp_path: Path) -> None:
         text=True,
     )
     for _ in range(600):
-        if list((output / "work").glob("*.safetensors")):
+        if list((output / "work").glob("*.shard")):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -144,6 +147,63 @@ def test_a_failed_fit_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
     result = cli("fit", table, "-o", tmp_path / "m", "--score", "linear")
     assert result.code == 2
     assert sorted(os.listdir(tmp_path)) == ["rows.csv"]
+
+
+def test_a_failed_fit_keeps_what_is_finished(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is lost, the disk is full: shards that took hours stay."""
+    table, output = tmp_path / "rows.parquet", tmp_path / "m"
+    columns = [f"s{j}" for j in range(70)]
+    pd.DataFrame(DoubleWellChain(70).sample(300, 0), columns=columns).to_parquet(table)
+    command = ["fit", table, "-o", output, "--graph", "chain", "--score", "linear"]
+    command += ["--workers", "1"]
+    real, n = FileLedger.put, []
+
+    def full(self: FileLedger, key: str, *rest: Any) -> None:
+        n.append(key)
+        if len(n) == 3:
+            raise DataError("The disk is full.")
+        real(self, key, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLedger, "put", full)
+        failed = cli(*command)
+    assert failed.code == 2
+    assert "The disk is full" in failed.message
+    assert "--resume" in failed.err
+    assert len(list((output / "work").glob("*.shard"))) == 2
+    wrong = cli(*command, "--resume", "--given", "nothing")
+    assert wrong.code == 2
+    assert len(list((output / "work").glob("*.shard"))) == 2
+    assert cli(*command, "--resume").code == 0
+
+
+def test_a_folder_of_others_is_not_taken_for_an_unfinished_fit(cli: Cli, tmp_path: Path) -> None:
+    table, output = tmp_path / "rows.csv", tmp_path / "project"
+    pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"]).to_csv(table)
+    (output / "work").mkdir(parents=True)
+    (output / "work" / "data.txt").write_text("precious")
+    for options in ((), ("--resume",), ("--overwrite",)):
+        refused = cli("fit", table, "-o", output, "--score", "linear", *options)
+        assert refused.code == 2
+        assert "is not just a locality model" in refused.message
+        assert (output / "work" / "data.txt").read_text() == "precious"
+
+
+def test_the_time_column_may_come_anywhere(cli: Cli, tmp_path: Path) -> None:
+    frame = pd.DataFrame(DoubleWellChain(3).sample(300, 0), columns=list("abc"))
+    frame["t"] = np.arange(300.0)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    fit = ("fit", tmp_path / "rows.parquet", "-o", tmp_path / "m", "--time", "t")
+    assert cli(*fit, "--score", "linear").code == 0
+    model = LocalizedDiffusion.load(tmp_path / "m")
+    assert list(model.feature_names_in_) == ["a", "b", "c"]
+    last = model.score_samples(frame)
+    np.testing.assert_array_equal(model.score_samples(frame[["t", "a", "b", "c"]]), last)
+    added = cli("update", tmp_path / "m", tmp_path / "rows.parquet", "--add", "t")
+    assert added.code == 2
+    assert "time column" in added.message
 
 
 def test_sensors_come_and_go(cli: Cli, model: Path) -> None:

@@ -260,3 +260,46 @@ def test_a_summary_takes_shards_measured_at_different_radii(fitted: LocalizedDif
     assert len(beyond)
     level = np.broadcast_to(curve[3, len(short.radii) - 1], beyond.shape)
     np.testing.assert_array_equal(beyond, level)
+
+
+def test_sensors_that_were_not_seen_are_not_learned_again(fitted: LocalizedDiffusion) -> None:
+    """A gate without values to judge by would let anything pass."""
+    before = [_hash(shard) for shard in fitted.model_.shards]
+    for gone in (slice(None), slice(0, 280), slice(280, None)):
+        rows = _chain(400, 1)
+        rows[gone, 5] = np.nan
+        with pytest.raises(DataError, match=r"Sensor 'x5' has .* at least 10 each are needed"):
+            fitted.update(rows, ["x5", "x6"])
+        assert [_hash(shard) for shard in fitted.model_.shards] == before
+    told = fitted.update(rows, "all", margin=1.0)
+    assert told.accepted
+    assert "x5" not in told.sensors
+    assert len(told.sensors) == 69
+    told = fitted.update(_chain(400, 2), np.int64(2))
+    assert len(told.sensors) == 2
+    with pytest.raises(OptionError, match="truth value"):
+        fitted.update(_chain(400, 2), True)
+
+
+def test_sensors_that_look_at_a_wider_one_are_judged() -> None:
+    """Column a spreads four times as far around the very same mean: its neighbor must be asked."""
+    rng = np.random.default_rng(0)
+
+    def rows(n: int, width: float) -> np.ndarray:
+        v = np.round(rng.standard_normal(n // 2), 6)
+        a = width * np.column_stack([v, -v]).ravel()
+        return np.column_stack([a, a + 0.5 * rng.standard_normal(n), rng.standard_normal(n)])
+
+    model = LocalizedDiffusion(
+        graph="chain", score="linear", gaussianize=False, random_state=0
+    ).fit(rows(800, 1.0))
+    new = rows(600, 4.0)
+    told = model.update(new, ["x0"])
+    assert told.rescaled == ("x0",)
+    assert "x1" in told.affected
+
+
+def test_columns_to_be_given_up_are_named_once(fitted: LocalizedDiffusion) -> None:
+    with pytest.raises(OptionError, match="No column to be given up"):
+        fitted.remove_sensors(_chain(400, 1), [])
+    assert fitted.remove_sensors(_chain(400, 1), ["x3", "x3"]).removed == ("x3",)

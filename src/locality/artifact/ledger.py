@@ -1,12 +1,15 @@
 """The ledger: finished shards of a fit under way, one file each, named by the digest of their task.
 
 A file is complete or not there: it is written beside its place, flushed, and then takes its name.
-What is damaged is worked on again. The fit itself is done by whoever reads the ledger; equal tasks
-have equal results, so it never matters who wrote an entry.
+It begins with the SHA-256 of the rest, so what is damaged is found, and worked on again. The fit
+itself is done by whoever reads the ledger; equal tasks have equal results, so it never matters who
+wrote an entry.
 """
 
 import contextlib
+import hashlib
 import os
+import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +21,12 @@ from locality.artifact.groups import check_shard, from_bytes, to_bytes
 from locality.exceptions import DataError, ModelCorrupt
 from locality.local.shard import ShardState
 
-__all__ = ["FileLedger"]
+__all__ = ["FileLedger", "has_progress", "is_ledger"]
 
 _LOG = "log.txt"
+_SUFFIX = ".shard"
+_OURS = re.compile(r"log\.txt|[0-9a-f]{64}\.shard|\.[0-9a-f]{16}\.part")
+_DIGEST = 32  # bytes
 
 
 class FileLedger:
@@ -46,9 +52,12 @@ class FileLedger:
 
     def get(self, key: str) -> ShardState | None:
         """The shard of a task, None if it was not finished or its file is damaged."""
-        file = self.folder / f"{key}.safetensors"
+        file = self.folder / f"{key}{_SUFFIX}"
         try:
-            arrays = from_bytes(file.read_bytes())
+            content = file.read_bytes()
+            if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+                return None
+            arrays = from_bytes(content[_DIGEST:])
             check_shard(arrays, file.name)
         except (OSError, ModelCorrupt):
             return None
@@ -72,8 +81,9 @@ class FileLedger:
         """
         partial = self.folder / f".{secrets.token_hex(8)}.part"
         try:
-            write_file(partial, to_bytes(shard.arrays()))
-            os.replace(partial, self.folder / f"{key}.safetensors")
+            data = to_bytes(shard.arrays())
+            write_file(partial, hashlib.sha256(data).digest() + data)
+            os.replace(partial, self.folder / f"{key}{_SUFFIX}")
             flush_names(self.folder)
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             nats = float(np.mean(shard.held_out))
@@ -90,7 +100,17 @@ class FileLedger:
 
     def __len__(self) -> int:
         """Number of finished shards."""
-        return sum(1 for _ in self.folder.glob("*.safetensors"))
+        return sum(1 for _ in self.folder.glob(f"*{_SUFFIX}"))
+
+
+def is_ledger(folder: Path) -> bool:
+    """Whether a folder holds the progress of a fit, and nothing that is somebody else's."""
+    return folder.is_dir() and all(_OURS.fullmatch(name) for name in os.listdir(folder))
+
+
+def has_progress(folder: Path) -> bool:
+    """Whether there is a finished shard in a folder."""
+    return any(folder.glob(f"*{_SUFFIX}"))
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:

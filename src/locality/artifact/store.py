@@ -20,6 +20,7 @@ from pathlib import Path
 
 from locality.artifact.folder import building, read_file, write_file
 from locality.artifact.groups import Arrays, check_groups, from_bytes, to_bytes
+from locality.artifact.ledger import is_ledger
 from locality.artifact.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
 from locality.artifact.model import Model
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
@@ -54,6 +55,7 @@ _INSIDE = {
     ALIASES: re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"),
 }
 _MAX_MANIFEST_BYTES = 64 * 2**20
+_ATTEMPTS = 5  # to read a model whose version is replaced meanwhile
 
 
 def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -139,7 +141,7 @@ def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
     target = _plain_path(path).resolve()
     if not os.path.lexists(target):
         return
-    if target.is_dir() and set(os.listdir(target)) == {WORK}:
+    if target.is_dir() and set(os.listdir(target)) == {WORK} and is_ledger(target / WORK):
         if overwrite:
             return
         raise OutputExists(
@@ -180,10 +182,7 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
         Naming the file that is damaged, missing or of another kind.
     """
     folder = _plain_path(path)
-    manifest = read_manifest(folder, version)
-    groups = {
-        blob.name: read_blob(folder / BLOBS / blob.file_name, blob) for blob in manifest.blobs
-    }
+    manifest, groups = _read(folder, version)
     try:
         check_groups(groups)
         model = Model.from_state(manifest.description, groups)
@@ -192,6 +191,24 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
         what = error.message if isinstance(error, LocalityError) else f"{error}."
         raise ModelCorrupt(f"The model in {folder} is damaged: {what}", remedy=REMEDY) from error
     return model
+
+
+def _read(folder: Path, version: int | None) -> tuple[Manifest, dict[str, Arrays]]:
+    """A manifest and what it names; begun again if the version was replaced and its files deleted
+    while they were read.
+    """
+    for _ in range(_ATTEMPTS):
+        manifest = read_manifest(folder, version)
+        try:
+            return manifest, {
+                blob.name: read_blob(folder / BLOBS / blob.file_name, blob)
+                for blob in manifest.blobs
+            }
+        except ModelCorrupt as error:
+            failed = error
+            if read_manifest(folder, version).to_bytes() == manifest.to_bytes():
+                break
+    raise failed
 
 
 def read_manifest(folder: Path, version: int | None = None) -> Manifest:

@@ -12,6 +12,7 @@ serves, or files that `collect_garbage` takes away.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -34,11 +35,12 @@ from locality.artifact.store import (
     PARTIAL,
     VERSIONS,
     blobs_of,
+    read_blob,
     read_manifest,
     version_file,
 )
 from locality.data.atomic import replacing
-from locality.exceptions import DataError, OptionError, VersionConflict
+from locality.exceptions import DataError, ModelCorrupt, OptionError, VersionConflict
 
 __all__ = [
     "Garbage",
@@ -48,6 +50,7 @@ __all__ = [
     "find_version",
     "list_versions",
     "rollback",
+    "served_digest",
     "served_version",
     "set_alias",
 ]
@@ -116,12 +119,17 @@ def served_version(path: str | PathLike[str]) -> int:
     return read_manifest(Path(path)).version
 
 
+def served_digest(path: str | PathLike[str]) -> str:
+    """SHA-256 of the manifest that is served: of two folders or fits, it is never the same."""
+    return _digest(read_manifest(Path(path)))
+
+
 def commit_version(
     model: Model,
     path: str | PathLike[str],
     *,
     change: Mapping[str, Any],
-    parent: int | None = None,
+    parent: int | str | None = None,
     serve: bool = True,
 ) -> int:
     """Add a version to a model folder.
@@ -133,8 +141,9 @@ def commit_version(
         Of a model that was saved before.
     change : mapping
         What was done, as JSON.
-    parent : int, optional
-        The version that it was made from, which must still be served.
+    parent : int or str, optional
+        The version that it was made from, which must still be served: its number, or its
+        ``served_digest``, which tells it also from that of another fit in the same folder.
     serve : bool, default True
         Serve it from now on; otherwise it gets the alias "challenger".
 
@@ -156,9 +165,10 @@ def commit_version(
     check_groups(groups)
     with _writing(folder):
         served = read_manifest(folder)
-        if parent is not None and served.version != parent:
+        if parent is not None and parent not in (served.version, _digest(served)):
             raise VersionConflict(
-                f"{folder} serves version {served.version} by now, not {parent}.",
+                f"{folder} serves another version by now, number {served.version} of "
+                f"{served.created}.",
                 remedy="Do it again, from that version.",
             )
         numbers = _numbers(folder)
@@ -193,6 +203,11 @@ def rollback(path: str | PathLike[str], version: int | str) -> int:
     -------
     int
         Number of the version that is served.
+
+    Raises
+    ------
+    ModelCorrupt
+        If a file of that version is damaged or missing. Nothing has changed.
     """
     folder = Path(path)
     with _writing(folder):
@@ -201,8 +216,15 @@ def rollback(path: str | PathLike[str], version: int | str) -> int:
         if number != served.version:
             if served.version not in _numbers(folder):
                 _write(folder / VERSIONS / version_file(served.version), served.to_bytes())
-            _write(folder / MANIFEST, read_manifest(folder, number).to_bytes())
+            chosen = read_manifest(folder, number)
+            for blob in chosen.blobs:
+                read_blob(folder / BLOBS / blob.file_name, blob)
+            _write(folder / MANIFEST, chosen.to_bytes())
     return number
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(manifest.to_bytes()).hexdigest()
 
 
 def find_version(path: str | PathLike[str], version: int | str) -> int:
@@ -229,13 +251,19 @@ def find_version(path: str | PathLike[str], version: int | str) -> int:
 
 
 def list_versions(path: str | PathLike[str]) -> list[Version]:
-    """All versions, the oldest first."""
+    """All versions, the oldest first; of one whose manifest is damaged only that, as its change."""
     folder = Path(path)
     served, aliases = read_manifest(folder), _aliases(folder)
-    manifests = {number: read_manifest(folder, number) for number in _numbers(folder)}
-    manifests.setdefault(served.version, served)
+    manifests: dict[int, Manifest] = {served.version: served}
     found = []
-    for number, manifest in sorted(manifests.items()):
+    for number in _numbers(folder):
+        names = tuple(alias for alias, other in sorted(aliases.items()) if other == number)
+        try:
+            manifests[number] = read_manifest(folder, number)
+        except ModelCorrupt:
+            damaged = {"kind": "damaged"}
+            found.append(Version(number, "", None, damaged, False, names, 0, 0, 0))
+    for number, manifest in manifests.items():
         before = manifests.get(manifest.parent or 0)
         known = {blob.digest for blob in before.blobs} if before else set()
         new = [blob for blob in manifest.blobs if blob.digest not in known]
@@ -249,7 +277,7 @@ def list_versions(path: str | PathLike[str]) -> list[Version]:
                 sum(blob.bytes for blob in new),
             )
         )  # fmt: skip
-    return found
+    return sorted(found, key=lambda version: version.number)
 
 
 def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -> None:

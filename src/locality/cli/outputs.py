@@ -90,39 +90,51 @@ def require_free_folder(path: Path, overwrite: bool) -> None:
 
 def is_unfinished(path: Path) -> bool:
     """Whether there is nothing but the progress of a fit in a folder."""
-    return path.is_dir() and {entry.name for entry in path.iterdir()} == {"work"}
+    from locality.artifact.ledger import is_ledger
+
+    is_alone = path.is_dir() and {entry.name for entry in path.iterdir()} == {"work"}
+    return is_alone and is_ledger(path / "work")
 
 
 @contextlib.contextmanager
 def under_way(path: Path, keep: bool) -> Iterator[Path]:
     """The folder for the progress of a fit, in the folder that its model is going to take.
 
-    What is there from before is used if ``keep``, and deleted if not. If the fit is interrupted the
-    progress stays; if it fails, and nothing was there before, nothing is left.
+    What is there from before is used if ``keep``, and deleted if not. If the fit is interrupted or
+    fails, finished shards stay; if there are none, nothing is left.
 
     Parameters
     ----------
     path : Path
         Of the model.
     keep : bool
+
+    Raises
+    ------
+    OutputExists
+        Something else has the name of that folder.
     """
+    from locality.artifact.ledger import has_progress, is_ledger
+
     beside = path.exists() and not is_unfinished(path)  # a model that is going to be replaced
     work = path.with_name(f".{path.name}.work") if beside else path / "work"
+    if work.exists() and not is_ledger(work):
+        raise OutputExists(
+            f"{work} is needed for the progress of the fit, and is something else.",
+            remedy="Choose another name for the model.",
+        )
     if not keep:
         shutil.rmtree(work, ignore_errors=True)
     try:
         yield work
-    except (KeyboardInterrupt, SystemExit):
-        if any(work.glob("*.safetensors")):
+    except BaseException:  # Ctrl-C, a lost worker, a full disk: what is finished cost time
+        if has_progress(work):
             errors().print(
                 f"Stopped. {work} keeps what is finished: the same command with --resume goes on.",
                 highlight=False,
             )
         else:
             _forget(path, work)
-        raise
-    except BaseException:
-        _forget(path, work)
         raise
     shutil.rmtree(work, ignore_errors=True)
 

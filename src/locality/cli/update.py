@@ -95,7 +95,7 @@ def update(
 
     [bold]Example:[/bold] locality update plant.locality november.parquet --drifted
     """
-    from locality.artifact.versions import served_version
+    from locality.artifact.versions import served_digest
     from locality.estimator import LocalizedDiffusion
 
     asked = [sensors is not None, group is not None, worst is not None, drifted, everything]
@@ -113,7 +113,7 @@ def update(
         )
     if (group is None) != (groups is None):
         raise OptionError("--group and --groups belong together.")
-    parent = served_version(model)
+    parent = served_digest(model)
     fitted = LocalizedDiffusion.load(model)
     if add is not None or remove is not None:
         told = _revised(fitted, table, add, edges, remove, mix, margin)
@@ -159,6 +159,8 @@ def _revised(
             raise OptionError("--add names no column.")
         require_known(columns, new, f"{table.name}: --add")
         for name in new:
+            if name == fitted.time:
+                raise DataError(f"--add names {name!r}, which is the time column.")
             if name in known:
                 raise DataError(
                     f"--add names {name!r}, which the model has already.",
@@ -191,17 +193,18 @@ def _finish(
     told: "Update",
     model: Path,
     table: Path,
-    parent: int,
+    parent: str,
     kind: str,
     as_json: bool,
 ) -> None:
     """Make a new version of what was accepted, and say what was done."""
-    from locality.artifact.versions import commit_version
+    from locality.artifact.versions import commit_version, served_version
 
-    version = parent
+    version = 0
     if told.accepted:
         change = {"kind": kind, "table": table.name} | told.to_dict()
         version = commit_version(fitted.model_, model, change=change, parent=parent)
+    version = version or served_version(model)
     if as_json:
         print_json({"model": str(model), "table": str(table), "version": version} | told.to_dict())
     report = Report(quiet=as_json)

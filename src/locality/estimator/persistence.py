@@ -49,6 +49,8 @@ def restore_names(estimator: Any) -> None:
     """Seed, names and width of an estimator from its model."""
     settings = estimator.model_.settings
     columns = settings["feature_names"]
+    if columns is not None:  # the time column was among them once
+        columns = [name for name in columns if name != settings.get("time")]
     estimator.seed_ = settings["seed"]
     estimator.n_features_in_ = len(columns or estimator.model_.standardizer.names)
     if columns is not None:

@@ -27,7 +27,7 @@ from locality.estimator.neighbors import closest, learned_links, neighbors_of
 from locality.estimator.options import noise_of
 from locality.estimator.relearning import wider_levels
 from locality.estimator.update import Update, n_training, require_row_law, update_model
-from locality.exceptions import DataError
+from locality.exceptions import DataError, GraphError
 from locality.training.trainer import Trainer
 
 __all__ = ["add_sensors", "remove_sensors"]
@@ -98,6 +98,11 @@ def add_sensors(
         whole = learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
     i, j, weight = whole.edges()
     touching = j >= fresh[0]
+    if graph is not None and not touching.any():
+        raise GraphError(
+            f"The graph has no edge of {', '.join(repr(names[k]) for k in fresh[:5])}.",
+            remedy="Name their neighbors, or leave the graph out: they are learned then.",
+        )
     edges = np.vstack(
         [np.column_stack(model.domain.graph.edges()), np.column_stack([i, j, weight])[touching]]
     )

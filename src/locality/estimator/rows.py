@@ -7,6 +7,7 @@ their order.
 from collections.abc import Sequence
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
@@ -40,12 +41,12 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
     """
     if reset:
         table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
-    head = X.header() if isinstance(X, ColumnFile) else X
+    head = _without_time(X.header() if isinstance(X, ColumnFile) else X, estimator.time)
     _check_feature_names(estimator, head, reset=reset)
     if not reset:
         labels = estimator.model_.standardizer.labels
         table = Table.from_frame(X, time=estimator.time, min_rows=min_rows, labels=labels)
-    _check_n_features(estimator, X, reset=reset)
+    _check_n_features(estimator, head, reset=reset)
     for name in estimator.given:
         if name not in table.names:
             raise DataError(
@@ -55,6 +56,14 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
                 + ".",
             )
     return table
+
+
+def _without_time(X: Any, time: str | None) -> Any:
+    """A frame without its time column, which is no feature: it may come anywhere."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True) if time is not None else X
+    if isinstance(frame, nw.DataFrame) and time in frame.columns:
+        return frame.drop(time).to_native()
+    return X
 
 
 def read_other_rows(
@@ -93,6 +102,8 @@ def read_other_rows(
     if add is None:
         add = [] if remove else [n for n in given if n not in (*known, estimator.time)]
     for name in add:
+        if name == estimator.time:
+            raise DataError(f"{name!r} is the time column.", remedy="It is not modeled.")
         if name in known:
             raise DataError(f"The model has a column {name!r} already.", remedy="Use update.")
     if len(set(add)) < len(add):

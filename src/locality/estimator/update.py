@@ -26,6 +26,7 @@ __all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_
 
 _HELD_OUT = 0.3  # of the new rows, the latest
 _MIN_ROWS = 60
+_MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
 _MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
 _GATE_LEVEL = 0.05
 _ROUNDS = 4  # in which gaps are filled where sensors come or go
@@ -109,10 +110,14 @@ def choose_sensors(
         If the choice is none of these, or a name is no component.
     """
     require_row_law(model)
+    _require_rows(table)
     names = [model.domain.names[node] for node in model.domain.targets]
+    few = _seldom_seen(model, table)
     if isinstance(sensors, str) and sensors == "all":
-        return np.arange(len(names))
-    if not isinstance(sensors, str | int):
+        return np.setdiff1d(np.arange(len(names)), list(few))
+    if isinstance(sensors, bool | np.bool_):
+        raise OptionError(f"sensors must not be a truth value, found {sensors}.")
+    if not isinstance(sensors, str | int | np.integer):
         unknown = [name for name in sensors if name not in names]
         if unknown:
             raise DataError(
@@ -121,7 +126,16 @@ def choose_sensors(
             )
         if not len(sensors):
             raise OptionError("No sensor was named.", remedy='Name some, or pass "drifted".')
-        return np.unique([names.index(name) for name in sensors])
+        chosen = np.unique([names.index(name) for name in sensors])
+        for j in chosen.tolist():
+            if j in few:
+                raise DataError(
+                    f"Sensor {names[j]!r} has {few[j][0]} values in the first 70 % of the "
+                    f"new rows and {few[j][1]} in the rest, which is kept back to judge it by; "
+                    f"at least {_MIN_SEEN} each are needed.",
+                    remedy="Collect more rows in which it is there, or leave it out.",
+                )
+        return chosen
     if isinstance(sensors, str) and sensors != "drifted":
         raise OptionError(
             f'sensors must be "drifted", "all", a number or a list of names, found {sensors!r}.'
@@ -139,10 +153,26 @@ def choose_sensors(
     deviation = np.sqrt((model.reference.deviation**2).sum(axis=0))
     found = drift(excess, deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):
-        return np.flatnonzero(found.drifted)
+        return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
     if not 1 <= sensors <= len(names):
         raise OptionError(f"sensors must be 1 to {len(names)} of them, found {sensors}.")
-    return np.sort(np.argsort(-found.excess)[:sensors])
+    worst = np.argsort(-found.excess)
+    return np.sort(worst[~np.isin(worst, list(few))][:sensors])
+
+
+def _seldom_seen(model: Model, table: Table) -> dict[int, tuple[int, int]]:
+    """Targets with too few values to be learned again, and how many there are in the rows learned
+    from and in those kept back.
+    """
+    n_train, known = n_training(table), table.observed
+    place = {name: j for j, name in enumerate(table.names)}
+    found = {}
+    for j, node in enumerate(model.domain.targets):
+        seen = known[:, place[model.domain.names[node]]]
+        counts = int(seen[:n_train].sum()), int(seen[n_train:].sum())
+        if min(counts) < _MIN_SEEN:
+            found[j] = counts
+    return found
 
 
 def require_row_law(model: Model) -> None:
@@ -151,6 +181,14 @@ def require_row_law(model: Model) -> None:
         raise OptionError(
             "An update needs a model of rows; this one is a lattice, or a joint series.",
             remedy="Fit it again.",
+        )
+
+
+def _require_rows(table: Table) -> None:
+    if table.n_rows < _MIN_ROWS:
+        raise DataError(
+            f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            remedy="Collect more, or use calibrate for the alarms alone.",
         )
 
 
@@ -197,11 +235,7 @@ def update_model(
         The challenger if it was accepted, else the champion.
     update : Update
     """
-    if table.n_rows < _MIN_ROWS:
-        raise DataError(
-            f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
-            remedy="Collect more, or use calibrate for the alarms alone.",
-        )
+    _require_rows(table)
     n_train = n_training(table)
     parts = [] if mix is None else [(mix, mix.n_rows)]
     parts.append((table, n_train))
@@ -213,7 +247,8 @@ def update_model(
             drawn_from, _ = learn_again(model, drawn_from, nodes, parts, simple, progress, revised)
     challenger, fresh = learn_again(model, drawn_from, nodes, parts, parameters, progress, revised)
     names = [model.domain.names[node] for node in model.domain.targets]
-    rescaled = np.flatnonzero(challenger.standardizer.mean != model.standardizer.mean)
+    old, new = model.standardizer, challenger.standardizer
+    rescaled = np.flatnonzero((new.mean != old.mean) | (new.scale != old.scale))
     affected = np.setdiff1d(lookers(model, rescaled), chosen)
     judged = np.union1d(chosen, affected)
     ends = [Judged.of(m, table, judged, n_train, m is challenger) for m in (model, challenger)]
@@ -225,6 +260,12 @@ def update_model(
     count = seen.sum(axis=1)
     sums = np.where(seen, after - before, 0.0).sum(axis=1)
     known = count > 0
+    if not known.any():
+        raise DataError(
+            f"The last {table.n_rows - n_train} rows, kept back to judge the update by, have no "
+            f"value of {names[judged[0]]!r}" + (" or the others." if len(judged) > 1 else "."),
+            remedy="Pass rows that end with values of the sensors.",
+        )
     change, bound = upper_bound(sums[known] / count[known], _GATE_LEVEL)
     accepted = margin is None or bound <= margin
     told = Update(

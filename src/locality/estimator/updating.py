@@ -11,6 +11,7 @@ from locality.estimator.persistence import parameters_from, restore_names
 from locality.estimator.revision import add_sensors, remove_sensors
 from locality.estimator.rows import read_other_rows
 from locality.estimator.update import Update, choose_sensors, update_model
+from locality.exceptions import OptionError
 from locality.training.executors import one_thread
 
 __all__ = ["UpdatingMixin"]
@@ -184,6 +185,9 @@ class UpdatingMixin(Fitted):
         (('x3',), 7)
         """
         check_is_fitted(self)
+        names = list(dict.fromkeys(names))
+        if not names:
+            raise OptionError("No column to be given up was named.", remedy="Name one.")
         table = read_other_rows(self, X, remove=names)
         older = None if mix is None else read_other_rows(self, mix, remove=names)
         with one_thread():
