@@ -257,12 +257,12 @@ def list_versions(path: str | PathLike[str]) -> list[Version]:
     manifests: dict[int, Manifest] = {served.version: served}
     found = []
     for number in _numbers(folder):
-        names = tuple(alias for alias, other in sorted(aliases.items()) if other == number)
         try:
             manifests[number] = read_manifest(folder, number)
         except ModelCorrupt:
+            known_as = tuple(alias for alias, other in sorted(aliases.items()) if other == number)
             damaged = {"kind": "damaged"}
-            found.append(Version(number, "", None, damaged, False, names, 0, 0, 0))
+            found.append(Version(number, "", None, damaged, False, known_as, 0, 0, 0))
     for number, manifest in manifests.items():
         before = manifests.get(manifest.parent or 0)
         known = {blob.digest for blob in before.blobs} if before else set()

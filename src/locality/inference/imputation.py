@@ -7,10 +7,11 @@ u_t = R x_t − Σ_l A_l x_{t-l} − c_t, c_t what context adds, and s the scale
 
 so missing cells M given the others O have mean H_MM⁻¹ (b − H_MO x_O) and covariance H_MM⁻¹,
 whatever the pattern: single cells, blocks in time, dead sensors, columns held at chosen values.
-Nothing is factorized: conjugate gradients solve for the mean, and for draws after Gaussian noise of
-covariance H_MM is added to the right-hand side (Papandreou and Yuille, 2010, *Gaussian sampling by
-local perturbations*). The variance of a cell is 1/H_cc, which it has if all others are known, plus
-the variance of its conditional mean over the draws.
+The mean is one solution, and so is a draw, after Gaussian noise of covariance H_MM is added to the
+right-hand side (Papandreou and Yuille, 2010, *Gaussian sampling by local perturbations*): by a
+banded factor (`banded`), or by conjugate gradients where that would be too large. The variance of a
+cell is 1/H_cc, which it has if all others are known, plus the variance of its conditional mean over
+the draws.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ import scipy.sparse as sp
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.exceptions import OptionError
+from locality.inference.banded import BandedFactor
 from locality.inference.sequential import SequentialLaw
 from locality.local.field import ScoreField
 
@@ -98,13 +100,20 @@ class GaussianTable:
         diagonal = np.where(free, self._diagonal(len(x)), 1.0)
         if not free.any():
             return Posterior(x.T, np.zeros(x.T.shape), np.repeat(x.T[None], n_draws, axis=0))
-        mean = x + self._solve(negative, free, diagonal, _TOLERANCE)
+        factor = BandedFactor.of(self._laws, free)
+
+        def solve(right: FloatArray, tolerance: float) -> FloatArray:
+            if factor is not None:
+                return factor.solve(right)
+            return self._solve(right, free, diagonal, tolerance)
+
+        mean = x + solve(negative, _TOLERANCE)
         tick()
         draws, squares = [], np.zeros_like(x)
         n_all = max(n_draws, n_variance)
         for number in range(n_all):
             noise = self._noise(rng, len(x)) * free
-            drawn = self._solve(noise, free, diagonal, _DRAW_TOLERANCE)
+            drawn = solve(noise, _DRAW_TOLERANCE)
             center = (drawn * diagonal - self._apply(drawn)) / diagonal * free
             squares += center**2
             if number < n_draws:

@@ -56,9 +56,14 @@ class PosteriorField:
         denoised = self._bound.denoise(y, sigma)
         jacobian = Jacobian.of(self._bound, y, sigma)
         gap = np.where(self._known, self._values - denoised.numpy(), np.float32(0))
-        self._solve(jacobian, np.asarray(gap / sigma**2, dtype=np.float32))
-        shift = np.float32(sigma**2) * (jacobian @ self._multiplier)
-        moved = denoised.numpy() + shift
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._solve(jacobian, np.asarray(gap / sigma**2, dtype=np.float32))
+            moved = denoised.numpy() + np.float32(sigma**2) * (jacobian @ self._multiplier)
+        # far from the data a Jacobian of networks may be no covariance, and a solution run away:
+        # such rows take one step without being told what is known, and are told again at the next
+        lost = ~(np.isfinite(moved).all(axis=0) & np.isfinite(self._multiplier).all(axis=0))
+        moved[:, lost] = denoised.numpy()[:, lost]
+        self._multiplier[:, lost] = 0.0
         if self._bound.limits is not None:
             low, high = self._bound.limits
             np.clip(moved, low.numpy(), high.numpy(), out=moved)
