@@ -12,6 +12,7 @@ from locality.estimator.layout import to_state
 from locality.estimator.reference import has_row_law, nats_by_band, rows_reference
 from locality.exceptions import DataError, OptionError
 from locality.inference.alarm import MEMORIES, Reference
+from locality.inference.inflation import inflation, tempered
 from locality.inference.repair import Repair, repair
 
 __all__ = ["Detection", "calibration", "detection", "standard_rows"]
@@ -40,6 +41,8 @@ class Detection:
         Constants that moved and copies that left their source.
     repaired : Repair
         Of the standardized rows.
+    inflation : float array [n_rows, n_components]
+        Of squared residuals, where neighbors are missing; 1 elsewhere.
     memory, band : int arrays [n_rows]
         Of the channel that is highest.
     """
@@ -52,6 +55,7 @@ class Detection:
     moved: FloatArray
     departed: BoolArray
     repaired: Repair
+    inflation: FloatArray
     memory: IntArray
     band: IntArray
 
@@ -119,14 +123,18 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
         )
     targets = model.domain.targets
     observed = ~np.isnan(rows[targets]).T
+    factor = inflation(model.field, np.isnan(rows))
     complete = repair(model.field, rows, np.inf).values
-    fixed = repair(model.field, rows, FITS * reference.residual)
-    bands = nats_by_band(model.field, model.levels, complete)
-    bands[:, ~observed] = np.nan
-    repaired_bands = bands
-    if fixed.wrong.any():
-        repaired_bands = nats_by_band(model.field, model.levels, fixed.values)
-        repaired_bands[:, ~observed] = np.nan
+    fixed = repair(model.field, rows, FITS * reference.residual[:, None] * np.sqrt(factor))
+
+    def judged(values: FloatArray) -> FloatArray:
+        bands, usual = nats_by_band(model.field, model.levels, values), reference.mean[:, None]
+        bands = usual + tempered(bands - usual, factor.T)
+        bands[:, ~observed] = np.nan
+        return bands
+
+    bands = judged(complete)
+    repaired_bands = judged(fixed.values) if fixed.wrong.any() else bands
     found = reference.measure(bands)
     memory, band = reference.memory_and_band(found.channel)
     blame = _blame(reference, found.parts, repaired_bands, fixed, found.channel, memory)
@@ -150,7 +158,7 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
     return Detection(
         found.value, p_value, (p_value <= false_alarms) | moved, share,
         reference.sensors(own), _accumulated(0.5 * complete[targets].T ** 2), departed, fixed,
-        memory, band,
+        factor.T, memory, band,
     )  # fmt: skip
 
 

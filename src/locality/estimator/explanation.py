@@ -174,7 +174,7 @@ def evidence(model: Model, table: Table, found: Detection) -> Evidence:
         found.alarm,
         share / np.where(total > 0, total, 1.0),
         found.repaired.wrong.T,
-        found.repaired.residual.T / model.reference.residual,
+        found.repaired.residual.T / (model.reference.residual * np.sqrt(found.inflation)),
         standard_rows(model, table)[domain.targets].T,
     )
 
@@ -203,7 +203,7 @@ def expectations(
     names = [model.domain.names[node] for node in model.domain.targets]
     spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
     middle = found.repaired.expected[:, rows].T
-    half = _INTERVAL * spread * model.reference.residual
+    half = _INTERVAL * spread * model.reference.residual * np.sqrt(found.inflation[rows])
     units = model.standardizer.values_of
     return units(middle, names), units(middle - half, names), units(middle + half, names)
 

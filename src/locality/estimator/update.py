@@ -20,6 +20,7 @@ from locality.estimator.reference import has_row_law, nats_by_band
 from locality.estimator.relearning import learn_again, lookers
 from locality.exceptions import DataError, OptionError
 from locality.inference.drift import drift, upper_bound
+from locality.inference.inflation import inflation, tempered
 from locality.inference.repair import repair
 
 __all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
@@ -149,7 +150,8 @@ def choose_sensors(
     complete = repair(model.field, rows, np.inf).values
     nats = nats_by_band(model.field, model.levels, complete).sum(axis=0)
     nats[np.isnan(rows[model.domain.targets].T)] = np.nan
-    excess = nats - model.reference.mean.sum(axis=0)
+    factor = inflation(model.field, np.isnan(rows)).T
+    excess = tempered(nats - model.reference.mean.sum(axis=0), factor)
     deviation = np.sqrt((model.reference.deviation**2).sum(axis=0))
     found = drift(excess, deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):

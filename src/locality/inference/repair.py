@@ -61,14 +61,16 @@ def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray)
         Of a table or causal series.
     values : float array [n_nodes, n_rows]
         Standardized; NaN where missing (context must be complete).
-    threshold : float or float array [n_targets]
+    threshold : float or float array [n_targets] or [n_targets, n_rows]
         Standard deviations beyond which a value does not fit; infinite to fill gaps only.
     """
     laws = ConditionalLaw.of(field)
     targets, n_rows = field.domain.targets, values.shape[1]
     fixed = np.array(values, dtype=np.float64)
     missing = np.isnan(fixed)
-    limit = np.broadcast_to(np.asarray(threshold, dtype=np.float64), len(targets))
+    limit = np.asarray(threshold, dtype=np.float64)
+    limit = limit[:, None] if limit.ndim == 1 else limit
+    limit = np.broadcast_to(limit, (len(targets), n_rows))
     gain, expected = np.zeros((2, len(targets), n_rows))
     most = max(1, int(len(targets) * _MOST))
     suspect = _suspects(laws, fixed, missing, limit)
@@ -88,7 +90,7 @@ def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray)
             expected[:, t] = base + law.weights[0] @ row
             excess = np.abs(row[targets] - expected[:, t]) / law.scale
             excess[free] = 0.0
-            ratio = excess / limit
+            ratio = excess / limit[:, t]
             worst = int(ratio.argmax())
             if ratio[worst] <= 1.0 or np.count_nonzero(gain[:, t]) >= most:
                 break
@@ -118,7 +120,7 @@ def _suspects(
     for n_past, law in enumerate(laws):
         stop = rows.shape[1] if n_past == len(laws) - 1 else min(n_past + 1, rows.shape[1])
         misfit = np.abs(rows[targets, :stop] - law.expected(rows[:, :stop]))
-        ratio = np.max(misfit / (limit * law.scale)[:, None], axis=0, initial=0.0)
+        ratio = np.max(misfit / (limit[:, :stop] * law.scale[:, None]), axis=0, initial=0.0)
         found[n_past:stop][ratio[n_past:] > 1.0] = True
     return found
 
