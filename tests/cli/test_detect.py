@@ -285,7 +285,10 @@ def test_bad_tables_are_refused(
         "lacks.csv": (new.drop(columns="flow"), ("lacks a column", "'flow'", "'feed'")),
         "text.csv": (new.astype({"flow": object}), ("column 'flow', row 5", "not a number")),
         "infinite.csv": (new.assign(feed=np.inf), ("column 'feed', row 1: inf",)),
-        "few.csv": (new[:19], ("few.csv", "at least 20 normal rows, found 19", "--normal")),
+        "few.csv": (
+            new[:19],
+            ("few.csv", "normal rows with values, found 19", "--normal"),
+        ),
     }
     tables["text.csv"][0].loc[4, "flow"] = "n/a"
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
@@ -342,7 +345,7 @@ def test_models_that_cannot_judge_are_refused(cli: Cli, tmp_path: Path) -> None:
     ):
         arguments = (tmp_path / "rows.csv", *options)
         refused(cli(command, tmp_path / "few", *arguments), "very few", "--normal")
-        refused(cli(command, tmp_path / "tied", *arguments), "it is a lattice", "--normal")
+        refused(cli(command, tmp_path / "tied", *arguments), "tied chain", "--normal")
         refused(cli(command, tmp_path / "joint", *arguments), "a joint series", "Fit with")
     assert not list(tmp_path.glob("x.*"))
     # normal rows mend it

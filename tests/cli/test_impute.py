@@ -58,6 +58,26 @@ def test_gaps_are_filled_with_medians_on_request(cli: Cli, fitted: Path, tmp_pat
         assert told == np.rint(getattr(found, name)["count"][7])
 
 
+def test_columns_of_others_are_kept(cli: Cli, fitted: Path, tmp_path: Path) -> None:
+    """An identifier and a comment, that the model does not know, stay where they were."""
+    rows = pd.read_csv(gappy(fitted, tmp_path))
+    rows.insert(0, "id", [f"r{k}" for k in range(len(rows))])
+    rows["comment"] = "fine"
+    rows.to_csv(tmp_path / "more.csv", index=False)
+    out = tmp_path / "out.csv"
+    result = cli(
+        "impute", fitted / "plant.locality", tmp_path / "more.csv", "-o", out, "--draws", 2
+    )
+    assert result.code == 0, result.err
+    assert "id, comment" in result.out
+    after = pd.read_csv(out)
+    assert [name for name in after.columns if ":" not in name] == list(rows.columns)
+    assert after["id"].equals(rows["id"])
+    drawn = pd.read_csv(tmp_path / "out-draws.csv")
+    assert list(drawn.columns) == ["draw", *rows.columns]
+    assert (drawn["comment"] == "fine").all()
+
+
 def test_a_table_without_gaps_is_refused(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     result = cli("impute", fitted / "plant.locality", fitted / "new.csv", "-o", tmp_path / "x.csv")
     assert result.code == 2

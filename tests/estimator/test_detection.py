@@ -423,12 +423,12 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
     for ask in (joint.detect, joint.calibrate, lambda rows: joint.explain(rows, 3)):
         with pytest.raises(OptionError, match="this one is a joint series"):
             ask(x)
-    with pytest.raises(OptionError, match=r"it is a lattice.*Calibrate it"):
+    with pytest.raises(OptionError, match=r"a tied chain or ring.*Pass normal rows"):
         fitted(x, tied=True).detect(x)
     few = fitted(x[:25])
-    with pytest.raises(OptionError, match=r"how normal rows look.*Calibrate it"):
+    with pytest.raises(OptionError, match=r"how normal rows look.*Pass normal rows"):
         few.detect(x)
-    with pytest.raises(DataError, match="at least 20 normal rows, found 19"):
+    with pytest.raises(DataError, match="at least 20 normal rows with values, found 19"):
         few.calibrate(x[:19])
     assert np.asarray(few.calibrate(x).detect(x)).shape == (100, 10)
 

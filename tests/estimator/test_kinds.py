@@ -198,3 +198,20 @@ def test_what_is_filled_stays_near_the_range_seen() -> None:
         assert (part[:, 1] <= high + room).all()
     assert found.median[0, 1] > high
     assert 0 < found.median[2, 1] < 4
+
+
+def test_values_that_cannot_be_are_not_held(
+    mixed: pd.DataFrame, fitted: LocalizedDiffusion
+) -> None:
+    for given, nearest in (
+        ({"flow": -3.0}, "0 is the nearest"),
+        ({"count": 1.5}, "nearest value"),
+        ({"valve": 140.0}, "100 is the nearest"),
+    ):
+        with pytest.raises(OptionError, match=f"which it cannot be.*{nearest}"):
+            fitted.sample(5, given=given)
+    with pytest.raises(OptionError, match="'flow' is no number"):
+        fitted.sample(5, given={"flow": float("nan")})
+    usual = float(mixed["temperature"].median())
+    drawn = fitted.sample(5, given={"temperature": usual, "valve": 100.0})
+    np.testing.assert_allclose(drawn[["temperature", "valve"]], [[usual, 100.0]] * 5)

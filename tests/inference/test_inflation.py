@@ -27,7 +27,7 @@ def test_one_gap_opens_its_neighbors_by_what_is_open_of_it(chain: LocalizedDiffu
 
 
 def test_it_is_the_error_of_fills(chain: LocalizedDiffusion) -> None:
-    """Residuals beside gaps have at most the variance told, and no less than a half of it: a fill
+    """Residuals beside gaps have at most the variance told, and no less than a fifth of it: a fill
     leans to the very value that is judged by it.
     """
     rows = OrnsteinUhlenbeckChain(7, 0.8).sample(20_000, 1)
@@ -39,7 +39,7 @@ def test_it_is_the_error_of_fills(chain: LocalizedDiffusion) -> None:
         square = (repair(chain.model_.field, z, np.inf).residual[seen] ** 2).mean(axis=1)
         ratio = square / factor[seen]
         assert (ratio < 1.05).all()  # 5 standard errors of a variance
-        assert (ratio > 0.4).all()
+        assert (ratio > 0.2).all()
 
 
 def test_without_gaps_nothing_changes(chain: LocalizedDiffusion) -> None:

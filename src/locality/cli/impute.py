@@ -17,7 +17,7 @@ from locality.cli.options import (
     whole_number,
 )
 from locality.cli.outputs import require_free_file
-from locality.cli.tables import read_fitted_rows
+from locality.cli.tables import FittedRows, read_fitted_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import DataError
 
@@ -93,13 +93,9 @@ def impute(
     standardizer = fitted.model_.standardizer
     middle = found.median if median else found.mean
     ends = (found.low, found.high)
-    write_frame(
-        _filled(rows.frame, standardizer, before, middle, ends), output, overwrite=overwrite
-    )
+    write_frame(_filled(rows, standardizer, before, middle, ends), output, overwrite=overwrite)
     if draws:
-        write_frame(
-            _drawn(rows.frame, standardizer, before, found.draws), drawn, overwrite=overwrite
-        )
+        write_frame(_drawn(rows, standardizer, before, found.draws), drawn, overwrite=overwrite)
     counts = dict(zip(names, before.sum(axis=0).tolist(), strict=True))
     counts = {name: n for name, n in counts.items() if n}
     if as_json:
@@ -111,6 +107,7 @@ def impute(
                 "draws": str(drawn) if draws else None,
                 "n_filled": int(before.sum()),
                 "filled": counts,
+                "kept": list(rows.ignored),
                 "seconds": seconds,
             }
         )
@@ -121,19 +118,22 @@ def impute(
     )
     if draws:
         report.line(f"{counted(draws, 'joint draw')}: {drawn}")
+    if rows.ignored:
+        others = ", ".join(rows.ignored[:8]) + (" …" if len(rows.ignored) > 8 else "")
+        report.line(f"Columns that the model does not know are as they were: {others}")
 
 
 def _filled(
-    frame: Any, standardizer: "Standardizer", before: Any, middle: Any, ends: tuple[Any, Any]
+    rows: FittedRows, standardizer: "Standardizer", before: Any, middle: Any, ends: tuple[Any, Any]
 ) -> "pd.DataFrame":
     """The table without gaps, and the interval of every value that was missing."""
     import pandas as pd
 
-    names = list(standardizer.names)
-    filled = _without_gaps(frame, standardizer, before, middle)
+    frame, names = rows.frame, list(standardizer.names)
+    filled = _without_gaps(rows, standardizer, before, middle)
     low, high = (_named(part, frame, names) for part in ends)
     columns = {}
-    for name in frame.columns:
+    for name in filled.columns:
         columns[name] = filled[name]
         if name not in names or not before[:, names.index(name)].any():
             continue
@@ -145,30 +145,30 @@ def _filled(
 
 
 def _drawn(
-    frame: Any, standardizer: "Standardizer", before: Any, draws: Sequence[Any]
+    rows: FittedRows, standardizer: "Standardizer", before: Any, draws: Sequence[Any]
 ) -> "pd.DataFrame":
     """All draws below each other, numbered from 1."""
     import numpy as np
     import pandas as pd
 
-    stacked = [_without_gaps(frame, standardizer, before, draw) for draw in draws]
+    stacked = [_without_gaps(rows, standardizer, before, draw) for draw in draws]
     whole = pd.concat(stacked, ignore_index=True)
-    whole.insert(0, "draw", np.repeat(np.arange(len(draws)) + 1, len(frame)))
+    whole.insert(0, "draw", np.repeat(np.arange(len(draws)) + 1, len(rows.frame)))
     return whole
 
 
 def _without_gaps(
-    frame: Any, standardizer: "Standardizer", before: Any, values: Any
+    rows: FittedRows, standardizer: "Standardizer", before: Any, values: Any
 ) -> "pd.DataFrame":
-    """The table with its gaps filled by values; a state never seen stays as it was.
+    """The whole file with its gaps filled by values; a state never seen stays as it was.
 
     Gaps often turn whole numbers and truth values into others: they become what they were.
     """
     import numpy as np
 
-    names = list(standardizer.names)
+    frame, names = rows.frame, list(standardizer.names)
     named = _named(values, frame, names)
-    filled: pd.DataFrame = frame.copy()
+    filled: pd.DataFrame = rows.source.copy()
     for j, name in enumerate(names):
         gap, kind, column = before[:, j], standardizer.kinds[j], named[name]
         if not gap.any():

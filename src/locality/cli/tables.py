@@ -27,11 +27,14 @@ class FittedRows:
         The same rows with names, index and time.
     ignored : tuple of str
         Columns of the file that the model does not know.
+    source : pandas.DataFrame
+        All columns of the file.
     """
 
     rows: Any
     frame: Any
     ignored: tuple[str, ...]
+    source: Any
 
 
 def given_names(values: Iterable[str], available: Sequence[str]) -> list[str]:
@@ -163,7 +166,8 @@ def read_fitted_rows(
                 f"{len(wanted)} columns without names.",
                 remedy="Pass a table with just these columns in their order.",
             )
-        return FittedRows(frame.to_numpy(), frame.set_axis(wanted, axis=1), ())
+        renamed = frame.set_axis(wanted, axis=1)
+        return FittedRows(frame.to_numpy(), renamed, (), renamed)
     time = model.time if columns is None else None
     if time is not None and time != frame.index.name:
         wanted = [time, *wanted]
@@ -181,7 +185,7 @@ def read_fitted_rows(
     if add:  # states of new columns are not known yet
         _require_numbers(path, chosen[list(add)], None, complete)
     ignored = tuple(name for name in available if name not in wanted)
-    return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored)
+    return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored, frame)
 
 
 def row_labels(rows: FittedRows, time: str | None) -> list[str]:

@@ -80,9 +80,13 @@ def parse_conditions(
                 found[str(name)] = Condition(code, code)
                 continue
             low, high = value if isinstance(value, tuple | list) else (value, value)
-            found[str(name)] = Condition(
-                -np.inf if low is None else float(low), np.inf if high is None else float(high)
+            low, high = (
+                -np.inf if low is None else float(low),
+                np.inf if high is None else float(high),
             )
+            if np.isnan([low, high]).any():
+                raise OptionError(f"The condition on {name!r} is no number.")
+            found[str(name)] = Condition(low, high)
         return found
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         sign = next((s for s in (">=", "<=", ">", "<", "=") if s in part), None)
@@ -163,6 +167,7 @@ def conditional_rows(
             )
         if condition.is_value:  # anywhere in the interval of a value taken again and again
             spots = standardizer.component(name, np.full(n_rows, condition.low), rng.random(n_rows))
+            _require_possible(model, name, condition.low, float(spots[0]))
             rows[domain.targets[where[name]]] = spots
         else:
             low, high = (
@@ -184,6 +189,20 @@ def conditional_rows(
         return drawn
     found: Posterior = gaussian.posterior(rows, 1, rng, n_variance=0)
     return np.asarray(found.draws[0])
+
+
+def _require_possible(model: Model, name: str, value: float, spot: float) -> None:
+    """Refuse a value that the column would not keep when it is drawn."""
+    standardizer = model.standardizer
+    kind = standardizer.kinds[standardizer.names.index(name)]
+    nearest = float(standardizer.values_of(np.array([[spot]]), [name])[0, 0])
+    nearest = nearest if kind == "real" else float(np.rint(nearest))
+    spread = float(standardizer.scale[standardizer.modeled_names.index(name)])
+    if abs(nearest - value) > 1e-6 * (abs(value) + (spread if kind == "real" else 0.0)):
+        raise OptionError(
+            f"The condition holds {name!r} at {value:g}, which it cannot be: by what was seen of "
+            f"it, {nearest:g} is the nearest value."
+        )
 
 
 def _hold_bounded(

@@ -18,6 +18,7 @@ from locality.inference.repair import Repair, repair
 __all__ = ["Detection", "calibration", "detection", "standard_rows"]
 
 _RECENT = 0.1  # weight of a row in what is accumulated over time
+_MIN_NORMAL = 20  # rows
 FITS = 4.0  # spreads of normal residuals beyond which a value does not fit
 
 
@@ -93,8 +94,12 @@ def calibration(model: Model, table: Table) -> Reference:
     """The reference of rows that are known to be normal."""
     model = model.unrolled
     rows = standard_rows(model, table)
-    if rows.shape[1] < 20:
-        raise DataError(f"Calibration needs at least 20 normal rows, found {rows.shape[1]}.")
+    known = ~np.isnan(rows[model.domain.targets])
+    n_seen = int(known.any(axis=0).sum())
+    if n_seen < _MIN_NORMAL:
+        raise DataError(
+            f"Calibration needs at least {_MIN_NORMAL} normal rows with values, found {n_seen}."
+        )
     complete = repair(model.field, rows, np.inf).values
     return rows_reference(model, complete, rows[model.domain.targets])
 
@@ -116,10 +121,12 @@ def detection(model: Model, table: Table, false_alarms: float) -> Detection:
     rows = standard_rows(model, table)
     reference = model.reference
     if reference is None:
-        why = "it is a lattice" if model.settings.get("tied") else "it was fitted to very few"
+        why = "it was fitted to very few"
+        if model.settings.get("tied"):
+            why = "that is not measured in the fit of a tied chain or ring"
         raise OptionError(
             f"The model does not know how normal rows look: {why}.",
-            remedy="Calibrate it with normal rows (calibrate, --normal).",
+            remedy="Pass normal rows that it was not fitted to (--normal; calibrate in Python).",
         )
     targets = model.domain.targets
     observed = ~np.isnan(rows[targets]).T

@@ -181,7 +181,7 @@ def require_row_law(model: Model) -> None:
     """Refuse a model that cannot be updated."""
     if model.is_lattice or not has_row_law(model.domain):
         raise OptionError(
-            "An update needs a model of rows; this one is a lattice, or a joint series.",
+            "An update needs a model of rows; this one is a tied chain, or a joint series.",
             remedy="Fit it again.",
         )
 
