@@ -1,6 +1,7 @@
 """Quality of drawn rows: nothing to complain of in exact draws, and planted bugs are caught."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,13 @@ def test_grades(model, monkeypatch) -> None:
     assert judged(model, monkeypatch, lambda n: LAW.sample(n, 2)).grade == "as real"
     assert judged(model, monkeypatch, lambda n: LAW.sample(n, 2) * 1.15).grade == "close"
     assert judged(model, monkeypatch, shuffled).grade == "told apart"
+    # where the classifier tells even real rows of another time apart, other figures speak
+    good = judged(model, monkeypatch, lambda n: LAW.sample(n, 2))
+    moved = replace(good, real=replace(good.real, auc=0.97), drawn=replace(good.drawn, auc=0.99))
+    assert moved.grade == "as real"
+    assert replace(moved, beyond=0.16, real_beyond=0.022).grade == "close"
+    assert replace(good, beyond=0.16).grade == "close"
+    assert replace(good, target="x0", r2=-0.1, real_r2=0.9).grade == "close"
 
 
 def test_every_statement_has_words(model, monkeypatch) -> None:

@@ -25,6 +25,8 @@ LEVELS: Final = (0.001, 0.01, *(round(0.05 * k, 2) for k in range(1, 20)), 0.99,
 """Levels of the quantiles that are compared."""
 
 _CLOSE = 0.1  # area under the curve, beyond that of earlier rows, that is still close
+_TAILS = 0.02  # share of values beyond the levels of 1 % and 99 %
+_USELESS = 0.5  # of R², lost against real rows
 _HEART = 0.6  # share of draws nearer to training rows, beyond which something is told by heart
 _RARE, _OFTEN = 0.5, 2.0  # ratios of values in the tails that are plainly wrong
 
@@ -139,9 +141,17 @@ class Quality:
 
     @property
     def grade(self) -> Grade:
-        """By the classifier: no easier to tell apart than earlier rows, a little, or plainly."""
+        """By the classifier: no easier to tell apart than earlier rows, a little, or plainly.
+
+        Where earlier rows themselves are told apart from later ones, it has nothing left to say:
+        so one grade less if tails are plainly too heavy, or a target is not learned from the rows.
+        """
         excess = self.drawn.auc - max(self.real.auc, 0.5) - max(2.0 * self.drawn.auc_error, 0.01)
-        return "as real" if excess <= 0.0 else "close" if excess <= _CLOSE else "told apart"
+        grade = 0 if excess <= 0.0 else 1 if excess <= _CLOSE else 2
+        heavy = self.beyond > _OFTEN * max(self.real_beyond, _TAILS)
+        useless = bool(self.target) and self.r2 < self.real_r2 - _USELESS
+        grades: tuple[Grade, ...] = ("as real", "close", "told apart")
+        return grades[min(grade + (heavy or useless), 2)]
 
     @property
     def statements(self) -> tuple[Statement, ...]:
