@@ -45,6 +45,7 @@ __all__ = ["run"]
 
 FALSE_ALARMS = 0.01
 LAGS = 2
+GAPS = (0.02, 0.05, 0.1)  # shares of cells missing in the rows judged
 
 # The plant.
 FAULTS, HARDLY_SEEN, ONSET = (1, 2, 4, 5, 6, 7, 8, 10), (3, 9), 160
@@ -141,6 +142,19 @@ def verdict_row(name: str, alarms: dict[str, BoolArray]) -> list[str]:
     ]
 
 
+def gappy_row(
+    model: LocalizedDiffusion, data: dict[str, pd.DataFrame], judged: list[str], share: float
+) -> list[str]:
+    """The same judged with cells missing at random."""
+    alarms = {}
+    for number, name in enumerate(judged):
+        hidden = np.random.default_rng(number).random(data[name].shape) < share
+        found = model.detect(data[name].mask(hidden), false_alarms=FALSE_ALARMS)
+        alarms[name] = found["alarm"].to_numpy() == 1
+    d = data[judged[0]].shape[1]
+    return verdict_row(f"{d}: local, linear, calibrated, {100 * share:g} % missing", alarms)
+
+
 def named(found: pd.DataFrame) -> tuple[str, float]:
     """The sensor with the largest mean share over the first alarms after the onset."""
     alarms = found.iloc[ONSET:]
@@ -187,6 +201,8 @@ def plant(folder: Path, neural: bool) -> list[Table]:
                 title = f"{d}: local, {score}{'' if calibrated else ', calibrated on its own'}"
                 alarms = {n: f["alarm"].to_numpy() == 1 for n, f in found.items()}
                 lines.append(verdict_row(title, alarms))
+            if columns is few and score == "linear":
+                lines += [gappy_row(model, data, judged, share) for share in GAPS]
             for fault in FAULTS:
                 alarms = found[f"fault{fault:02d}"]
                 sensor, share = named(alarms)
