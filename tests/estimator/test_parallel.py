@@ -55,7 +55,9 @@ class _Backwards:
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[int, Any]]:
         for number, item in reversed(list(enumerate(items))):
-            yield number, function(item)
+            with one_thread():  # as every executor
+                result = function(item)
+            yield number, result
 
 
 def test_bits_do_not_depend_on_the_order(truth: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
