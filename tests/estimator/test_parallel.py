@@ -21,7 +21,7 @@ from locality.artifact.groups import to_bytes
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
 from locality.training import trainer as trainer_module
-from locality.training.executors import Inline, Processes, executor
+from locality.training.executors import Inline, Processes, executor, one_thread
 
 ROWS = DoubleWellChain(70).sample(300, 0)
 MANY_ROWS = DoubleWellChain(256).sample(300, 0)  # of eight shards
