@@ -232,3 +232,25 @@ def test_numbers_of_rows_to_draw(cli: Cli, fitted: Path, tmp_path: Path) -> None
     context = cli(*arguments, "--context", fitted / "new.csv")
     refused(context, "no given columns")
     assert not list(tmp_path.iterdir())
+
+
+def test_advice_can_be_followed(cli: Cli, tmp_path: Path) -> None:
+    """Commands that judge rows cannot leave a fitted column out, and files lie beside models."""
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 3)), columns=["a", "b", "c"])
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    model = tmp_path / "m"
+    assert cli("fit", tmp_path / "rows.csv", "-o", model, "--score", "linear").code == 0
+    rows.astype({"b": object}).assign(b="n/a?").to_csv(tmp_path / "text.csv", index=False)
+    rows.mask(rows > 2).to_csv(tmp_path / "gaps.csv", index=False)
+    out = ("-o", tmp_path / "x.csv")
+    told = cli("score", model, tmp_path / "text.csv", *out)
+    assert told.code == 2
+    assert "--drop" not in told.message
+    assert "leave it empty" in told.message
+    told = cli("likelihood", model, tmp_path / "gaps.csv", *out)
+    assert told.code == 2
+    assert "locality impute" in told.message
+    told = cli("score", model, tmp_path / "rows.csv", "-o", model / "x.csv")
+    assert told.code == 2
+    assert "Name a file beside it" in told.message
+    assert not (model / "x.csv").exists()

@@ -62,6 +62,8 @@ def require_free_page(path: Path, overwrite: bool) -> None:
 def _require_new(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputExists(f"{path} is a folder.", remedy="Name a file in it.")
+    if (path.parent / "manifest.json").is_file() and (path.parent / "blobs").is_dir():
+        raise OutputExists(f"{path.parent} is a model.", remedy="Name a file beside it.")
     if path.exists() and not overwrite:
         raise OutputExists(f"{path} is already there.", remedy=_OVERWRITE)
     _require_writable(path)

@@ -225,4 +225,9 @@ def _require_numbers(
         if complete:
             table.require_complete()
     except DataError as error:
-        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
+        remedy = error.remedy
+        if labels is not None and "drop=" in remedy:  # a fitted column cannot be left out
+            remedy = "Correct the cell, or leave it empty if it is missing."
+        elif labels is not None and "leave the columns or rows out" in remedy:
+            remedy = "Fill them (locality impute), or leave these rows out."
+        raise DataError(f"{path.name}: {error.message}", remedy=remedy) from error

@@ -178,7 +178,7 @@ def conditional_rows(
     if bounded and model.is_series:
         raise OptionError(
             "In a series columns can be held at values (column=60), not bounded.",
-            remedy="Fit with lags=0, or hold the column at a value.",
+            remedy="Fit without lags, or hold the column at a value.",
         )
     gaussian = GaussianTable(model.field)
     if bounded:

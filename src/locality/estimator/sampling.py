@@ -94,7 +94,7 @@ class SamplingMixin(Fitted):
         if drawing.n_series > 1:
             raise OptionError(
                 "given= draws rows of a table, or one stretch of a series.",
-                remedy="Leave n_series at 1.",
+                remedy="Leave n_series (--series-count) at 1.",
             )
         known = context_state(self, context, drawing.n_samples, 1)
         standardizer = model.standardizer

@@ -54,8 +54,9 @@ class Drawing:
 
     def __post_init__(self) -> None:
         for name in ("n_samples", "n_series"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be at least 1, found {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise OptionError(f"{name} must be a whole number of at least 1, found {value!r}.")
 
     def __call__(
         self,
