@@ -170,5 +170,5 @@ def test_drawing_counts_its_steps_and_splits_rows_over_series(make_field, make_c
     rows = Drawing(50, n_series=20, n_evaluations=4)(field, LEVELS, (), 0, None, progress)
     assert rows.shape == (3, 3, 20)
     assert told == [("sampling", k + 1, 6) for k in range(6)]
-    with pytest.raises(OptionError, match="n_series must be at least 1, found 0"):
+    with pytest.raises(OptionError, match="n_series must be a whole number of at least 1, found 0"):
         Drawing(5, n_series=0)
