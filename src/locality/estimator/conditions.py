@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import truncnorm
 
 from locality._typing import FloatArray
 from locality.artifact.model import Model
@@ -14,11 +13,11 @@ from locality.inference.draw import Drawing
 from locality.inference.imputation import GaussianTable, Posterior
 from locality.inference.posterior import draw_missing
 from locality.inference.sampler import sampler
+from locality.inference.truncated import truncated_normal
 
 __all__ = ["Condition", "conditional_rows", "parse_conditions"]
 
 _TRUTH = {"true": "1", "false": "0"}
-_SWEEPS = 200  # of the Gibbs sampler of bounded columns
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def conditional_rows(
     DataError
         If a column is unknown or set aside.
     OptionError
-        If bounds contradict each other, or are asked of a series.
+        If bounds contradict each other, or those of a series are asked of too many rows.
     """
     domain, standardizer = model.domain, model.standardizer
     where = {domain.names[node]: j for j, node in enumerate(domain.targets)}
@@ -175,14 +174,9 @@ def conditional_rows(
                 for bound, side in ((condition.low, 0.0), (condition.high, 1.0))
             )
             bounded[where[name]] = (low, high)
-    if bounded and model.is_series:
-        raise OptionError(
-            "In a series columns can be held at values (column=60), not bounded.",
-            remedy="Fit without lags, or hold the column at a value.",
-        )
     gaussian = GaussianTable(model.field)
     if bounded:
-        _hold_bounded(gaussian, rows, bounded, rng)
+        _hold_bounded(gaussian, rows, bounded, rng, model.is_series)
     if model.has_networks and not domain.axes:
         walk = sampler(drawing.method, model.levels.grid, drawing.n_evaluations)
         drawn: FloatArray = draw_missing(model.field, walk, rows, 1, seed)[0]
@@ -210,22 +204,21 @@ def _hold_bounded(
     rows: FloatArray,
     bounded: Mapping[int, tuple[float, float]],
     rng: np.random.Generator,
+    is_series: bool,
 ) -> None:
-    """Put draws of the bounded columns, given the held ones, into the rows: a truncated normal
-    law of few components, by Gibbs sampling (Geweke, 1991).
+    """Put draws of the bounded columns, given the held ones, into the rows: a truncated normal law,
+    of every row by itself, or of all rows of a series together.
     """
-    which = np.array(list(bounded), dtype=np.int64)
+    which = np.array(sorted(bounded), dtype=np.int64)
+    limits = np.array([bounded[j] for j in which.tolist()])
+    if is_series:
+        chosen = np.zeros((rows.shape[1], len(gaussian.targets)), dtype=bool)
+        chosen[:, which] = True
+        mean, covariance = gaussian.cells(rows, chosen)
+        low, high = np.tile(limits, (rows.shape[1], 1)).T[:, :, None]
+        x = truncated_normal(mean[:, None], covariance, low, high, rng)
+        rows[gaussian.targets[which]] = x.reshape(rows.shape[1], len(which)).T
+        return
     mean, covariance = gaussian.marginal(rows, which)
-    low, high = (np.array([bounded[j][side] for j in which])[:, None] for side in (0, 1))
-    x = np.clip(mean, low, high)
-    precision = np.linalg.inv(covariance)
-    for _ in range(_SWEEPS if len(which) > 1 else 1):
-        for k in range(len(which)):
-            others = precision[k] @ (x - mean) - precision[k, k] * (x[k] - mean[k])
-            center = mean[k] - others / precision[k, k]
-            spread = precision[k, k] ** -0.5
-            x[k] = truncnorm.rvs(
-                (low[k] - center) / spread, (high[k] - center) / spread, center, spread,
-                random_state=rng,
-            )  # fmt: skip
-    rows[gaussian.targets[which]] = x
+    low, high = limits.T[:, :, None]
+    rows[gaussian.targets[which]] = truncated_normal(mean, covariance, low, high, rng)

@@ -21,6 +21,7 @@ __all__ = ["BandedFactor"]
 
 _MOST_NUMBERS = 1 << 27  # of the factor: a gigabyte
 _MOST_WORK = 1e11  # multiplications
+_TOGETHER = 128  # right-hand sides
 _MOST_ENTRIES = 1 << 25  # of the matrix whose square is factorized
 
 
@@ -71,6 +72,23 @@ class BandedFactor:
         result = np.zeros_like(right)
         result[self.free] = cho_solve_banded((self.factor, True), right[self.free])
         return result
+
+    def covariance(self, chosen: BoolArray) -> FloatArray:
+        """Covariance of some missing cells [n_chosen, n_chosen], in order of rows.
+
+        Parameters
+        ----------
+        chosen : bool array [n_rows, n_targets]
+        """
+        place = np.flatnonzero(chosen[self.free])
+        found = np.empty((len(place), len(place)))
+        for start in range(0, len(place), _TOGETHER):
+            part = place[start : start + _TOGETHER]
+            unit = np.zeros((self.factor.shape[1], len(part)))
+            unit[part, np.arange(len(part))] = 1.0
+            solved = cho_solve_banded((self.factor, True), unit, overwrite_b=True)
+            found[:, start : start + len(part)] = solved[place]
+        return 0.5 * (found + found.T)
 
 
 def _innovations(laws: Sequence[SequentialLaw], free: BoolArray) -> "sp.csr_array | None":

@@ -155,6 +155,34 @@ class GaussianTable:
         covariance: FloatArray = inverse[np.ix_(place, place)]
         return mean, covariance
 
+    def cells(self, rows: FloatArray, chosen: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """Joint law of some missing cells of a series, given what is known.
+
+        Parameters
+        ----------
+        rows : float array [n_nodes, n_rows]
+        chosen : bool array [n_rows, n_targets]
+            Missing ones.
+
+        Returns
+        -------
+        mean : float array [n_chosen]
+        covariance : float array [n_chosen, n_chosen]
+            In order of rows.
+        """
+        x = rows[self.targets].T
+        free = np.isnan(x)
+        factor = BandedFactor.of(self._laws, free)
+        if factor is None or np.count_nonzero(chosen) > _MOST_DENSE:
+            raise OptionError(
+                "Bounded columns of so many rows of a series are too much.",
+                remedy="Draw fewer rows, or hold the columns at values.",
+            )
+        x = np.where(free, 0.0, x)
+        right = -self._adjoint(self._innovations(x) - self._shift(rows)) * free
+        mean: FloatArray = factor.solve(right)[chosen]
+        return mean, factor.covariance(chosen)
+
     def n_solutions(self, n_draws: int) -> int:
         """How often ``posterior`` calls its tick."""
         return 1 + max(n_draws, VARIANCE_DRAWS)
