@@ -206,6 +206,18 @@ def test_the_time_column_may_come_anywhere(cli: Cli, tmp_path: Path) -> None:
     assert "time column" in added.message
 
 
+def test_edges_of_others_are_no_neighbors_of_a_new_sensor(cli: Cli, model: Path) -> None:
+    parent = model.parent
+    later = pd.read_parquet(parent / "same.parquet")
+    later.assign(extra=later["s3"] ** 2).to_csv(parent / "more.csv", index=False)
+    (parent / "pipes.csv").write_text("from,to\ns1,s2\n")
+    told = cli(
+        "update", model, parent / "more.csv", "--add", "extra", "--edges", parent / "pipes.csv"
+    )
+    assert told.code == 2
+    assert "no edge of 'extra'" in told.message
+
+
 def test_sensors_come_and_go(cli: Cli, model: Path) -> None:
     parent = model.parent
     later = pd.read_parquet(parent / "same.parquet")

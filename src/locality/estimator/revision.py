@@ -9,6 +9,7 @@ those of a lost one without it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def add_sensors(
         whole = learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
     i, j, weight = whole.edges()
     touching = j >= fresh[0]
-    if graph is not None and not touching.any():
+    if isinstance(graph, str | PathLike) and not touching.any():  # a file with other names in it
         raise GraphError(
             f"The graph has no edge of {', '.join(repr(names[k]) for k in fresh[:5])}.",
             remedy="Name their neighbors, or leave the graph out: they are learned then.",
