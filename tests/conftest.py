@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from locality.artifact.garbage import collect_garbage
 from locality.artifact.store import load_model
-from locality.artifact.versions import collect_garbage, list_versions
+from locality.artifact.versions import list_versions
 from locality.domain import Domain
 from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up

@@ -13,12 +13,12 @@ import pytest
 
 from locality.artifact import store
 from locality.artifact.difference import diff_versions
+from locality.artifact.garbage import collect_garbage
 from locality.artifact.groups import to_bytes
 from locality.artifact.ledger import FileLedger, has_progress, is_ledger
 from locality.artifact.model import Model
 from locality.artifact.store import load_model, read_manifest, save_model
 from locality.artifact.versions import (
-    collect_garbage,
     commit_version,
     find_version,
     list_versions,
@@ -51,7 +51,8 @@ def bits(model: Model) -> list[bytes]:
 def test_an_update_shares_what_it_did_not_touch(folder: Path) -> None:
     model = load_model(folder)
     before = {f.name: f.stat() for f in (folder / "blobs").iterdir()}
-    assert commit_version(changed(model, 1.0), folder, change={"kind": "test"}, parent=1) == 2
+    parent = served_digest(folder)
+    assert commit_version(changed(model, 1.0), folder, change={"kind": "test"}, parent=parent) == 2
     after = {f.name: f.stat() for f in (folder / "blobs").iterdir()}
     assert len(after) == len(before) + 1
     for name, stat in before.items():
@@ -127,9 +128,10 @@ def test_a_folder_from_before_versions_gets_them(folder: Path) -> None:
 
 def test_the_loser_of_two_updates_is_told(folder: Path) -> None:
     model = load_model(folder)
-    commit_version(changed(model, 1.0), folder, change={}, parent=1)
+    parent = served_digest(folder)
+    commit_version(changed(model, 1.0), folder, change={}, parent=parent)
     with pytest.raises(VersionConflict, match="serves another version by now, number 2"):
-        commit_version(changed(model, 2.0), folder, change={}, parent=1)
+        commit_version(changed(model, 2.0), folder, change={}, parent=parent)
     assert len(list_versions(folder)) == 2
 
 

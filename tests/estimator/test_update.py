@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
+from locality.artifact.garbage import collect_garbage
 from locality.artifact.groups import to_bytes
 from locality.artifact.summary import summarize
 from locality.artifact.versions import (
-    collect_garbage,
     commit_version,
     list_versions,
     rollback,
-    served_version,
+    served_digest,
     set_alias,
 )
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
@@ -217,7 +217,7 @@ def _follow_for_ever(folder: Path, seed: int) -> None:
             columns="s{}".format
         )
         estimator = LocalizedDiffusion.load(folder)
-        parent = served_version(folder)
+        parent = served_digest(folder)
         kind = rng.choice(["update", "come or go", "rollback", "gc"], p=[0.4, 0.3, 0.2, 0.1])
         if kind == "rollback":
             rollback(folder, int(rng.choice([v.number for v in list_versions(folder)])))

@@ -5,6 +5,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
+from locality.domain import DependencyGraph
 from locality.inference.inflation import inflation, tempered
 from locality.inference.repair import repair
 
@@ -24,6 +25,33 @@ def test_one_gap_opens_its_neighbors_by_what_is_open_of_it(chain: LocalizedDiffu
     expected = np.ones((7, 2))
     expected[[2, 4], 1] = 1 + weight**2  # both have the same standard deviation
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_gaps_beside_each_other_open_each_other(chain: LocalizedDiffusion) -> None:
+    """Two of them: S² = s² + w² S², so S² = s²/(1 − w²), and their neighbors are open by w² S²."""
+    missing = np.zeros((7, 1), dtype=bool)
+    missing[[2, 3]] = True
+    square = (0.8 / (1 + 0.8**2)) ** 2
+    found = inflation(chain.model_.field, missing)[:, 0]
+    np.testing.assert_allclose(found[[1, 4]], 1 + square / (1 - square), atol=0.01)
+    np.testing.assert_allclose(found[[0, 5, 6]], 1.0)
+
+
+def test_gaps_in_time_open_what_follows() -> None:
+    """x_t = φ x_{t−1} + s ε with two rows missing: S² = s², then s² (1 + φ²)."""
+    rng = np.random.default_rng(5)
+    x, phi = np.zeros((20_000, 2)), 0.7
+    for t in range(1, len(x)):
+        x[t] = phi * x[t - 1] + rng.standard_normal(2)
+    model = LocalizedDiffusion(
+        graph=DependencyGraph.empty(2), lags=1, score="linear", random_state=0, gaussianize=False
+    ).fit(x)
+    missing = np.zeros((2, 6), dtype=bool)
+    missing[0, [2, 3]] = True
+    found = inflation(model.model_.field, missing)
+    expected = np.ones((2, 6))
+    expected[0, 3], expected[0, 4] = 1 + phi**2, 1 + phi**2 * (1 + phi**2)
+    np.testing.assert_allclose(found, expected, atol=0.03)
 
 
 def test_it_is_the_error_of_fills(chain: LocalizedDiffusion) -> None:

@@ -8,7 +8,7 @@
 
 A version is written blob by blob, then its manifest, then manifest.json takes the new text in one
 step: that is the moment at which it counts. A writer that dies before leaves a version that nobody
-serves, or files that `collect_garbage` takes away.
+serves, or files that `locality.artifact.garbage` takes away.
 """
 
 import contextlib
@@ -32,7 +32,6 @@ from locality.artifact.store import (
     BLOBS,
     LOCK,
     MANIFEST,
-    PARTIAL,
     VERSIONS,
     blobs_of,
     read_blob,
@@ -43,16 +42,17 @@ from locality.data.atomic import replacing
 from locality.exceptions import DataError, ModelCorrupt, OptionError, VersionConflict
 
 __all__ = [
-    "Garbage",
     "Version",
-    "collect_garbage",
+    "aliases_of",
     "commit_version",
     "find_version",
     "list_versions",
+    "numbers_of",
     "rollback",
     "served_digest",
     "served_version",
     "set_alias",
+    "writing",
 ]
 
 SERVED = "champion"  # the alias of the version that is served
@@ -96,24 +96,6 @@ class Version:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Garbage:
-    """What was, or would be, deleted.
-
-    Parameters
-    ----------
-    files : tuple of str
-        Within the folder.
-    n_bytes : int
-    versions : tuple of int
-        Versions given up.
-    """
-
-    files: tuple[str, ...]
-    n_bytes: int
-    versions: tuple[int, ...]
-
-
 def served_version(path: str | PathLike[str]) -> int:
     """Number of the version that is served."""
     return read_manifest(Path(path)).version
@@ -129,7 +111,7 @@ def commit_version(
     path: str | PathLike[str],
     *,
     change: Mapping[str, Any],
-    parent: int | str | None = None,
+    parent: str | None = None,
     serve: bool = True,
 ) -> int:
     """Add a version to a model folder.
@@ -141,9 +123,9 @@ def commit_version(
         Of a model that was saved before.
     change : mapping
         What was done, as JSON.
-    parent : int or str, optional
-        The version that it was made from, which must still be served: its number, or its
-        ``served_digest``, which tells it also from that of another fit in the same folder.
+    parent : str, optional
+        ``served_digest`` of the version that it was made from, which must still be served. A number
+        would not tell it from that of another fit in the same folder.
     serve : bool, default True
         Serve it from now on; otherwise it gets the alias "challenger".
 
@@ -163,15 +145,15 @@ def commit_version(
     folder = Path(path)
     description, groups = model.state()
     check_groups(groups)
-    with _writing(folder):
+    with writing(folder):
         served = read_manifest(folder)
-        if parent is not None and parent not in (served.version, _digest(served)):
+        if parent is not None and parent != _digest(served):
             raise VersionConflict(
                 f"{folder} serves another version by now, number {served.version} of "
                 f"{served.created}.",
                 remedy="Do it again, from that version.",
             )
-        numbers = _numbers(folder)
+        numbers = numbers_of(folder)
         if served.version not in numbers:  # a folder from before there were versions
             _write(folder / VERSIONS / version_file(served.version), served.to_bytes())
         blobs = []
@@ -210,11 +192,11 @@ def rollback(path: str | PathLike[str], version: int | str) -> int:
         If a file of that version is damaged or missing. Nothing has changed.
     """
     folder = Path(path)
-    with _writing(folder):
+    with writing(folder):
         served = read_manifest(folder)
         number = find_version(folder, version)
         if number != served.version:
-            if served.version not in _numbers(folder):
+            if served.version not in numbers_of(folder):
                 _write(folder / VERSIONS / version_file(served.version), served.to_bytes())
             chosen = read_manifest(folder, number)
             for blob in chosen.blobs:
@@ -240,7 +222,7 @@ def find_version(path: str | PathLike[str], version: int | str) -> int:
         return served_version(folder)
     if text.isascii() and text.isdigit():
         return read_manifest(folder, int(text)).version
-    aliases = _aliases(folder)
+    aliases = aliases_of(folder)
     if text not in aliases:
         known = ", ".join([SERVED, *sorted(aliases)])
         raise DataError(
@@ -253,10 +235,10 @@ def find_version(path: str | PathLike[str], version: int | str) -> int:
 def list_versions(path: str | PathLike[str]) -> list[Version]:
     """All versions, the oldest first; of one whose manifest is damaged only that, as its change."""
     folder = Path(path)
-    served, aliases = read_manifest(folder), _aliases(folder)
+    served, aliases = read_manifest(folder), aliases_of(folder)
     manifests: dict[int, Manifest] = {served.version: served}
     found = []
-    for number in _numbers(folder):
+    for number in numbers_of(folder):
         try:
             manifests[number] = read_manifest(folder, number)
         except ModelCorrupt:
@@ -295,9 +277,9 @@ def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -
             f"{SERVED!r}, which is the version that is served (see rollback).",
         )
     folder = Path(path)
-    with _writing(folder):
+    with writing(folder):
         if version is None:
-            if name not in _aliases(folder):
+            if name not in aliases_of(folder):
                 raise DataError(f"{folder} has no alias {name!r}.")
             (folder / ALIASES / name).unlink()
             flush_names(folder / ALIASES)
@@ -305,48 +287,8 @@ def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -
         _write(folder / ALIASES / name, str(find_version(folder, version)).encode())
 
 
-def collect_garbage(
-    path: str | PathLike[str], *, keep: int | None = None, dry_run: bool = False
-) -> Garbage:
-    """Delete what no version needs.
-
-    Parameters
-    ----------
-    path : path
-    keep : int, optional
-        Give up the oldest versions beyond so many; those that are served or have an alias stay.
-    dry_run : bool, default False
-        Only tell.
-    """
-    folder = Path(path)
-    if keep is not None and keep < 1:
-        raise OptionError(f"keep must be at least 1, found {keep}.")
-    with _writing(folder):
-        served = read_manifest(folder)
-        numbers = sorted(_numbers(folder))
-        held = {served.version, *_aliases(folder).values()}
-        lost = [] if keep is None else [n for n in numbers[:-keep] if n not in held]
-        needed = {blob.file_name for blob in served.blobs}
-        for number in set(numbers) - set(lost):
-            needed |= {blob.file_name for blob in read_manifest(folder, number).blobs}
-        files = [folder / VERSIONS / version_file(number) for number in lost]
-        files += [f for f in (folder / BLOBS).iterdir() if f.name not in needed]
-        for inside in (folder, folder / VERSIONS, folder / ALIASES):
-            if inside.is_dir():
-                files += [f for f in inside.iterdir() if PARTIAL.fullmatch(f.name)]
-        n_bytes = sum(file.stat().st_size for file in files)
-        if not dry_run:  # versions first: a manifest never names a blob that is gone
-            for file in files:
-                file.unlink()
-            for inside in (folder, folder / VERSIONS, folder / BLOBS):
-                if inside.is_dir():
-                    flush_names(inside)
-    names = tuple(str(file.relative_to(folder)) for file in files)
-    return Garbage(names, n_bytes, tuple(lost))
-
-
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the lock of a process that died is free."""
     read_manifest(folder)  # a folder that is no model is not locked
     lock = FileLock(folder / LOCK, timeout=_PATIENCE)
@@ -374,7 +316,7 @@ def _write(file: Path, data: bytes) -> None:
     flush_names(file.parent)
 
 
-def _numbers(folder: Path) -> list[int]:
+def numbers_of(folder: Path) -> list[int]:
     """Numbers of the versions that have a manifest of their own."""
     if not (folder / VERSIONS).is_dir():
         return []
@@ -382,7 +324,8 @@ def _numbers(folder: Path) -> list[int]:
     return sorted(int(name[:6]) for name in names if re.fullmatch(r"[0-9]{6}\.json", name))
 
 
-def _aliases(folder: Path) -> dict[str, int]:
+def aliases_of(folder: Path) -> dict[str, int]:
+    """Number of the version that each alias names."""
     found = {}
     inside = folder / ALIASES
     for name in os.listdir(inside) if inside.is_dir() else []:

@@ -222,12 +222,9 @@ def _require_numbers(
     try:
         table = Table.from_frame(frame, time=time, min_rows=0, labels=labels)
         refuse_unseen(table, frame, strict)
-        if complete:
+        if complete and labels is None:
             table.require_complete()
+        elif complete:
+            table.require_complete("Fill them (locality impute), or leave these rows out.")
     except DataError as error:
-        remedy = error.remedy
-        if labels is not None and "drop=" in remedy:  # a fitted column cannot be left out
-            remedy = "Correct the cell, or leave it empty if it is missing."
-        elif labels is not None and "leave the columns or rows out" in remedy:
-            remedy = "Fill them (locality impute), or leave these rows out."
-        raise DataError(f"{path.name}: {error.message}", remedy=remedy) from error
+        raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error

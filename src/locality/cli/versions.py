@@ -147,7 +147,7 @@ def gc(
 
     [bold]Example:[/bold] locality gc plant.locality --keep 5 --dry-run
     """
-    from locality.artifact.versions import collect_garbage
+    from locality.artifact.garbage import collect_garbage
 
     found = collect_garbage(model, keep=keep, dry_run=dry_run)
     if as_json:

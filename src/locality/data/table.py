@@ -142,7 +142,7 @@ class Table:
             column = source.cells(name, known)
             values[:, j] = column.values
             cells.append(replace(column, values=values[:, j]))  # no second copy of a large table
-        _refuse_faults(cells)
+        _refuse_faults(cells, fixed=labels is not None)
         _refuse_unbounded(chosen, values)
         kinds = tuple(column.kind for column in cells)
         observed = ~np.isnan(values)
@@ -214,8 +214,15 @@ class Table:
         """Number of components."""
         return int(self.values.shape[1])
 
-    def require_complete(self) -> None:
+    def require_complete(
+        self, remedy: str = "Fill these values, or leave the columns or rows out."
+    ) -> None:
         """Raise if a value is missing, or a state is none of those asked for.
+
+        Parameters
+        ----------
+        remedy : str
+            What to do about missing values.
 
         Raises
         ------
@@ -248,7 +255,7 @@ values missing, the first in row 2. Fill these values, or leave the columns or r
             raise DataError(
                 f"Input contains NaN in {len(gaps)} of {self.n_columns} columns: "
                 f"{listing(gaps, '; ')}.",
-                remedy="Fill these values, or leave the columns or rows out.",
+                remedy=remedy,
             )
 
     def frame(
@@ -300,11 +307,14 @@ def _names_index(source: Source, name: str) -> bool:
     return source.index is not None and source.index.name == name
 
 
-def _refuse_faults(cells: Sequence[Cells]) -> None:
+def _refuse_faults(cells: Sequence[Cells], fixed: bool) -> None:
+    """Name unusable cells; ``fixed`` columns are those of a fit and cannot be left out."""
     faults = [column.fault for column in cells if column.fault]
     if not faults:
         return
-    if any(column.is_date for column in cells):
+    if fixed:
+        remedy = "Correct the cell, or leave it empty if it is missing."
+    elif any(column.is_date for column in cells):
         remedy = "Name the column with the time of each row (time=..., --time), and leave other "
         remedy += "dates out (drop=..., --drop)."
     else:

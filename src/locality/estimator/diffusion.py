@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from locality.artifact.ledger import FileLedger
 from locality.artifact.store import load_model, save_model
-from locality.artifact.summary import reach
 from locality.artifact.versions import find_version
 from locality.estimator.fitted import Fitted, Progress, quiet
 from locality.estimator.fitting import fit_model
@@ -254,14 +253,3 @@ class LocalizedDiffusion(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-    def _publish(self) -> None:
-        """Learned attributes from the model."""
-        model = self.model_
-        names = model.standardizer.modeled_names
-        self.component_names_ = tuple(name for name in names if name not in self.given)
-        self.radius_ = reach(model)
-        self.band_radius_ = model.gather("radius")
-        self.held_out_nats_ = model.gather("held_out")
-        self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
-        self.seconds_ = model.seconds

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from locality.artifact.model import Model
+from locality.artifact.summary import reach
 from locality.data.table import Table
 from locality.estimator.rows import read_rows
 
@@ -24,7 +25,6 @@ class Fitted(BaseEstimator):  # type: ignore[misc]
     seed_: int
     component_names_: tuple[str, ...]
     given: Sequence[str]
-    tied: bool
 
     def _table(self, X: Any) -> Table:
         """Rows with the columns that were fitted."""
@@ -38,8 +38,15 @@ class Fitted(BaseEstimator):  # type: ignore[misc]
         return int(check_random_state(random_state).randint(2**31 - 1))
 
     def _publish(self) -> None:
-        """Set the learned attributes from the model."""
-        raise NotImplementedError
+        """Learned attributes from the model."""
+        model = self.model_
+        names = model.standardizer.modeled_names
+        self.component_names_ = tuple(name for name in names if name not in self.given)
+        self.radius_ = reach(model)
+        self.band_radius_ = model.gather("radius")
+        self.held_out_nats_ = model.gather("held_out")
+        self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
+        self.seconds_ = model.seconds
 
 
 def quiet(stage: str, done: int, total: int) -> None:

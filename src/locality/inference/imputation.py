@@ -95,8 +95,7 @@ class GaussianTable:
         x = rows[self.targets].T
         free = np.isnan(x)
         x = np.where(free, 0.0, x)
-        shift = self._shift(rows)
-        negative = -self._adjoint(self._innovations(x) - shift) * free
+        right = self._right(x, rows) * free
         diagonal = np.where(free, self._diagonal(len(x)), 1.0)
         if not free.any():
             return Posterior(x.T, np.zeros(x.T.shape), np.repeat(x.T[None], n_draws, axis=0))
@@ -107,7 +106,7 @@ class GaussianTable:
                 return factor.solve(right)
             return self._solve(right, free, diagonal, tolerance)
 
-        mean = x + solve(negative, _TOLERANCE)
+        mean = x + solve(right, _TOLERANCE)
         tick()
         draws, squares = [], np.zeros_like(x)
         n_all = max(n_draws, n_variance)
@@ -149,9 +148,9 @@ class GaussianTable:
         half = sp.diags_array(1.0 / law.scale) @ law.within
         inverse = np.asarray(np.linalg.inv((half.T @ half)[free][:, free].toarray()))
         known = np.where(np.isnan(x), 0.0, x)
-        gradient = self._adjoint(self._innovations(known) - self._shift(rows))[:, free]
+        right = self._right(known, rows)[:, free]
         place = np.searchsorted(np.flatnonzero(free), which)
-        mean: FloatArray = -(gradient @ inverse)[:, place].T
+        mean: FloatArray = (right @ inverse)[:, place].T
         covariance: FloatArray = inverse[np.ix_(place, place)]
         return mean, covariance
 
@@ -179,8 +178,7 @@ class GaussianTable:
                 remedy="Draw fewer rows, or hold the columns at values.",
             )
         x = np.where(free, 0.0, x)
-        right = -self._adjoint(self._innovations(x) - self._shift(rows)) * free
-        mean: FloatArray = factor.solve(right)[chosen]
+        mean: FloatArray = factor.solve(self._right(x, rows) * free)[chosen]
         return mean, factor.covariance(chosen)
 
     def n_solutions(self, n_draws: int) -> int:
@@ -214,6 +212,10 @@ class GaussianTable:
             p = y + np.where(going, after / np.where(power > 0, power, 1.0), 0.0) * p
             power = after
         return x
+
+    def _right(self, x: FloatArray, rows: FloatArray) -> FloatArray:
+        """b − H x [n_rows, n_targets]: what known values and context say, missing ones being 0."""
+        return -self._adjoint(self._innovations(x) - self._shift(rows))
 
     def _apply(self, x: FloatArray) -> FloatArray:
         """H x [n_rows, n_targets]."""

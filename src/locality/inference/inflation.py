@@ -42,10 +42,10 @@ def inflation(field: ScoreField, missing: BoolArray) -> FloatArray:
     >>> (found > 1).tolist()
     [True, False, True, False, False]
     """
-    law = ConditionalLaw.of(field)[-1]  # of the first rows, which see less, a little too much
-    targets = law.targets
+    targets = field.domain.targets
     if not missing[targets].any():
         return np.ones((len(targets), missing.shape[1]))
+    law = ConditionalLaw.of(field)[-1]  # of the first rows, which see less, a little too much
     weights = [abs(part) for part in law.weights]
     gap, scale = missing[targets], law.scale[:, None]
     left_open = np.zeros(missing.shape)
