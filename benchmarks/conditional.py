@@ -17,7 +17,7 @@ import torch
 from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.imputation import GaussianTable
+from locality.inference.laws.table import GaussianTable
 from locality.local.field import ScoreField
 from locality.training.trainer import Trainer
 from measure import Table, one_core

@@ -15,7 +15,7 @@ import torch
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.sampler import DPMSolver
+from locality.inference.sampling.sampler import DPMSolver
 from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState

@@ -17,8 +17,8 @@ import numpy as np
 from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.draw import draw
-from locality.inference.sampler import StochasticDPMSolver
+from locality.inference.sampling.draw import draw
+from locality.inference.sampling.sampler import StochasticDPMSolver
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.training.options import TrainingOptions

@@ -10,9 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from locality.artifact.garbage import collect_garbage
-from locality.artifact.store import load_model
-from locality.artifact.versions import list_versions
 from locality.domain import Domain
 from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up
@@ -20,6 +17,9 @@ from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
 from locality.noise.levels import BAND_EDGES
 from locality.noise.streams import stream
+from locality.store.garbage import collect_garbage
+from locality.store.store import load_model
+from locality.store.versions import list_versions
 
 N_BANDS = len(BAND_EDGES) - 1
 Covariance = Callable[[Sources], NDArray[np.float64]]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import locality.artifact.store
+import locality.store.store
 
 Cli = Callable[..., Any]
 
@@ -19,7 +19,7 @@ def _raising(error: BaseException) -> Callable[..., None]:
 
 def test_the_unexpected_takes_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCALITY_DEBUG", raising=False)
-    monkeypatch.setattr(locality.artifact.store, "load_model", _raising(RuntimeError("a\nb")))
+    monkeypatch.setattr(locality.store.store, "load_model", _raising(RuntimeError("a\nb")))
     result = cli("info", "model")
     assert result.code == 1
     assert "Unexpected error: RuntimeError: a" in result.err
@@ -32,14 +32,14 @@ def test_an_exhausted_iterator_is_no_exception_to_that(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LOCALITY_DEBUG", raising=False)
-    monkeypatch.setattr(locality.artifact.store, "load_model", _raising(StopIteration()))
+    monkeypatch.setattr(locality.store.store, "load_model", _raising(StopIteration()))
     result = cli("info", "model")
     assert result.code == 1
     assert "Unexpected error: StopIteration" in result.err
 
 
 def test_a_traceback_if_asked_for(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locality.artifact.store, "load_model", _raising(RuntimeError("boom")))
+    monkeypatch.setattr(locality.store.store, "load_model", _raising(RuntimeError("boom")))
     monkeypatch.delenv("LOCALITY_DEBUG", raising=False)
     by_option = cli("--debug", "info", "model")
     monkeypatch.setenv("LOCALITY_DEBUG", "1")
@@ -50,7 +50,7 @@ def test_a_traceback_if_asked_for(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_interrupt_has_its_own_code(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locality.artifact.store, "load_model", _raising(KeyboardInterrupt()))
+    monkeypatch.setattr(locality.store.store, "load_model", _raising(KeyboardInterrupt()))
     result = cli("info", "model")
     assert result.code == 130
     assert "Interrupted" in result.err

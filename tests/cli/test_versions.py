@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.artifact.ledger import FileLedger
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import DataError
+from locality.store.ledger import FileLedger
 
 Cli = Callable[..., Any]
 

@@ -6,8 +6,8 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
-from locality.estimator.conditions import parse_conditions
 from locality.exceptions import DataError, OptionError
+from locality.inference.sampling.conditions import parse_conditions
 
 
 def chain(**options) -> LocalizedDiffusion:

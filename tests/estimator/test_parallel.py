@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.artifact.groups import to_bytes
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
+from locality.store.groups import to_bytes
 from locality.training import trainer as trainer_module
 from locality.training.executors import Inline, Processes, executor, one_thread
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from locality import LocalizedDiffusion
-from locality.artifact.model import Model
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
 from locality.local.field import ScoreField
 from locality.local.unrolled import unrolled
+from locality.model.model import Model
 from locality.training.trainer import Trainer
 
 D = 9

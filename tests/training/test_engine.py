@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import Axis, DependencyGraph, Domain
-from locality.inference.nats import Nats
+from locality.inference.density.nats import Nats
 from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.artifact.groups import to_bytes
 from locality.data.synthetic import DoubleWellChain
 from locality.exceptions import DataError, OptionError
+from locality.store.groups import to_bytes
 from locality.training import ray_cluster
 from locality.training.executors import executor
 

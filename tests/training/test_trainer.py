@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
-from locality.inference.nats import Nats
+from locality.inference.density.nats import Nats
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels

@@ -14,12 +14,12 @@ import pandas as pd
 from locality.analysis.fidelity import Fidelity
 from locality.analysis.findings import Statement
 from locality.analysis.record import to_plain
-from locality.artifact.folder import building
 from locality.data.atomic import replacing
 from locality.data.files import write_frame
 from locality.domain import DependencyGraph
 from locality.estimator import LocalizedDiffusion
 from locality.exceptions import OutputExists
+from locality.store.folder import building
 
 __all__ = ["GroupTrial", "ProofOfConcept", "require_free"]
 

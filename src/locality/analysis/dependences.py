@@ -19,8 +19,8 @@ from locality._typing import FloatArray, IntArray
 from locality.analysis.findings import EdgeFinding, GroupFinding
 from locality.domain import DependencyGraph, communities, learn_graph
 from locality.domain.links import limit_degrees
-from locality.estimator.layout import given_graph
 from locality.exceptions import GraphError
+from locality.model.layout import given_graph
 
 __all__ = ["Dependences"]
 

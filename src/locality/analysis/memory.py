@@ -11,8 +11,8 @@ import numpy as np
 from locality._typing import FloatArray
 from locality.analysis.piece import related_columns
 from locality.domain import Axis, Domain, learn_linear_graph
-from locality.estimator.layout import to_state
 from locality.exceptions import OptionError
+from locality.model.layout import to_state
 from locality.training.trainer import Trainer
 
 __all__ = ["choose_lags", "require_lags", "search_depth"]

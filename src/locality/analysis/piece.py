@@ -20,8 +20,8 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import DependencyGraph, Domain
-from locality.estimator.layout import build_domain, to_state
 from locality.estimator.options import noise_of
+from locality.model.layout import build_domain, to_state
 
 __all__ = ["Piece", "related_columns"]
 

@@ -20,8 +20,8 @@ from locality.analysis.record import to_plain
 from locality.data.table import Table
 from locality.estimator import LocalizedDiffusion
 from locality.estimator.options import check_options
-from locality.estimator.reference import has_row_law
 from locality.exceptions import OptionError
+from locality.inference.judging.reference import has_row_law
 from locality.local.shard import ShardState
 from locality.training.executors import one_thread
 from locality.training.options import TrainingOptions

@@ -27,10 +27,10 @@ from locality.analysis.findings import (
 )
 from locality.analysis.record import KIND, PAGE, RECORD, from_plain, require_free, tables, to_plain
 from locality.analysis.words import Language
-from locality.artifact.folder import building
 from locality.data.atomic import replacing
 from locality.data.files import write_frame
 from locality.exceptions import DataError
+from locality.store.folder import building
 
 __all__ = ["LocalityReport"]
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.domain import Domain
-from locality.estimator.layout import to_state
-from locality.inference.nats import Nats
+from locality.inference.density.nats import Nats
 from locality.local.field import ScoreField
+from locality.model.layout import to_state
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import Executor, Inline
 from locality.training.trainer import Trainer

@@ -54,9 +54,9 @@ def demo(
     """
     folder, report, seconds = _prepared(output, overwrite), Report(), dict[str, float]()
     with _timed(seconds, "loading libraries and data"):
-        from locality.artifact.summary import summarize
         from locality.cli.pictures import draw_fault, draw_radius
         from locality.cli.plant import Plant
+        from locality.model.summary import summarize
 
         plant = Plant.load()
     report.heading("Tennessee Eastman: a plant with 52 sensors and valves, read every 3 min")

@@ -57,6 +57,7 @@ def detect(
     require_free_file(output, overwrite)
     from locality.cli.rounding import rounding_warnings
     from locality.data.files import write_frame
+    from locality.inference.judging.alarm import Alarm
 
     start = perf_counter()
     judged = judge(model, table, normal, false_alarms)
@@ -72,7 +73,7 @@ def detect(
         "n_alarms": n_alarms,
         "n_episodes": len(spans),
         "false_alarms": false_alarms,
-        "false_alarms_error": reference.error(false_alarms),
+        "false_alarms_error": Alarm(reference).error(false_alarms),
         "expected_false_alarms": false_alarms * n_rows,
         "n_normal_rows": reference.n_rows,
         "is_extrapolated": false_alarms < 1 / reference.n_rows,

@@ -63,7 +63,7 @@ def spans_of(judged: JudgedTable) -> list[tuple[int, int]]:
     """First and last row of all runs, by evidence (−log p, summed): strong and long ones first."""
     import numpy as np
 
-    from locality.inference.diagnosis import episode
+    from locality.inference.judging.diagnosis import episode
 
     found = judged.found
     alarms = np.flatnonzero(found.alarm)
@@ -79,8 +79,8 @@ def spans_of(judged: JudgedTable) -> list[tuple[int, int]]:
 
 def diagnosed(judged: JudgedTable, spans: list[tuple[int, int]]) -> list[Episode]:
     """Runs of alarms, each with its kind of fault and the sensors to blame."""
-    from locality.estimator.explanation import evidence
-    from locality.inference.diagnosis import diagnose
+    from locality.inference.judging.diagnosis import diagnose
+    from locality.inference.judging.explanation import evidence
 
     found, names, labels = judged.found, judged.names, judged.labels
     shares, components = judged.shares, list(judged.fitted.component_names_)

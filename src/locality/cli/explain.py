@@ -21,7 +21,7 @@ from locality.exceptions import DataError, OptionError, OutputExists
 
 if TYPE_CHECKING:
     from locality.data.transforms import Standardizer
-    from locality.estimator.explanation import Explanation, SensorFinding
+    from locality.inference.judging.explanation import Explanation, SensorFinding
 
 __all__ = ["explain"]
 
@@ -87,7 +87,7 @@ def explain(
             f"--row is {row}, but {table.name} has {judged.table.n_rows:,} rows.",
             remedy="Rows are counted from 1, without the header.",
         )
-    from locality.estimator.explanation import explained
+    from locality.inference.judging.explanation import explained
 
     found = explained(judged.fitted.model_, judged.table, judged.found, row - 1)
     if output is not None:
@@ -281,7 +281,7 @@ def _draw(path: Path, judged: JudgedTable, found: "Explanation") -> None:
     import numpy as np
 
     from locality.cli.pictures import SensorTrace, draw_traces
-    from locality.estimator.explanation import expectations
+    from locality.inference.judging.explanation import expectations
 
     rows = np.arange(max(0, found.row + 1 - _N_ROWS), found.row + 1)
     expected, low, high = expectations(judged.fitted.model_, judged.found, rows)

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import FloatArray
-from locality.artifact.summary import expected_surprise
 from locality.cli.departures import departed_columns
 from locality.cli.tables import FittedRows
 from locality.data.table import Table
+from locality.model.summary import expected_surprise
 
 __all__ = ["Findings", "find", "surprise_table"]
 

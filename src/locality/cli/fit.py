@@ -172,8 +172,8 @@ def fit(
         table, columns=columns or (), drop=drop or (), given=given or (), time=time, complete=False
     )
     _require_rows(table, len(frame), lags)
-    from locality.artifact.summary import summarize
     from locality.estimator import LocalizedDiffusion
+    from locality.model.summary import summarize
 
     model = LocalizedDiffusion(
         graph=graph,

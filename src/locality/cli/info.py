@@ -26,9 +26,9 @@ def info(
 
     [bold]Example:[/bold] locality info plant.locality --components
     """
-    from locality.artifact.store import load_model
-    from locality.artifact.summary import summarize
-    from locality.artifact.versions import find_version
+    from locality.model.summary import summarize
+    from locality.store.store import load_model
+    from locality.store.versions import find_version
 
     number = None if version is None else find_version(model, version)
     summary = summarize(load_model(model, number))

@@ -17,8 +17,8 @@ from locality.exceptions import DataError
 if TYPE_CHECKING:
     from locality._typing import FloatArray
     from locality.data.table import Table
-    from locality.estimator.detection import Detection
-    from locality.inference.alarm import Reference
+    from locality.inference.judging.detection import Detection
+    from locality.model.reference import Reference
 
 __all__ = [
     "FALSE_ALARMS",
@@ -110,8 +110,8 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
         A file cannot be used, the model has no law of a row, or it does not know normal rows.
     """
     from locality.estimator import LocalizedDiffusion
-    from locality.estimator.detection import detection
     from locality.estimator.rows import read_rows
+    from locality.inference.judging.detection import detection
     from locality.training.executors import one_thread
 
     with progress_bar("Judging rows"):

@@ -85,14 +85,14 @@ def require_free_folder(path: Path, overwrite: bool) -> None:
     DataError
         The folder above is missing or takes no files.
     """
-    from locality.artifact.store import require_free
+    from locality.store.store import require_free
 
     _require_free(lambda path, overwrite: require_free(path, overwrite=overwrite), path, overwrite)
 
 
 def is_unfinished(path: Path) -> bool:
     """Whether there is nothing but the progress of a fit in a folder."""
-    from locality.artifact.ledger import is_ledger
+    from locality.store.ledger import is_ledger
 
     is_alone = path.is_dir() and {entry.name for entry in path.iterdir()} == {"work"}
     return is_alone and is_ledger(path / "work")
@@ -116,7 +116,7 @@ def under_way(path: Path, keep: bool) -> Iterator[Path]:
     OutputExists
         Something else has the name of that folder.
     """
-    from locality.artifact.ledger import has_progress, is_ledger
+    from locality.store.ledger import has_progress, is_ledger
 
     beside = path.exists() and not is_unfinished(path)  # a model that is going to be replaced
     work = path.with_name(f".{path.name}.work") if beside else path / "work"

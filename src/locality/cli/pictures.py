@@ -14,8 +14,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.artifact.summary import ModelSummary
 from locality.data.atomic import replacing
+from locality.model.summary import ModelSummary
 
 if TYPE_CHECKING:
     from locality.analysis.concept import ProofOfConcept

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
-from locality.artifact.summary import expected_surprise
 from locality.cli.pictures import FaultRun, draw_samples
 from locality.cli.terminal import Report
 from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
 from locality.data.files import write_frame
 from locality.estimator import LocalizedDiffusion
+from locality.model.summary import expected_surprise
 
 __all__ = ["FaultFindings", "Plant"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from locality.cli.terminal import Report, counted, seconds_text
 
 if TYPE_CHECKING:
-    from locality.artifact.summary import ModelSummary
+    from locality.model.summary import ModelSummary
 
 __all__ = ["describe", "describe_components", "describe_nats", "describe_radii", "describe_times"]
 

@@ -12,7 +12,7 @@ from locality.exceptions import DataError, OptionError
 
 if TYPE_CHECKING:
     from locality.estimator import LocalizedDiffusion
-    from locality.estimator.update import Update
+    from locality.inference.updating.update import Update
 
 __all__ = ["update"]
 
@@ -95,8 +95,8 @@ def update(
 
     [bold]Example:[/bold] locality update plant.locality november.parquet --drifted
     """
-    from locality.artifact.versions import served_digest
     from locality.estimator import LocalizedDiffusion
+    from locality.store.versions import served_digest
 
     asked = [sensors is not None, group is not None, worst is not None, drifted, everything]
     asked += [add is not None, remove is not None]
@@ -198,7 +198,7 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Make a new version of what was accepted, and say what was done."""
-    from locality.artifact.versions import commit_version, served_version
+    from locality.store.versions import commit_version, served_version
 
     version = 0
     if told.accepted:

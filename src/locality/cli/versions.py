@@ -20,7 +20,7 @@ def versions(model: ModelArgument, as_json: AsJson = False) -> None:
 
     [bold]Example:[/bold] locality versions plant.locality
     """
-    from locality.artifact.versions import list_versions
+    from locality.store.versions import list_versions
 
     found = list_versions(model)
     if as_json:
@@ -53,7 +53,7 @@ def diff(
 
     [bold]Example:[/bold] locality diff plant.locality 1 champion
     """
-    from locality.artifact.difference import diff_versions
+    from locality.store.difference import diff_versions
 
     found = diff_versions(model, old, new)
     if as_json:
@@ -96,7 +96,7 @@ def rollback(
 
     [bold]Example:[/bold] locality rollback plant.locality 1
     """
-    from locality.artifact import versions as store
+    from locality.store import versions as store
 
     number = store.rollback(model, version)
     if as_json:
@@ -117,7 +117,7 @@ def alias(
 
     [bold]Example:[/bold] locality alias plant.locality autumn 3
     """
-    from locality.artifact.versions import set_alias
+    from locality.store.versions import set_alias
 
     if remove == (version is not None):
         raise OptionError("Name a version, or pass --remove.")
@@ -147,7 +147,7 @@ def gc(
 
     [bold]Example:[/bold] locality gc plant.locality --keep 5 --dry-run
     """
-    from locality.artifact.garbage import collect_garbage
+    from locality.store.garbage import collect_garbage
 
     found = collect_garbage(model, keep=keep, dry_run=dry_run)
     if as_json:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 
 from locality._typing import FloatArray
-from locality.artifact.model import Model
 from locality.data.table import Table
-from locality.estimator.layout import from_state, to_state
-from locality.estimator.reference import has_row_law
 from locality.exceptions import OptionError
-from locality.inference.likelihood import Likelihood
-from locality.inference.nats import Nats
-from locality.inference.repair import repair
+from locality.inference.density.likelihood import Likelihood
+from locality.inference.density.nats import Nats
+from locality.inference.judging.reference import has_row_law
+from locality.inference.laws.repair import repair
+from locality.model.layout import from_state, to_state
+from locality.model.model import Model
 from locality.training.executors import one_thread
 
 __all__ = ["log_likelihood_of", "nats_of"]

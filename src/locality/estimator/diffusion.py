@@ -17,9 +17,6 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from locality.artifact.ledger import FileLedger
-from locality.artifact.store import load_model, save_model
-from locality.artifact.versions import find_version
 from locality.estimator.fitted import Fitted, Progress, quiet
 from locality.estimator.fitting import fit_model
 from locality.estimator.options import check_options
@@ -28,6 +25,9 @@ from locality.estimator.rows import read_rows
 from locality.estimator.sampling import SamplingMixin
 from locality.estimator.scoring import ScoringMixin
 from locality.estimator.updating import UpdatingMixin
+from locality.store.ledger import FileLedger
+from locality.store.store import load_model, save_model
+from locality.store.versions import find_version
 
 __all__ = ["LocalizedDiffusion"]
 

@@ -7,10 +7,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from locality.artifact.model import Model
-from locality.artifact.summary import reach
 from locality.data.table import Table
 from locality.estimator.rows import read_rows
+from locality.model.model import Model
+from locality.model.summary import reach
 
 __all__ = ["Fitted", "Progress", "quiet"]
 

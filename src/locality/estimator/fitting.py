@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from locality._typing import FloatArray
-from locality.artifact.model import Model
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Domain
-from locality.estimator.completion import completed, stacked
-from locality.estimator.layout import build_domain, limits, to_state
 from locality.estimator.options import noise_of, training_options, workers_of
-from locality.estimator.reference import cross_fitted
 from locality.exceptions import DataError
+from locality.inference.judging.reference import cross_fitted
+from locality.inference.updating.completion import completed, stacked
 from locality.local.field import ScoreField
+from locality.model.layout import build_domain, limits, to_state
+from locality.model.model import Model
 from locality.noise.levels import NoiseLevels
 from locality.training.executors import Executor, Inline
 from locality.training.trainer import Ledger, Trainer

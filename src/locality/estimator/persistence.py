@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from locality.artifact.model import Model
+from locality.model.model import Model
 
 __all__ = ["parameters_from", "restore_names", "settings_of"]
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from locality.estimator.conditions import conditional_rows, parse_conditions
 from locality.estimator.fitted import Fitted, Progress, quiet
-from locality.estimator.imputation import Imputation, fill
-from locality.estimator.layout import from_state
 from locality.estimator.rows import context_state, restore_rows
 from locality.exceptions import OptionError
-from locality.inference.draw import Drawing
+from locality.inference.sampling.conditions import conditional_rows, parse_conditions
+from locality.inference.sampling.draw import Drawing
+from locality.inference.sampling.imputation import Imputation, fill
+from locality.model.layout import from_state
 from locality.training.executors import executor, one_thread
 
 __all__ = ["SamplingMixin"]

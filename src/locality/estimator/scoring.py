@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from locality._typing import FloatArray
 from locality.data.cells import Kind
 from locality.estimator.answers import log_likelihood_of, nats_of
-from locality.estimator.detection import calibration, detection
-from locality.estimator.explanation import Explanation, explanation
 from locality.estimator.fitted import Fitted, Progress, quiet
 from locality.exceptions import OptionError
+from locality.inference.judging.detection import calibration, detection
+from locality.inference.judging.explanation import Explanation, explanation
 from locality.noise.levels import band_labels
 from locality.training.executors import one_thread
 

@@ -5,13 +5,13 @@ from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from locality.artifact.model import Model
 from locality.estimator.fitted import Fitted, Progress, quiet
 from locality.estimator.persistence import parameters_from, restore_names
-from locality.estimator.revision import add_sensors, remove_sensors
 from locality.estimator.rows import read_other_rows
-from locality.estimator.update import Update, choose_sensors, update_model
 from locality.exceptions import OptionError
+from locality.inference.updating.revision import add_sensors, remove_sensors
+from locality.inference.updating.update import Update, choose_sensors, update_model
+from locality.model.model import Model
 from locality.training.executors import one_thread
 
 __all__ = ["UpdatingMixin"]

@@ -1,0 +1,1 @@
+"""How surprising values are, and how likely rows."""

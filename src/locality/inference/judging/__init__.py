@@ -1,0 +1,1 @@
+"""Is a row abnormal, since when, and which sensor is to blame?"""

@@ -1,0 +1,1 @@
+"""Laws of rows that a fitted model implies: conditional, sequential, posterior, truncated."""

@@ -1,0 +1,1 @@
+"""Draws: rows, series, lattices, rows in which something is known."""

@@ -1,0 +1,308 @@
+"""Revision: sensors that come and go. Only the neighborhood is learned again.
+
+A new sensor first stands alone; a sensor that goes is integrated out of the closed forms that
+looked at it (the Gaussian law of the others is exact). Then the neighborhood is learned again as in
+any update, and the same gate compares it with that start. Where it is worse for it, the start
+stays: the neighbors of a new sensor as they were, and the sensor with or without looking at them;
+those of a lost one without it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from locality._typing import FloatArray, IntArray
+from locality.data.table import Table
+from locality.data.transforms import Standardizer
+from locality.data.transforms_columns import joined, renamed, without
+from locality.data.transforms_fit import fit_standardizer
+from locality.domain import DependencyGraph, Domain
+from locality.domain.closing import closed_up
+from locality.estimator.options import noise_of
+from locality.exceptions import DataError, GraphError
+from locality.inference.judging.detection import calibration
+from locality.inference.updating.neighbors import closest, learned_links, neighbors_of
+from locality.inference.updating.relearning import wider_levels
+from locality.inference.updating.update import Update, n_training, require_row_law, update_model
+from locality.model.layout import given_graph, limits
+from locality.model.model import Model
+from locality.training.trainer import Trainer
+
+__all__ = ["add_sensors", "remove_sensors"]
+
+_MIN_ROWS = 100
+_MIN_SHARE = 0.5  # of the cells of a new column
+
+
+def add_sensors(
+    model: Model,
+    table: Table,
+    parameters: Mapping[str, Any],
+    progress: Callable[[str, int, int], None],
+    *,
+    graph: Any = None,
+    margin: float | None = 0.01,
+) -> tuple[Model, Update]:
+    """Model further columns.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+        Rows in order of time: the columns of the model, then the new ones.
+    parameters : mapping
+        Of the estimator.
+    progress : callable
+    graph : optional
+        Names the neighbors of the new columns; they are learned by default.
+    margin : float or None
+        By which the neighbors may seem worse.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or a new column has too few values.
+    """
+    require_row_law(model)
+    new = table.names[model.standardizer.n_columns :]
+    table = _since(table, new)
+    n_train = n_training(table)
+    rows = model.standardizer.training_rows(table.values[:n_train, : -len(new)])
+    near = closest(
+        rows,
+        table.values[:n_train, -len(new) :],
+        model.domain.targets,
+        parameters["lags"],
+    )
+    known = [model.domain.names[node] for node in near]
+    part = table.take([*known, *new]).rows(0, n_train)
+    noise = parameters["noise"]
+    if isinstance(noise, Mapping):
+        noise = {name: value for name, value in noise.items() if name in part.names}
+    laws = fit_standardizer(
+        part, gaussianize=parameters["gaussianize"], noise=noise_of(noise, part)
+    )
+    standardizer = joined(model.standardizer, laws)
+    names = standardizer.modeled_names
+    fresh = np.arange(model.domain.n_nodes, len(names))
+    settings = _settings(model, new, (), {})
+    if not len(fresh):  # constants and copies need no law
+        told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new))
+        return replace(model, standardizer=standardizer, settings=settings), told
+    z = standardizer.training_rows(table.values[:n_train])
+    if graph is not None:
+        whole = given_graph(graph, list(names), list(table.names))
+    else:
+        whole = learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
+    i, j, weight = whole.edges()
+    touching = j >= fresh[0]
+    if isinstance(graph, str | PathLike) and not touching.any():  # a file with other names in it
+        raise GraphError(
+            f"The graph has no edge of {', '.join(repr(names[k]) for k in fresh[:5])}.",
+            remedy="Name their neighbors, or leave the graph out: they are learned then.",
+        )
+    edges = np.vstack(
+        [np.column_stack(model.domain.graph.edges()), np.column_stack([i, j, weight])[touching]]
+    )
+    domain = Domain(
+        DependencyGraph.from_edges(edges, len(names)),
+        names,
+        model.domain.axes,
+        model.domain.context,
+    )
+    start = _alone(model, standardizer, domain, fresh, z, settings)
+    beside = np.setdiff1d(np.unique(np.concatenate([i[touching], j[touching]])), fresh)
+    targets = domain.targets
+    fresh, beside = (
+        np.searchsorted(targets, np.intersect1d(nodes, targets)) for nodes in (fresh, beside)
+    )
+
+    def learned(chosen: IntArray, asked: IntArray) -> tuple[Model, Update]:
+        return update_model(
+            start, table, chosen, parameters, progress, margin=margin, gate_on=asked
+        )
+
+    found, told = learned(np.union1d(fresh, beside), beside)
+    if not told.accepted:
+        found, told = learned(fresh, fresh)
+    return _told(start, table, found, told, added=new)
+
+
+def remove_sensors(
+    model: Model,
+    table: Table,
+    names: Sequence[str],
+    parameters: Mapping[str, Any],
+    progress: Callable[[str, int, int], None],
+    *,
+    mix: Table | None = None,
+    margin: float | None = 0.01,
+) -> tuple[Model, Update]:
+    """Give up columns.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+        New rows in order of time: the columns of the model that stay.
+    names : sequence of str
+        Columns to be given up.
+    parameters : mapping
+        Of the estimator.
+    progress : callable
+    mix : Table, optional
+        Older rows to be learned from as well.
+    margin : float or None
+        By which the neighbors may seem worse than without learning again.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, a column is given to all others, or another is its copy.
+    """
+    require_row_law(model)
+    for name in names:
+        if name in parameters["given"]:
+            raise DataError(
+                f"Column {name!r} is given to all others, so nothing would stay.",
+                remedy="Fit again without it.",
+            )
+    standardizer = without(model.standardizer, names)
+    gone = np.array([k for k, n in enumerate(model.domain.names) if n in names], dtype=np.int64)
+    kept = np.setdiff1d(np.arange(model.domain.n_nodes), gone)
+    if not np.isin(kept, model.domain.targets).any():
+        raise DataError("No column that is modeled would be left.", remedy="Keep one.")
+    if model.settings["feature_names"] is None:  # columns of an array are named by their places
+        places = {name: f"x{j}" for j, name in enumerate(standardizer.names)}
+        standardizer = renamed(standardizer, tuple(places.values()))
+    else:
+        places = {}
+    settings = _settings(model, (), names, places)
+    if not len(gone):
+        told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
+        return replace(model, standardizer=standardizer, settings=settings), told
+    _require_rows(table)
+    beside = neighbors_of(model, gone)
+    place = np.full(model.domain.n_nodes, -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    domain = Domain(
+        closed_up(model.domain.graph, gone),
+        standardizer.modeled_names,
+        model.domain.axes,
+        tuple(place[list(model.domain.context)].tolist()),
+    )
+    shards = tuple(
+        shard.without(gone).renumbered(place)
+        for shard in model.shards
+        if not np.isin(shard.target, gone).all()
+    )
+    start = replace(
+        model, standardizer=standardizer, domain=domain, shards=shards, reference=None,
+        limits=model.limits[kept], ids=model.node_ids[kept], settings=settings,
+    )  # fmt: skip
+    found, told = start, Update.nothing(start, margin)
+    if len(beside):
+        chosen = np.searchsorted(domain.targets, place[beside])
+        found, told = update_model(
+            start, table, chosen, parameters, progress, mix=mix, margin=margin, gate_on=chosen
+        )
+    return _told(start, table, found, told, removed=names)
+
+
+def _told(
+    start: Model,
+    table: Table,
+    found: Model,
+    told: Update,
+    added: Sequence[str] = (),
+    removed: Sequence[str] = (),
+) -> tuple[Model, Update]:
+    """What was learned again, or where the gate refused it the start, with alarms of its own."""
+    if not told.accepted:
+        found = replace(start, reference=calibration(start, table))
+        n_shards = len(start.shards)
+        told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0)
+    return found, replace(told, added=tuple(added), removed=tuple(removed))
+
+
+def _require_rows(table: Table) -> None:
+    if table.n_rows < _MIN_ROWS:
+        raise DataError(
+            f"To add or remove sensors needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            remedy="Collect more.",
+        )
+
+
+def _since(table: Table, new: Sequence[str]) -> Table:
+    """The rows between the first and the last values of the new columns."""
+    seen = table.observed[:, -len(new) :]
+    for name, column in zip(new, seen.T, strict=True):
+        if not column.any():
+            raise DataError(f"The new column {name!r} has no value.")
+    inside = np.flatnonzero(seen.any(axis=1))
+    table = table.rows(int(inside[0]), int(inside[-1]) + 1)
+    _require_rows(table)
+    for name, share in zip(new, table.observed[:, -len(new) :].mean(axis=0), strict=True):
+        if share < _MIN_SHARE:
+            raise DataError(
+                f"The new column {name!r} has values in {share:.0%} of the {table.n_rows} rows "
+                "since they began; at least half are needed.",
+                remedy="Pass rows in which it was measured.",
+            )
+    return table
+
+
+def _alone(
+    model: Model,
+    standardizer: Standardizer,
+    domain: Domain,
+    fresh: IntArray,
+    z: FloatArray,
+    settings: dict[str, Any],
+) -> Model:
+    """The model with new nodes that look at nothing but themselves, their past, and context."""
+    state = np.nan_to_num(z.T)  # of the others only context is read
+    rng = np.random.default_rng(model.settings["seed"])
+    for node in fresh:
+        column = z[:, node].copy()
+        gaps = np.isnan(column)
+        column[gaps] = rng.choice(column[~gaps], int(gaps.sum()))
+        state[node] = column
+    if domain.axes:
+        state = state[:, :, None]
+    shards = Trainer(domain, 0, seed=model.settings["seed"]).train(state, cut=[fresh]).shards
+    ids = model.node_ids
+    return replace(
+        model,
+        standardizer=standardizer,
+        domain=domain,
+        shards=(*model.shards, *shards),
+        limits=np.vstack([model.limits, limits(state[fresh])]),
+        levels=wider_levels(domain, model.levels, shards),
+        reference=None,
+        ids=np.concatenate([ids, ids[-1] + 1 + np.arange(len(fresh))]),
+        settings=settings,
+    )
+
+
+def _settings(
+    model: Model, added: Sequence[str], removed: Sequence[str], places: Mapping[str, str]
+) -> dict[str, Any]:
+    """Settings of a model whose columns have changed."""
+    settings = dict(model.settings)
+    if settings["feature_names"] is not None:
+        left = [name for name in settings["feature_names"] if name not in removed]
+        settings["feature_names"] = [*left, *added]
+    settings["given"] = [places.get(name, name) for name in settings["given"]]
+    if isinstance(settings["noise"], Mapping):
+        settings["noise"] = {
+            places.get(name, name): value
+            for name, value in settings["noise"].items()
+            if name not in removed
+        }
+    if settings["graph"] != "learn":
+        settings["graph"] = None
+    return settings

@@ -1,0 +1,292 @@
+"""Updating a part of a model: some sensors are learned again from new rows, all others stay.
+
+What learning again does is in `locality.inference.updating.relearning`. A gate decides: on the latest
+rows, which the challenger has not seen, all components that changed must be no worse than before, with a
+confidence bound. Otherwise nothing changes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from locality._typing import IntArray
+from locality.data.table import Table
+from locality.exceptions import DataError, OptionError
+from locality.inference.judging.detection import standard_rows
+from locality.inference.judging.reference import has_row_law, nats_by_band
+from locality.inference.laws.inflation import inflation, tempered
+from locality.inference.laws.repair import repair
+from locality.inference.updating.drift import drift, upper_bound
+from locality.inference.updating.gate import Judged
+from locality.inference.updating.relearning import learn_again, lookers
+from locality.model.model import Model
+
+__all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
+
+_HELD_OUT = 0.3  # of the new rows, the latest
+_MIN_ROWS = 60
+_MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
+_MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
+_GATE_LEVEL = 0.05
+_ROUNDS = 4  # in which gaps are filled where sensors come or go
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did, or why it did nothing.
+
+    Parameters
+    ----------
+    accepted : bool
+    sensors : tuple of str
+        Learned again.
+    rescaled : tuple of str
+        Those of them whose mean or spread has moved.
+    affected : tuple of str
+        Sensors that look at a rescaled one; they are judged by the gate, not learned again.
+    champion, challenger : float
+        Mean nats per component and held-out row before and after, in the units of the table.
+    change, bound : float
+        Difference of the two, and its upper confidence bound (95 %).
+    margin : float or None
+        What the bound may not exceed.
+    n_rows, n_held_out : int
+        New rows learned from, and kept back for the gate.
+    n_shards, n_shards_new : int
+        Shards in all, and those that are new.
+    added, removed : tuple of str
+        Columns that the model has now, and those that it had.
+    """
+
+    accepted: bool
+    sensors: tuple[str, ...]
+    rescaled: tuple[str, ...]
+    affected: tuple[str, ...]
+    champion: float
+    challenger: float
+    change: float
+    bound: float
+    margin: float | None
+    n_rows: int
+    n_held_out: int
+    n_shards: int
+    n_shards_new: int
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; None where nothing was measured."""
+        return {
+            key: None if isinstance(value, float) and np.isnan(value) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def nothing(cls, model: Model, margin: float | None) -> "Update":
+        """No sensor was to be learned again."""
+        nan = float("nan")
+        return cls(False, (), (), (), nan, nan, nan, nan, margin, 0, 0, len(model.shards), 0)
+
+
+def choose_sensors(
+    model: Model, table: Table, sensors: str | int | Sequence[str], level: float
+) -> IntArray:
+    """Numbers of the targets to be learned again.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+        New rows.
+    sensors : "drifted", "all", int or sequence of str
+        Those whose surprise has risen; all; so many whose surprise has risen most; or names.
+    level : float
+        Of any false call of drift.
+
+    Raises
+    ------
+    OptionError, DataError
+        If the choice is none of these, or a name is no component.
+    """
+    require_row_law(model)
+    _require_rows(table)
+    names = [model.domain.names[node] for node in model.domain.targets]
+    few = _seldom_seen(model, table)
+    if isinstance(sensors, str) and sensors == "all":
+        return np.setdiff1d(np.arange(len(names)), list(few))
+    if isinstance(sensors, bool | np.bool_):
+        raise OptionError(f"sensors must not be a truth value, found {sensors}.")
+    if not isinstance(sensors, str | int | np.integer):
+        unknown = [name for name in sensors if name not in names]
+        if unknown:
+            raise DataError(
+                f"The model has no component {unknown[0]!r}.",
+                remedy=f"It models {', '.join(names[:10])}" + (", …" if len(names) > 10 else "."),
+            )
+        if not len(sensors):
+            raise OptionError("No sensor was named.", remedy='Name some, or pass "drifted".')
+        chosen = np.unique([names.index(name) for name in sensors])
+        for j in chosen.tolist():
+            if j in few:
+                raise DataError(
+                    f"Sensor {names[j]!r} has {few[j][0]} values in the first 70 % of the "
+                    f"new rows and {few[j][1]} in the rest, which is kept back to judge it by; "
+                    f"at least {_MIN_SEEN} each are needed.",
+                    remedy="Collect more rows in which it is there, or leave it out.",
+                )
+        return chosen
+    if isinstance(sensors, str) and sensors != "drifted":
+        raise OptionError(
+            f'sensors must be "drifted", "all", a number or a list of names, found {sensors!r}.'
+        )
+    if model.reference is None:
+        raise OptionError(
+            "The model does not know how normal rows look.",
+            remedy="Name the sensors, or calibrate it with normal rows.",
+        )
+    rows = standard_rows(model, table)
+    complete = repair(model.field, rows, np.inf).values
+    nats = nats_by_band(model.field, model.levels, complete).sum(axis=0)
+    nats[np.isnan(rows[model.domain.targets].T)] = np.nan
+    factor = inflation(model.field, np.isnan(rows)).T
+    excess = tempered(nats - model.reference.mean.sum(axis=0), factor)
+    deviation = np.sqrt((model.reference.deviation**2).sum(axis=0))
+    found = drift(excess, deviation, model.reference.n_rows, level)
+    if isinstance(sensors, str):
+        return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
+    if not 1 <= sensors <= len(names):
+        raise OptionError(f"sensors must be 1 to {len(names)} of them, found {sensors}.")
+    worst = np.argsort(-found.excess)
+    return np.sort(worst[~np.isin(worst, list(few))][:sensors])
+
+
+def _seldom_seen(model: Model, table: Table) -> dict[int, tuple[int, int]]:
+    """Targets with too few values to be learned again, and how many there are in the rows learned
+    from and in those kept back.
+    """
+    n_train, known = n_training(table), table.observed
+    place = {name: j for j, name in enumerate(table.names)}
+    found = {}
+    for j, node in enumerate(model.domain.targets):
+        seen = known[:, place[model.domain.names[node]]]
+        counts = int(seen[:n_train].sum()), int(seen[n_train:].sum())
+        if min(counts) < _MIN_SEEN:
+            found[j] = counts
+    return found
+
+
+def require_row_law(model: Model) -> None:
+    """Refuse a model that cannot be updated."""
+    if model.is_lattice or not has_row_law(model.domain):
+        raise OptionError(
+            "An update needs a model of rows; this one is a tied chain, or a joint series.",
+            remedy="Fit it again.",
+        )
+
+
+def _require_rows(table: Table) -> None:
+    if table.n_rows < _MIN_ROWS:
+        raise DataError(
+            f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            remedy="Collect more, or use calibrate for the alarms alone.",
+        )
+
+
+def n_training(table: Table) -> int:
+    """How many of the first rows are learned from; the others are kept back for the gate."""
+    return table.n_rows - int(_HELD_OUT * table.n_rows)
+
+
+def update_model(
+    model: Model,
+    table: Table,
+    chosen: IntArray,
+    parameters: Mapping[str, Any],
+    progress: Callable[[str, int, int], None],
+    *,
+    mix: Table | None = None,
+    margin: float | None = 0.01,
+    gate_on: IntArray | None = None,
+) -> tuple[Model, Update]:
+    """Learn some components again.
+
+    Parameters
+    ----------
+    model : Model
+        The champion.
+    table : Table
+        New rows, in order of time.
+    chosen : int array
+        Numbers of targets, ascending.
+    parameters : mapping
+        Of the estimator.
+    progress : callable
+    mix : Table, optional
+        Older rows to be learned from as well.
+    margin : float or None
+        Nats per component by which the challenger may seem worse; None: no gate.
+    gate_on : int array, optional
+        Where sensors come or go: the targets that the gate asks about, instead of all that change.
+        Networks are trained in full then, and gaps are filled in rounds.
+
+    Returns
+    -------
+    model : Model
+        The challenger if it was accepted, else the champion.
+    update : Update
+    """
+    _require_rows(table)
+    n_train = n_training(table)
+    parts = [] if mix is None else [(mix, mix.n_rows)]
+    parts.append((table, n_train))
+    revised = gate_on is not None
+    drawn_from, nodes = model, model.domain.targets[chosen]
+    if revised and any((~part.observed[:stop]).any() for part, stop in parts):
+        simple = {**parameters, "score": "linear"}
+        for _ in range(_ROUNDS):
+            drawn_from, _ = learn_again(model, drawn_from, nodes, parts, simple, progress, revised)
+    challenger, fresh = learn_again(model, drawn_from, nodes, parts, parameters, progress, revised)
+    names = [model.domain.names[node] for node in model.domain.targets]
+    old, new = model.standardizer, challenger.standardizer
+    rescaled = np.flatnonzero((new.mean != old.mean) | (new.scale != old.scale))
+    affected = np.setdiff1d(lookers(model, rescaled), chosen)
+    judged = np.union1d(chosen, affected)
+    ends = [Judged.of(m, table, judged, n_train, m is challenger) for m in (model, challenger)]
+    before, after = (end.nats(table.values[n_train:]) for end in ends)
+    if gate_on is not None and len(gate_on):
+        asked = np.isin(judged, gate_on)
+        before, after = before[:, asked], after[:, asked]
+    seen = ~np.isnan(before)
+    count = seen.sum(axis=1)
+    sums = np.where(seen, after - before, 0.0).sum(axis=1)
+    known = count > 0
+    if not known.any():
+        raise DataError(
+            f"The last {table.n_rows - n_train} rows, kept back to judge the update by, have no "
+            f"value of {names[judged[0]]!r}" + (" or the others." if len(judged) > 1 else "."),
+            remedy="Pass rows that end with values of the sensors.",
+        )
+    change, bound = upper_bound(sums[known] / count[known], _GATE_LEVEL)
+    accepted = margin is None or bound <= margin
+    told = Update(
+        accepted=accepted,
+        sensors=tuple(names[j] for j in chosen),
+        rescaled=tuple(model.domain.names[node] for node in rescaled),
+        affected=tuple(names[j] for j in affected),
+        champion=float(np.nanmean(before)),
+        challenger=float(np.nanmean(after)),
+        change=change,
+        bound=bound,
+        margin=margin,
+        n_rows=sum(stop for _, stop in parts),
+        n_held_out=table.n_rows - n_train,
+        n_shards=len(challenger.shards),
+        n_shards_new=len(fresh),
+    )
+    if not accepted:
+        return model, told
+    if table.n_rows - n_train >= _MIN_REFERENCE or revised:
+        challenger = replace(challenger, reference=ends[1].reference())
+    return challenger, told
