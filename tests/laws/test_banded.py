@@ -5,7 +5,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.inference import imputation
+from locality.inference.laws import table
 from locality.inference.laws.banded import BandedFactor
 from locality.inference.laws.table import GaussianTable
 
@@ -30,8 +30,8 @@ def gappy(kind: str) -> tuple[GaussianTable, np.ndarray]:
 def test_both_routes_agree(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     table, rows = gappy(kind)
     exact = table.posterior(rows, 3, np.random.default_rng(1))
-    monkeypatch.setattr(imputation, "_TOLERANCE", 1e-9)
-    monkeypatch.setattr(imputation, "_DRAW_TOLERANCE", 1e-9)
+    monkeypatch.setattr(table, "_TOLERANCE", 1e-9)
+    monkeypatch.setattr(table, "_DRAW_TOLERANCE", 1e-9)
     monkeypatch.setattr(BandedFactor, "of", lambda *_: None)
     slow = table.posterior(rows, 3, np.random.default_rng(1))
     for name in ("mean", "deviation", "draws"):

@@ -1,8 +1,8 @@
 """Updating a part of a model: some sensors are learned again from new rows, all others stay.
 
-What learning again does is in `locality.inference.updating.relearning`. A gate decides: on the latest
-rows, which the challenger has not seen, all components that changed must be no worse than before, with a
-confidence bound. Otherwise nothing changes.
+What learning again does is in `locality.inference.updating.relearning`. A gate decides: on the
+latest rows, which the challenger has not seen, all components that changed must be no worse than
+before, with a confidence bound. Otherwise nothing changes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
