@@ -8,9 +8,10 @@ and to the clean values (context and past rows) prepares everything that does no
 sampler or an integral walks through the noise levels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from locality.local.patches import Sources, unfold
 from locality.local.shard import ShardState
 
 __all__ = ["BoundField", "ScoreField"]
+
+T = TypeVar("T")
 
 _FEW_SHARDS = 64
 
@@ -50,6 +53,27 @@ class ScoreField:
     _bundles: dict[tuple[int, ...], list[Bundle]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def derived(self, make: Callable[["ScoreField"], T]) -> T:
+        """What follows from the field, made when first asked for and kept with it.
+
+        Parameters
+        ----------
+        make : callable
+            From the field; the same one is asked once.
+        """
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers get the field without what can be made again."""
+        kept = dict(vars(self))
+        for name in ("_denoisers", "_bundles", "_derived"):
+            kept[name] = {}
+        return kept
 
     def denoisers(self, extent: tuple[int, ...]) -> list[tuple[LocalDenoiser, IntArray]]:
         """Per shard its denoiser and the boundary class of every position, kept for reuse.

@@ -25,6 +25,7 @@ from locality.store.folder import building, read_file, write_file
 from locality.store.groups import Arrays, check_groups, from_bytes, to_bytes
 from locality.store.ledger import is_ledger
 from locality.store.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
+from locality.store.record import model_of, record_of
 
 __all__ = [
     "ALIASES",
@@ -83,7 +84,7 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
     ModelCorrupt
         If the model holds something that could not be read again, such as a weight that is NaN.
     """
-    description, groups = model.state()
+    description, groups = record_of(model)
     check_groups(groups)
     free = partial(require_free, overwrite=overwrite)
     with building(_plain_path(path), free) as folder:
@@ -185,7 +186,7 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
     manifest, groups = _read(folder, version)
     try:
         check_groups(groups)
-        model = Model.from_state(manifest.description, groups)
+        model = model_of(manifest.description, groups)
         _require_fitting(model)
     except (LocalityError, ArithmeticError, AttributeError, MemoryError) as error:
         what = error.message if isinstance(error, LocalityError) else f"{error}."
@@ -267,7 +268,9 @@ def _require_fitting(model: Model) -> None:
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
-    n_columns = model.standardizer.n_modeled if model.is_lattice else len(model.domain.targets)
+    n_columns = (
+        model.standardizer.n_modeled if model.layout.is_lattice else len(model.domain.targets)
+    )
     expected = len(BAND_EDGES) - 1, n_columns
     if model.reference is not None and model.reference.mean.shape != expected:
         raise ModelCorrupt(

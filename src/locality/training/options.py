@@ -7,24 +7,22 @@ examples a network sees (``docs/design/0002-engine.md`` has the measurements).
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["TrainingOptions"]
+__all__ = ["NetworkOptions", "TrainingOptions"]
 
 _SHORT_TRIAL = 100.0  # steps
 
 
-class TrainingOptions(BaseModel):
-    """How the networks of a shard are trained.
+class NetworkOptions(BaseModel):
+    """Shape of the local networks, and how they are trained.
 
     Examples
     --------
-    >>> TrainingOptions(n_steps=500).width
-    64
+    >>> NetworkOptions(width=96).averaging
+    0.995
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n_steps: int = Field(4000, ge=20, description="Optimizer steps")
-    device: str = Field("cpu", description="Where networks are trained: cpu, cuda or cuda:N")
     batch_size: int = Field(256, ge=16, description="Rows per step, each at its own noise level")
     width: int = Field(64, ge=8, description="Units of each of the two hidden layers")
     learning_rate: float = Field(1e-2, gt=0, description="Peak of AdamW's step size")
@@ -41,6 +39,19 @@ class TrainingOptions(BaseModel):
     refit: float = Field(
         0.6, ge=0, description="Share of the steps spent in the end on all rows, held-out ones too"
     )
+
+
+class TrainingOptions(NetworkOptions):
+    """What the networks of a shard are trained by: their options, for how long and where.
+
+    Examples
+    --------
+    >>> TrainingOptions(n_steps=500).width
+    64
+    """
+
+    n_steps: int = Field(4000, ge=20, description="Optimizer steps")
+    device: str = Field("cpu", description="Where networks are trained: cpu, cuda or cuda:N")
 
     @property
     def trial_steps(self) -> float:

@@ -27,7 +27,7 @@ from locality.local.shard import ShardState
 from locality.noise.levels import BAND_EDGES, NoiseLevels, band_of
 from locality.noise.streams import stream
 
-__all__ = ["Nats", "Surprise"]
+__all__ = ["Nats", "Surprise", "nats_by_band"]
 
 _BANK = 1024
 _CHUNK = 4096  # examples worked on together
@@ -145,6 +145,17 @@ class Nats:
                     spread += (0.5 * weight) ** 2 * change.var(0) / self.n_pairs
             error[units[:, None], columns] = spread.sqrt().numpy()
         return bands, error
+
+
+def nats_by_band(
+    field: ScoreField, levels: NoiseLevels, rows: FloatArray, by_band: bool = True
+) -> FloatArray:
+    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components], or of all
+    bands together as one.
+    """
+    state = rows[:, :, None] if field.domain.axes else rows
+    found = Nats(levels, by_band=by_band).surprise(field, state).bands
+    return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
 
 
 def _bank_place(values: FloatArray) -> torch.Tensor:

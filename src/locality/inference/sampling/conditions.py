@@ -176,7 +176,7 @@ def conditional_rows(
             bounded[where[name]] = (low, high)
     gaussian = GaussianTable(model.field)
     if bounded:
-        _hold_bounded(gaussian, rows, bounded, rng, model.is_series)
+        _hold_bounded(gaussian, rows, bounded, rng, model.layout.is_series)
     if model.has_networks and not domain.axes:
         walk = sampler(drawing.method, model.levels.grid, drawing.n_evaluations)
         drawn: FloatArray = draw_missing(model.field, walk, rows, 1, seed)[0]
