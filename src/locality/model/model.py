@@ -113,7 +113,7 @@ class Model:
     @property
     def has_networks(self) -> bool:
         """Whether any component has a network on top of its closed form."""
-        return any(len(shard.network_unit) for shard in self.shards)
+        return any(len(shard.networks) for shard in self.shards)
 
     def gather(self, name: str) -> np.ndarray:
         """One array of all shards, by target [n_targets, ...].
@@ -230,7 +230,7 @@ class Model:
                 tuple(description["context"]),
             )
             shards = tuple(
-                ShardState(**arrays[f"shard-{number:05d}"])
+                ShardState.from_arrays(arrays[f"shard-{number:05d}"])
                 for number in range(description["n_shards"])
             )
             ids = None

@@ -69,7 +69,7 @@ def learn_again(
     state, observed = _training_state(drawn_from, standardizer, parts)
     kept, leaving = _cut(model, nodes)
     training, workers = training_options(parameters), workers_of(parameters)
-    if training and not in_full and any(len(shard.network_unit) for shard in leaving):
+    if training and not in_full and any(len(shard.networks) for shard in leaving):
         training = training.refitting()
     trainer = Trainer(model.domain, parameters["radius"], training, model.settings["seed"], workers)
     # few large shards, whatever shards the components come from: small ones waste time
@@ -147,6 +147,6 @@ def lookers(model: Model, nodes: IntArray) -> IntArray:
     found = []
     for shard in model.shards:
         looks, networks = shard.seeing(nodes)
-        looks[shard.network_unit] |= networks
+        looks[shard.networks.unit] |= networks
         found.append(shard.target[looks])
     return np.searchsorted(model.domain.targets, np.unique(np.concatenate(found)))
