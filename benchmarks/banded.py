@@ -131,7 +131,7 @@ def run(quick: bool = False) -> list[Table]:
             linear.append(score_error(plain, law, seed))
             neural.append(score_error(rich, law, seed))
             radii.append(plain.radius_.mean())
-            n_networks.append(sum(len(s.network_unit) for s in rich.model_.shards))
+            n_networks.append(sum(len(s.networks) for s in rich.model_.shards))
             drawn.append(covariance_error(np.asarray(plain.sample(N_DRAWS)), law))
             root = np.linalg.cholesky(implied_covariance(plain))
             white = np.random.default_rng([seed, 2]).standard_normal((N_DRAWS, len(root)))

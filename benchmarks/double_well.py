@@ -64,7 +64,7 @@ def cases(judge: Judge, n_steps: int, n_seeds: int) -> Table:
             start = perf_counter()
             rich = LocalizedDiffusion(n_steps=n_steps, n_jobs=2, **options).fit(train)
             seconds = perf_counter() - start
-            reach = np.concatenate([shard.network_radius for shard in rich.model_.shards])
+            reach = np.concatenate([shard.networks.radius for shard in rich.model_.shards])
             figures.append(
                 [
                     judge.nats(plain),

@@ -55,7 +55,7 @@ def run(quick: bool = False) -> list[Table]:
                 took = spent[0]
             finally:
                 Engine.run = whole  # type: ignore[method-assign]
-            kept = sum(len(shard.network_unit) for shard in model.model_.shards)
+            kept = sum(len(shard.networks) for shard in model.model_.shards)
             found[title] = took, float(np.mean(model.surprise(later))), kept
         (a, nats_a, kept_a), (b, nats_b, kept_b) = found["with"], found["without"]
         lines.append(

@@ -4,22 +4,28 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from locality.domain import Domain
+from locality.data.table import Table
+from locality.data.transforms_fit import fit_standardizer
+from locality.domain import Axis, DependencyGraph, Domain
 from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
-from locality.noise.levels import BAND_EDGES
+from locality.model.model import Model
+from locality.noise.levels import BAND_EDGES, NoiseLevels
 from locality.noise.streams import stream
 from locality.store.garbage import collect_garbage
-from locality.store.store import load_model
+from locality.store.store import load_model, save_model
 from locality.store.versions import list_versions
+from locality.training.trainer import Trainer
 
 N_BANDS = len(BAND_EDGES) - 1
 Covariance = Callable[[Sources], NDArray[np.float64]]
@@ -48,12 +54,23 @@ def by_hand(
         inside = sources.inside(domain, extent)[1] if strength else np.zeros((0, 0), dtype=bool)
         rim = len(inside) > 1
         width = round_up(patches.slots.shape[1] + 3 + (patches.noisy.shape[1] - 1) * rim)
-        units = np.arange(len(nodes)) if strength else np.arange(0)
+        units = np.arange(len(nodes))
         generator = stream(7, number)
         networks = LocalNetworks.initial(len(units), width, 8, generator)
         for name in ("w3", "b3"):
             weight = networks.weights[name]
             weight.copy_(strength * torch.randn(weight.shape, generator=generator))
+        group = NetworkGroup(
+            "perceptron",
+            unit=units,
+            radius=np.full(len(units), radius),
+            noisy=patches.noisy,
+            given=patches.given,
+            level_range=np.tile([0.05, 6.0], (len(units), 1)),
+            trained_inside=inside,
+            uses_rim=rim,
+            weights={name: w.numpy() for name, w in networks.weights.items()},
+        )
         nothing = np.full((len(nodes), 1, N_BANDS), np.nan)
         every_band = (len(nodes), N_BANDS)
         n_noisy, n_given = (
@@ -72,14 +89,7 @@ def by_hand(
                 n_noisy=n_noisy,
                 n_given=n_given,
                 covariance=covariance(sources),
-                network_unit=units,
-                network_radius=np.full(len(units), radius),
-                network_noisy=patches.noisy[units],
-                network_given=patches.given[units],
-                level_range=np.tile([0.05, 6.0], (len(units), 1)),
-                trained_inside=inside,
-                uses_rim=np.array([rim]),
-                **{name: w.numpy() for name, w in networks.weights.items()},
+                networks=group if strength else NetworkGroup.empty(sources.n_sources),
                 held_out=nothing[:, 0, 0],
                 held_out_error=np.zeros(len(nodes)),
                 held_out_independent=nothing[:, 0, 0],
@@ -138,3 +148,64 @@ def kill_writers() -> Callable[[Callable[[Path, int], None], Path, int, float], 
         return highest
 
     return kill
+
+
+# -- models of every shape that a store must hold ---------------------------------------------
+
+
+def _model(domain: Domain, shards: Any, n_columns: int, extent: tuple[int, ...] = ()) -> Model:
+    rows = np.random.default_rng(3).standard_normal((20, n_columns))
+    return Model(
+        fit_standardizer(Table.from_frame(rows)),
+        domain,
+        tuple(shards),
+        NoiseLevels(0.0123456789, 12.0),
+        np.tile([-4.0, 1 / 3], (domain.n_nodes, 1)),
+        extent,
+        20,
+        {"graph": "chain", "lags": np.int64(1), "given": [], "seed": 5, "random_state": None},
+        {"table": 0.1, "graph": 0.25, "closed form": 1e-05},
+        {"locality": "0", "numpy": "2"},
+    )
+
+
+def _with_networks(make_field: Any, extent: tuple[int, ...], n_shards: int) -> Model:
+    def covariance(sources: Sources) -> np.ndarray:
+        gap = np.abs(np.subtract.outer(sources.node, sources.node))
+        for offset in sources.offset.T:
+            gap = gap + np.abs(np.subtract.outer(offset, offset))
+        return 0.6**gap
+
+    axes = tuple(Axis("position", extent=n) for n in extent)
+    n_nodes = 1 if extent else 6
+    names = tuple(f"é{j}" for j in range(n_nodes))
+    domain = Domain(DependencyGraph.chain(n_nodes), names, axes)
+    field = make_field(domain, 1, covariance, n_shards=n_shards, extent=extent, strength=0.3)
+    return _model(domain, field.shards, int(np.prod(extent)) if extent else n_nodes, extent)
+
+
+def _trained_series() -> Model:
+    """Without networks, so that many arrays are empty; one node is context."""
+    axis = Axis("time", window=(1, 0))
+    domain = Domain(DependencyGraph.chain(4), ("a", "b", "c", "d"), (axis,), (3,))
+    z = np.random.default_rng(0).standard_normal((4, 60, 1))
+    return _model(domain, Trainer(domain, 1, shard_size=2).train(z).shards, 4)
+
+
+@pytest.fixture(params=["table", "lattice", "series"])
+def model(request: pytest.FixtureRequest, make_field: Callable[..., Any]) -> Model:
+    if request.param == "series":
+        return _trained_series()
+    extent, n_shards = ((), 2) if request.param == "table" else ((5,), 1)
+    return _with_networks(make_field, extent, n_shards)
+
+
+@pytest.fixture
+def table_model(make_field: Callable[..., Any]) -> Model:
+    return _with_networks(make_field, (), 2)
+
+
+@pytest.fixture
+def folder(table_model: Model, tmp_path: Path) -> Path:
+    """A stored model, alone in its parent."""
+    return save_model(table_model, tmp_path / "model")

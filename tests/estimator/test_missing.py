@@ -40,7 +40,7 @@ def test_networks_learn_from_tables_with_gaps() -> None:
     rows, fresh = law.sample(4000, 0), law.sample(2000, 1)
     models = [LocalizedDiffusion(graph="chain", n_steps=1500, random_state=0) for _ in range(2)]
     whole, part = models[0].fit(rows[:2800]), models[1].fit(gappy(rows, 0.3))
-    assert any(len(shard.network_unit) for shard in part.model_.shards)
+    assert any(len(shard.networks) for shard in part.model_.shards)
     assert nats(part, fresh) < nats(whole, fresh) + 0.02
 
 

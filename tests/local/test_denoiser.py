@@ -146,7 +146,8 @@ def test_networks_are_silent_in_boundary_classes_they_were_not_trained_in(make_f
 
     neural = make_field(LATTICE, 1, covariance, extent=(9,), strength=1.0)
     shard = neural.shards[0]
-    object.__setattr__(shard, "trained_inside", shard.trained_inside[:1])  # the interior only
+    inside = shard.networks.trained_inside[:1]  # the interior only
+    object.__setattr__(shard.networks, "trained_inside", inside)
     linear = make_field(LATTICE, 1, covariance)
     y = torch.randn(1, 9 * 5, generator=stream(1))
     values = np.zeros((1, 9, 5), dtype=np.float32)

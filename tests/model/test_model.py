@@ -1,12 +1,10 @@
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 
 from locality.exceptions import ModelCorrupt
-from locality.local.shard import ShardState
 from locality.model.model import Model
 
 
@@ -19,8 +17,10 @@ def test_state_and_back_gives_the_same_model(model: Model) -> None:
     assert again.levels == model.levels
     assert (again.extent, again.flavor, again.n_rows) == (model.extent, model.flavor, 20)
     for mine, theirs in zip(model.shards, again.shards, strict=True):
-        for item in fields(ShardState):
-            assert getattr(mine, item.name) is getattr(theirs, item.name)
+        found = theirs.arrays()
+        assert found.keys() == mine.arrays().keys()
+        for name, array in mine.arrays().items():
+            np.testing.assert_array_equal(array, found[name])
 
 
 def test_gather_puts_every_component_in_its_place(model: Model) -> None:
@@ -39,7 +39,7 @@ def test_gather_puts_every_component_in_its_place(model: Model) -> None:
     [
         lambda d, g: g.pop("graph"),
         lambda d, g: g.pop("shard-00001"),
-        lambda d, g: g["shard-00001"].pop("w1"),
+        lambda d, g: g["shard-00001"].pop("network.weight.w1"),
         lambda d, g: g["shard-00001"].update(extra=np.zeros(1)),
         lambda d, g: g["shard-00001"].update(target=g["shard-00000"]["target"]),
         lambda d, g: g["graph"].update(indices=g["graph"]["indices"][:-1]),

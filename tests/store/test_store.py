@@ -13,10 +13,13 @@ import pytest
 import safetensors.numpy
 
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
+from locality.local.shard import ShardState
 from locality.model.model import Model
 from locality.store import folder as folder_module
 from locality.store import store
 from locality.store.store import load_model, save_model
+
+W1 = "network.weight.w1"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -111,7 +114,7 @@ def test_memory_layout_does_not_matter(table_model: Model, tmp_path: Path) -> No
         return np.repeat(np.asfortranarray(array), 2, axis=0)[::2]
 
     shards = tuple(
-        replace(shard, **{k: transposed(v) for k, v in shard.arrays().items()})
+        ShardState.from_arrays({k: transposed(v) for k, v in shard.arrays().items()})
         for shard in table_model.shards
     )
     plain = save_model(table_model, tmp_path / "plain")
@@ -127,9 +130,10 @@ def test_a_blob_is_named_by_its_content(folder: Path) -> None:
 
 def test_what_cannot_be_read_again_is_not_written(table_model: Model, tmp_path: Path) -> None:
     shard = table_model.shards[0]
-    diverged = replace(shard, w1=np.full_like(shard.w1, np.nan))
+    w1 = np.full_like(shard.networks.weights["w1"], np.nan)
+    diverged = ShardState.from_arrays(shard.arrays() | {W1: w1})
     broken = replace(table_model, shards=(diverged, table_model.shards[1]))
-    with pytest.raises(ModelCorrupt, match=r"'w1' of group 'shard-00000'.*not finite"):
+    with pytest.raises(ModelCorrupt, match=r"weight.w1' of group 'shard-00000'.*not finite"):
         save_model(broken, tmp_path / "model")
     assert os.listdir(tmp_path) == []
 
@@ -282,19 +286,22 @@ def test_numbers_beyond_json(folder: Path, number: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.pop("w1"), "lacks array 'w1'"),
+        (lambda a: a.pop(W1), f"lacks array '{W1}'"),
         (lambda a: a.update(more=np.zeros(1)), "unknown array 'more'"),
         (lambda a: a.update(target=a["target"].astype(float)), "'target'.*float64"),
-        (lambda a: a.update(w1=a["w1"].astype(np.float16)), "'w1'.*float16"),
+        (
+            lambda a: a.update({"network.weight.w1": a["network.weight.w1"].astype(np.float16)}),
+            "'network.weight.w1'.*float16",
+        ),
         (lambda a: a.update(covariance=a["covariance"][:, :-1].copy()), "'covariance'.*shape"),
         (lambda a: a.update(noisy=a["noisy"] + 10**6), "a slot is no source"),
         (lambda a: a.update(noisy=a["noisy"] - 10**6), "a slot is no source"),
         (lambda a: a.update(noisy=a["noisy"][:, ::-1].copy()), "slot"),
         (lambda a: a.update(source_node=a["source_node"] + 100), "no node of the graph"),
-        (lambda a: a.update(network_unit=a["network_unit"] * 0), "a network has no component"),
-        (lambda a: a.update(level_range=-a["level_range"]), "noise levels"),
+        (lambda a: a.update({"network.unit": a["network.unit"] * 0}), "a network has no component"),
+        (lambda a: a.update({"network.level_range": -a["network.level_range"]}), "noise levels"),
         (lambda a: a.update(shrinkage=a["shrinkage"] + 2), "shrinkage"),
-        (lambda a: a["b3"].fill(np.inf), "'b3'.*not finite"),
+        (lambda a: a["network.weight.b3"].fill(np.inf), "weight.b3'.*not finite"),
         (lambda a: a["covariance"].fill(np.nan), "'covariance'.*not finite"),
         (lambda a: a.update(source_offset=np.zeros((len(a["source_node"]), 3), int)), "the axes"),
     ],

@@ -45,9 +45,11 @@ def test_targets_are_errors_of_the_closed_form_in_units_of_their_scale(make_fiel
     sigma = torch.from_numpy(training_levels(closed_form.conditional_scale[:, 0].numpy(), N_ROWS))
     rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
     inputs = NetworkInputs(
-        shard.patches, torch.from_numpy(shard.level_range), rim if len(inside) > 1 else None
+        shard.patches,
+        torch.from_numpy(shard.networks.level_range),
+        rim if len(inside) > 1 else None,
     )
-    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"))
+    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"), 5)
     batches.load(z[:, rows].float(), noise.float(), classes)
     x, target = batches(slice(0, shard.patches.n_units))
     weight = batches.nats_weight(slice(0, shard.patches.n_units))
@@ -84,8 +86,8 @@ def test_targets_of_a_closed_form_law_have_unit_variance_and_owe_nothing_to_the_
     rng = np.random.default_rng(3)
     z = np.vstack([root @ rng.standard_normal((5, 20_000)), np.zeros(20_000)])
     noise = np.vstack([rng.standard_normal((5, 20_000)), np.zeros(20_000)])
-    inputs = NetworkInputs(shard.patches, torch.from_numpy(shard.level_range), None)
-    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"))
+    inputs = NetworkInputs(shard.patches, torch.from_numpy(shard.networks.level_range), None)
+    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"), 5)
     batches.load(
         torch.from_numpy(z).float(),
         torch.from_numpy(noise).float(),

@@ -15,7 +15,6 @@ from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
@@ -58,7 +57,7 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
         ),
         NetworkInputs(
             shard.patches,
-            torch.from_numpy(shard.level_range),
+            torch.from_numpy(shard.networks.level_range),
             rim if len(inside) > 1 else None,
         ),
         shard.closed_form(inside),
@@ -173,14 +172,14 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
             return c[np.ix_(sources.node, sources.node)]
 
     field = make_field(domain, 1, covariance, extent=extent, strength=0.3)
-    field.shards[0].b3[:] = 1.0  # a mistake that is large against the errors
+    field.shards[0].networks.weights["b3"][:] = 1.0  # a mistake that is large against the errors
     parts = parts_of(field, values)
     # the integral of both must cover the same levels
     scale = parts.closed_form.conditional_scale[:, 0].numpy()
-    field.shards[0].level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
+    field.shards[0].networks.level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
     engine = Engine(*parts, OPTIONS.model_copy(update={"batch_size": 256}), (0, 0))
     shard = field.shards[0]
-    networks = LocalNetworks({n: torch.from_numpy(getattr(shard, n)) for n in LocalNetworks.names})
+    networks = shard.networks.evaluator()
     gain, error = engine.held_out_gain(networks)
     linear = make_field(domain, 1, covariance)
     held = values[..., ::5]
@@ -201,7 +200,7 @@ def test_slots_outside_the_lattice_feed_nothing_to_networks(make_field) -> None:
     field = make_field(LATTICE, 1, covariance, extent=(1,), strength=1.0)
     values = wells(400, 1)[None]
     shard = field.shards[0]
-    networks = LocalNetworks({n: torch.from_numpy(getattr(shard, n)) for n in LocalNetworks.names})
+    networks = shard.networks.evaluator()
     found = []
     for factor in (1.0, 1e3):
         networks.weights["w1"][:, 1:3] *= factor

@@ -36,8 +36,8 @@ def test_the_reach_counts_networks_too() -> None:
         x[:, j] = sign * np.abs(x[:, j - 1]) + 0.15 * rng.normal(size=1500)
     model = LocalizedDiffusion(graph="chain", n_steps=200, random_state=0).fit(x)
     shard = model.model_.shards[0]
-    assert len(shard.network_unit)
+    assert len(shard.networks)
     seen = np.zeros(4, dtype=int)
-    seen[shard.target[shard.network_unit]] = shard.network_radius
+    seen[shard.target[shard.networks.unit]] = shard.networks.radius
     assert (model.radius_ >= seen).all()
     assert model.radius_.max() >= 1

@@ -62,10 +62,10 @@ def test_slots_close_up_and_networks_that_saw_it_go() -> None:
     rows = pd.DataFrame(DoubleWellChain(8).sample(1_500, 0), columns=list("abcdefgh"))
     model = _fitted(rows, score="neural", radius=1, n_steps=400).model_
     (shard,) = model.shards
-    assert len(shard.network_unit) == 8
+    assert len(shard.networks) == 8
     left = shard.without(np.array([3]))
     np.testing.assert_array_equal(left.target, [0, 1, 2, 4, 5, 6, 7])
-    np.testing.assert_array_equal(left.target[left.network_unit], [0, 1, 5, 6, 7])
+    np.testing.assert_array_equal(left.target[left.networks.unit], [0, 1, 5, 6, 7])
     np.testing.assert_array_equal(left.n_noisy[:, -1], [2, 3, 2, 2, 3, 3, 2])
     for unit, node in enumerate(left.target):
         seen = left.source_node[left.noisy[unit][: left.n_noisy[unit, -1]]]

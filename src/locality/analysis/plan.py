@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from locality.analysis.findings import CostFinding
 from locality.analysis.piece import Piece
 from locality.analysis.record import to_plain
@@ -219,5 +217,4 @@ def _networks(task: ShardTask, curve: LinearCurve, n_steps: int) -> tuple[float,
 
 
 def _bytes(shard: ShardState) -> int:
-    arrays = [value for value in vars(shard).values() if isinstance(value, np.ndarray)]
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in shard.arrays().values())

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from locality._typing import BoolArray
+from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks, round_up
+from locality.local.network import round_up
 from locality.local.patches import Patches
 
 __all__ = ["LocalDenoiser", "NetworkInputs"]
@@ -108,7 +109,7 @@ class LocalDenoiser:
         One unit per component of the shard.
     inside : bool array [n_classes, n_sources]
         Which sources lie inside, per boundary class.
-    networks : LocalNetworks or None
+    networks : Networks or None
         Of the units listed in ``network_units`` only.
     inputs : NetworkInputs or None
     network_units : int tensor
@@ -119,7 +120,7 @@ class LocalDenoiser:
 
     closed_form: LinearDenoiser
     inside: BoolArray
-    networks: LocalNetworks | None
+    networks: Networks | None
     inputs: NetworkInputs | None
     network_units: torch.Tensor
     network_classes: torch.Tensor

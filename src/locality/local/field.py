@@ -360,4 +360,4 @@ class _Part:
 def is_plain(shard: ShardState) -> bool:
     """Whether a shard is one linear function of the state at a position."""
     alone = not shard.source_given.any() and not shard.source_offset.any()
-    return alone and not len(shard.network_unit)
+    return alone and not len(shard.networks)

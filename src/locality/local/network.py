@@ -16,7 +16,7 @@ activations stay in cache, with preallocated buffers: of the time of a training 
 thirds are then spent in matrix products (``benchmarks/engine.py``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ class LocalNetworks:
         ``w3`` [n_units, width], ``b3`` [n_units].
     """
 
+    kind = "perceptron"
     names = ("w1", "w2", "w3", "b3")
 
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
@@ -70,6 +71,11 @@ class LocalNetworks:
                 "b3": torch.zeros(n_units),
             }
         )
+
+    @classmethod
+    def of(cls, weights: Mapping[str, np.ndarray]) -> "LocalNetworks":
+        """Networks with these weights, which are not copied."""
+        return cls({name: torch.from_numpy(weights[name]) for name in cls.names})
 
     @property
     def n_units(self) -> int:
@@ -105,14 +111,13 @@ class LocalNetworks:
             return self
         return LocalNetworks({name: w.to(device) for name, w in self.weights.items()})
 
-    @staticmethod
-    def chunk_size(n_rows: int, device: torch.device) -> int:
+    def chunk_size(self, n_rows: int) -> int:
         """Number of units that are processed together."""
-        return max(1, (_CHUNK_ROWS if device.type == "cpu" else _CHUNK_ROWS_GPU) // n_rows)
+        return max(1, (_CHUNK_ROWS if self.device.type == "cpu" else _CHUNK_ROWS_GPU) // n_rows)
 
     def chunks(self, n_rows: int) -> Iterator[slice]:
         """Slices of units that are processed together."""
-        size = self.chunk_size(n_rows, self.device)
+        size = self.chunk_size(n_rows)
         for start in range(0, self.n_units, size):
             yield slice(start, min(start + size, self.n_units))
 

@@ -5,7 +5,9 @@ form follows for any boundary class (and any pattern of slots that cannot be see
 of the axes. Networks are kept for the components where they beat the closed form on held-out rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,25 +17,23 @@ from locality.domain.domain import Domain
 from locality.local.denoiser import LocalDenoiser, NetworkInputs
 from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 
-__all__ = ["ShardState", "closed_up"]
+__all__ = ["NETWORK", "ShardState"]
 
-_OF_NETWORKS = (
-    "network_unit", "network_radius", "network_noisy", "network_given", "level_range",
-    "w1", "w2", "w3", "b3",
-)  # fmt: skip
-_OF_SOURCES = ("source_node", "source_offset", "source_given")
+NETWORK = "network."
+"""What the names of the arrays of networks begin with among those of a shard."""
+
 _OF_COMPONENTS = (
-    "target", "radius", "shrinkage", "n_noisy", "n_given", "held_out", "held_out_error",
-    "held_out_independent", "linear_curve", "neural_curve",
+    "target", "radius", "shrinkage", "noisy", "given", "n_noisy", "n_given", "held_out",
+    "held_out_error", "held_out_independent", "linear_curve", "neural_curve",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class ShardState:
-    """The fitted arrays of one shard with m components, of which w have a network.
+    """What is fitted of one shard with m components.
 
     Parameters
     ----------
@@ -51,20 +51,8 @@ class ShardState:
         How many of the first slots each band sees.
     covariance : float array [n_sources, n_sources]
         Of the standardized sources.
-    network_unit : int array [w]
-        Components that have a network.
-    network_radius : int array [w]
-        What their networks see.
-    network_noisy, network_given : int arrays [w, ...]
-        The same as slots, padded with n_sources.
-    level_range : float array [w, 2]
-        Trained noise levels.
-    trained_inside : bool array [n_trained_classes, n_sources]
-        Boundary classes in which networks were trained.
-    uses_rim : bool array [1]
-        Whether networks see which slots lie inside.
-    w1, w2, w3, b3 : float32 arrays
-        Stacked weights of the networks.
+    networks : NetworkGroup
+        Of some of the components.
     held_out : float array [m]
         Held-out nats of the model (standardized units).
     held_out_error : float array [m]
@@ -90,17 +78,7 @@ class ShardState:
     n_noisy: IntArray
     n_given: IntArray
     covariance: FloatArray
-    network_unit: IntArray
-    network_radius: IntArray
-    network_noisy: IntArray
-    network_given: IntArray
-    level_range: FloatArray
-    trained_inside: BoolArray
-    uses_rim: BoolArray
-    w1: np.ndarray
-    w2: np.ndarray
-    w3: np.ndarray
-    b3: np.ndarray
+    networks: NetworkGroup
     held_out: FloatArray
     held_out_error: FloatArray
     held_out_independent: FloatArray
@@ -109,8 +87,25 @@ class ShardState:
     neural_curve: FloatArray
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """All arrays by name, those of networks included."""
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        networks = own.pop("networks").arrays()
+        return own | {NETWORK + name: array for name, array in networks.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "ShardState":
+        """The shard of ``arrays``.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If an array is missing, or there is another one.
+        """
+        parts: dict[bool, dict[str, Any]] = {True: {}, False: {}}
+        for name, array in arrays.items():
+            parts[name.startswith(NETWORK)][name.removeprefix(NETWORK)] = array
+        networks = NetworkGroup.from_arrays(parts[True], len(arrays["source_node"]))
+        return cls(networks=networks, **parts[False])
 
     @property
     def sources(self) -> Sources:
@@ -125,7 +120,7 @@ class ShardState:
     @property
     def linear(self) -> "ShardState":
         """The same shard without networks."""
-        return replace(self, **{name: getattr(self, name)[:0] for name in _OF_NETWORKS})
+        return replace(self, networks=NetworkGroup.empty(len(self.source_node)))
 
     def take(self, components: IntArray) -> "ShardState":
         """The state of some components, ascending numbers from 0, with the sources they read.
@@ -134,25 +129,40 @@ class ShardState:
         ----------
         components : int array [n_chosen]
         """
-        n = len(self.source_node)
-        kept = np.isin(self.network_unit, components)
-        of_networks = {name: getattr(self, name)[kept] for name in _OF_NETWORKS}
-        slots = {"noisy": self.noisy[components], "given": self.given[components]}
-        slots |= {name: of_networks[name] for name in ("network_noisy", "network_given")}
-        used = np.unique(np.concatenate([part.ravel() for part in slots.values()]))
-        used = used[used < n]
-        place = np.full(n + 1, len(used))
-        place[used] = np.arange(len(used))
-        of_networks["network_unit"] = np.searchsorted(components, of_networks["network_unit"])
-        sources = {name: getattr(self, name)[used] for name in _OF_SOURCES}
-        per_component = {name: getattr(self, name)[components] for name in _OF_COMPONENTS}
+        rows = {name: getattr(self, name)[components] for name in _OF_COMPONENTS}
+        return replace(self, **rows, networks=self.networks.take(components)).compacted()
+
+    def compacted(self) -> "ShardState":
+        """Of all sources only those that some component or network looks at."""
+        tables = (self.noisy, self.given, self.networks.noisy, self.networks.given)
+        seen = np.unique(np.concatenate([table.ravel() for table in tables]))
+        return self.reading(seen[seen < len(self.source_node)])
+
+    def reading(self, sources: IntArray) -> "ShardState":
+        """The same shard with some of its sources only, in their order.
+
+        The closed form integrates the others out: slots behind theirs move up. Networks keep the
+        places of their slots.
+
+        Parameters
+        ----------
+        sources : int array [n_chosen]
+        """
+        place = np.full(len(self.source_node) + 1, len(sources))
+        place[sources] = np.arange(len(sources))
+        noisy, n_noisy = _moved_up(place[self.noisy], self.n_noisy, len(sources))
+        given, n_given = _moved_up(place[self.given], self.n_given, len(sources))
         return replace(
             self,
-            **per_component,
-            **sources,
-            **(of_networks | {name: place[part] for name, part in slots.items()}),
-            covariance=self.covariance[np.ix_(used, used)],
-            trained_inside=self.trained_inside[:, used],
+            source_node=self.source_node[sources],
+            source_offset=self.source_offset[sources],
+            source_given=self.source_given[sources],
+            noisy=noisy,
+            given=given,
+            n_noisy=n_noisy,
+            n_given=n_given,
+            covariance=self.covariance[np.ix_(sources, sources)],
+            networks=self.networks.reading(sources),
         )
 
     def renumbered(self, place: IntArray) -> "ShardState":
@@ -167,11 +177,10 @@ class ShardState:
 
     def seeing(self, nodes: IntArray) -> tuple[BoolArray, BoolArray]:
         """Which closed forms [m] and which networks [w] see one of some nodes."""
-        at = np.append(np.isin(self.source_node, nodes), False)
-        return (
-            np.asarray(at[self.noisy].any(axis=1) | at[self.given].any(axis=1)),
-            np.asarray(at[self.network_noisy].any(axis=1) | at[self.network_given].any(axis=1)),
-        )
+        chosen = np.isin(self.source_node, nodes)
+        at = np.append(chosen, False)
+        closed_forms = at[self.noisy].any(axis=1) | at[self.given].any(axis=1)
+        return np.asarray(closed_forms), self.networks.seeing(chosen)
 
     def without(self, nodes: IntArray) -> "ShardState":
         """What the shard says where some nodes are not seen: the closed form integrates them out.
@@ -186,24 +195,16 @@ class ShardState:
         own = np.isin(self.target, nodes)
         if own.any():
             return self.take(np.flatnonzero(~own)).without(nodes)
-        n = len(self.source_node)
-        gone = np.append(np.isin(self.source_node, nodes), False)
+        gone = np.isin(self.source_node, nodes)
         if not gone.any():
             return self
-        blind = ~self.seeing(nodes)[1]
-        slots: dict[str, np.ndarray] = {}
-        for name in ("noisy", "given"):
-            slot = getattr(self, name)
-            slots[name], slots[f"n_{name}"] = closed_up(
-                np.where(gone[slot], n, slot), getattr(self, f"n_{name}"), n
-            )
-        networks = {name: getattr(self, name)[blind] for name in _OF_NETWORKS}
-        return replace(self, **slots, **networks).take(np.arange(len(self.target)))
+        blind = replace(self, networks=self.networks.keep(~self.networks.seeing(gone)))
+        return blind.reading(np.flatnonzero(~gone)).compacted()
 
     @property
     def has_network(self) -> BoolArray:
         """Which components have a network [m]."""
-        return np.isin(np.arange(len(self.target)), self.network_unit)
+        return np.isin(np.arange(len(self.target)), self.networks.unit)
 
     def closed_form(self, inside: BoolArray) -> LinearDenoiser:
         """The closed form for some boundary classes.
@@ -222,28 +223,24 @@ class ShardState:
     def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
         """The denoiser on a lattice of this extent, and the boundary class of every position."""
         class_of_position, inside = self.sources.inside(domain, extent)
-        trained = {row.tobytes() for row in self.trained_inside}
+        group = self.networks
+        trained = {row.tobytes() for row in group.trained_inside}
         network_classes = torch.tensor([row.tobytes() in trained for row in inside])
-        units = torch.from_numpy(self.network_unit)
         networks, inputs = None, None
-        if len(units):
-            patches = Patches(self.network_noisy, self.network_given, len(self.source_node))
+        if len(group):
+            patches = Patches(group.noisy, group.given, len(self.source_node))
             rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-            inputs = NetworkInputs(
-                patches,
-                torch.from_numpy(self.level_range),
-                rim if self.uses_rim[0] else None,
-            )
-            networks = LocalNetworks(
-                {name: torch.from_numpy(getattr(self, name)) for name in LocalNetworks.names}
-            )
+            levels = torch.from_numpy(group.level_range)
+            inputs = NetworkInputs(patches, levels, rim if group.uses_rim else None)
+            networks = group.evaluator()
+        units = torch.from_numpy(group.unit)
         denoiser = LocalDenoiser(
             self.closed_form(inside), inside, networks, inputs, units, network_classes
         )
         return denoiser, class_of_position
 
 
-def closed_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:
+def _moved_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:
     """Slots with padding moved behind all others, and how many of the first ones are left.
 
     Parameters

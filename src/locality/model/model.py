@@ -119,7 +119,7 @@ class Model:
     @property
     def has_networks(self) -> bool:
         """Whether any component has a network on top of its closed form."""
-        return any(len(shard.network_unit) for shard in self.shards)
+        return any(len(shard.networks) for shard in self.shards)
 
     def gather(self, name: str) -> np.ndarray:
         """One array of all shards, by target [n_targets, ...].

@@ -312,7 +312,7 @@ def network_radius(model: Model) -> IntArray:
     """Radius of every network, -1 for components without one [n_targets]."""
     whole = np.full(model.domain.n_nodes, -1, dtype=np.int64)
     for shard in model.shards:
-        whole[shard.target[shard.network_unit]] = shard.network_radius
+        whole[shard.target[shard.networks.unit]] = shard.networks.radius
     return whole[model.domain.targets]
 
 
@@ -321,9 +321,10 @@ def _count_slots(model: Model, name: str) -> IntArray:
     for shard in model.shards:
         n = len(shard.source_node)
         counts = np.count_nonzero(getattr(shard, name) < n, axis=1)
-        network = np.count_nonzero(getattr(shard, f"network_{name}") < n, axis=1)
+        network = np.count_nonzero(getattr(shard.networks, name) < n, axis=1)
         # slots are ordered by distance: the wider of two patches holds the other
-        counts[shard.network_unit] = np.maximum(counts[shard.network_unit], network)
+        units = shard.networks.unit
+        counts[units] = np.maximum(counts[units], network)
         whole[shard.target] = counts
     return whole[model.domain.targets]
 

@@ -18,7 +18,6 @@ import torch
 
 from locality.local.denoiser import NetworkInputs
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 
 __all__ = ["Batches"]
 
@@ -36,6 +35,8 @@ class Batches:
         Level of every row of a batch, evenly spaced in log σ.
     device : torch.device
         Of batches; tables are made on the CPU.
+    chunk_size : int
+        Most units in a chunk.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Batches:
         closed_form: LinearDenoiser,
         sigma: torch.Tensor,
         device: torch.device,
+        chunk_size: int,
     ) -> None:
         self.n_rows, self._device = sigma.shape[1], device
         self._inputs, self._patches = inputs, closed_form.patches
@@ -68,7 +70,7 @@ class Batches:
         self._features = inputs.level_features(sigma).to(device)
         self._rim = None if inputs.rim is None else inputs.rim.to(device)
         self._levels = torch.arange(self.n_rows, device=device)
-        size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows, device))
+        size = min(len(sigma), chunk_size)
         n_slots = self._patches.slots.shape[1]
         self._gathered = torch.empty(2, size * n_slots, self.n_rows, device=device)
         self._x = torch.zeros(size, inputs.n_inputs, self.n_rows, device=device)

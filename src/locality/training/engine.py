@@ -19,8 +19,8 @@ import torch
 
 from locality._typing import FloatArray, IntArray
 from locality.local.denoiser import NetworkInputs
+from locality.local.kinds import Networks, kind_of
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
 from locality.training.batch import Batches
@@ -88,7 +88,7 @@ class Engine:
     options : TrainingOptions
     key : tuple of int
         Identity of the shard, with the seed first.
-    start : LocalNetworks, optional
+    start : Networks, optional
         Weights to go on from; random ones with F = 0 by default.
     """
 
@@ -99,7 +99,7 @@ class Engine:
         closed_form: LinearDenoiser,
         options: TrainingOptions,
         key: tuple[int, ...],
-        start: LocalNetworks | None = None,
+        start: Networks | None = None,
     ) -> None:
         self.device = torch.device(options.device)
         self.examples = examples.to(self.device)
@@ -107,7 +107,7 @@ class Engine:
         self.key = key
         self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
         self.units = torch.arange(inputs.patches.n_units)
-        networks = start or LocalNetworks.initial(
+        networks = start or kind_of(options.kind).load().initial(
             len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
         )
         self.networks = networks.to(self.device)
@@ -130,7 +130,8 @@ class Engine:
         """All that depends on the noise level alone, for the units now in training."""
         self.inputs, self.closed_form = inputs, closed_form
         levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), self.n_rows)
-        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels), self.device)
+        size = self.networks.chunk_size(self.n_rows)
+        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels), self.device, size)
 
     def run(self, rule: TrialRule | None = None) -> None:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
@@ -199,7 +200,7 @@ class Engine:
         self.curve.append((step, full))
 
     @torch.inference_mode()
-    def held_out_gain(self, networks: LocalNetworks) -> tuple[FloatArray, FloatArray]:
+    def held_out_gain(self, networks: Networks) -> tuple[FloatArray, FloatArray]:
         """Change of held-out nats against the closed form, and its standard error [n_active]."""
         held_out = self.examples.held_out
         n = len(held_out)
@@ -247,10 +248,9 @@ class Engine:
         options = self.options
         warm = min(1.0, (step + 1) / 100)
         rate = options.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * step / options.n_steps))
-        names = self.networks.names
-        weights = [self.networks.weights[name] for name in names]
+        names, weights = zip(*self.networks.weights.items(), strict=True)
         torch._fused_adamw_(
-            weights,
+            list(weights),
             [self.gradients[name] for name in names],
             [self.moments[0][name] for name in names],
             [self.moments[1][name] for name in names],

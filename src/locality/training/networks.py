@@ -13,8 +13,9 @@ import torch
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.local.denoiser import NetworkInputs
 from locality.local.gaussian import present_slots
+from locality.local.kinds import Networks, kind_of
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
 from locality.noise.levels import training_levels
@@ -42,28 +43,18 @@ class Learned:
 
     Parameters
     ----------
-    target : int array [w]
-        Component of each network, ascending.
-    radius : int array [w]
-        What it sees.
-    inputs : NetworkInputs
-    networks : LocalNetworks
+    networks : NetworkGroup
+        Their slots are of all sources of the examples.
     gain, error : float arrays [w]
         Change of held-out nats, negative, and its standard error.
     curve : float array [n_targets, n_radii]
         Change of held-out nats of all networks trained to the end, NaN elsewhere.
-    classes : int array
-        Boundary classes in which networks were trained.
     """
 
-    target: IntArray
-    radius: IntArray
-    inputs: NetworkInputs
-    networks: LocalNetworks
+    networks: NetworkGroup
     gain: FloatArray
     error: FloatArray
     curve: FloatArray
-    classes: IntArray
 
 
 def radii_to_try(curve: LinearCurve) -> BoolArray:
@@ -125,22 +116,26 @@ def learn(
     units = units[engine.best_gain[units] < 0.0]
     if not len(units):
         return None
-    rows_of_unit = torch.from_numpy(units)
-    learned = Learned(
-        target[units],
-        radii[index[units]],
-        inputs.take(rows_of_unit),
-        engine.best.take(rows_of_unit).to("cpu"),
-        engine.best_gain[units],
-        engine.best_error[units],
-        gains,
-        classes,
-    )
+    best = engine.best.take(torch.from_numpy(units)).to("cpu")
+    gain = engine.best_gain[units]
     # networks that lost what they had gained overfit, and would again with nobody to see it
-    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * learned.gain)
+    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * gain)
     if options.refit and len(steady):
-        _refit(task, rows, learned, forms.take(rows_of_unit), torch.from_numpy(steady))
-    return learned
+        chosen = torch.from_numpy(units[steady])
+        parts = inputs.take(chosen), forms.take(chosen)
+        _refit(task, rows, parts, best, torch.from_numpy(steady))
+    group = NetworkGroup(
+        kind=options.kind,
+        unit=target[units],
+        radius=radii[index[units]],
+        noisy=patches.noisy[units],
+        given=patches.given[units],
+        level_range=inputs.level_range.numpy()[units],
+        trained_inside=examples.inside[classes],
+        uses_rim=inputs.rim is not None,
+        weights={name: w.numpy() for name, w in best.weights.items()},
+    )
+    return Learned(group, gain, engine.best_error[units], gains)
 
 
 def _warm(
@@ -150,9 +145,13 @@ def _warm(
     target: IntArray,
     options: TrainingOptions,
     key: tuple[int, ...],
-) -> LocalNetworks:
+) -> Networks:
     """Networks that start from present ones where those see just the same slots."""
-    networks = LocalNetworks.initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
+    networks = (
+        kind_of(options.kind)
+        .load()
+        .initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
+    )
 
     def slots(sources: Sources, patches: Patches, unit: int) -> list[np.ndarray]:
         found = []
@@ -165,43 +164,44 @@ def _warm(
     center = examples.patches[min(examples.patches)].center
     own = examples.sources.node[center][target]
     for part in warm:
-        same_shape = all(
-            getattr(part, name).shape[1:] == networks.weights[name].shape[1:]
-            for name in LocalNetworks.names
-        )
-        if not same_shape:
+        group = part.networks
+        if group.kind != options.kind or any(
+            group.weights[name].shape[1:] != w.shape[1:] for name, w in networks.weights.items()
+        ):
             continue
-        seen = Patches(part.network_noisy, part.network_given, len(part.source_node))
-        for old, component in enumerate(part.network_unit):
+        seen = Patches(group.noisy, group.given, len(part.source_node))
+        for old, component in enumerate(group.unit):
             wanted = slots(part.sources, seen, old)
             for unit in np.flatnonzero(own == part.target[component]):
                 now = slots(examples.sources, inputs.patches, int(unit))
                 if all(np.array_equal(a, b) for a, b in zip(wanted, now, strict=True)):
-                    for name in LocalNetworks.names:
-                        networks.weights[name][unit] = torch.as_tensor(getattr(part, name)[old])
+                    for name, weights in networks.weights.items():
+                        weights[unit] = torch.as_tensor(group.weights[name][old])
     return networks
 
 
 def _refit(
     task: ShardTask,
     rows: Examples,
-    learned: Learned,
-    forms: LinearDenoiser,
+    parts: tuple[NetworkInputs, LinearDenoiser],
+    networks: Networks,
     which: torch.Tensor,
 ) -> None:
-    """Go on training some networks on all rows, those held out as well."""
+    """Go on training some networks on all rows, those held out as well.
+
+    ``parts`` are of these networks only.
+    """
     assert task.options is not None
     everything = torch.cat([rows.train, rows.held_out]).sort().values
     engine = Engine(
         replace(rows, train=everything, held_out=everything[:0]),
-        learned.inputs.take(which),
-        forms.take(which),
+        *parts,
         task.options.refitting(),
         (*task.key, 4),
-        learned.networks.take(which),
+        networks.take(which),
     )
     engine.run()
-    for name, weights in learned.networks.weights.items():
+    for name, weights in networks.weights.items():
         weights[which] = engine.average.weights[name].cpu()
 
 

@@ -24,6 +24,7 @@ class NetworkOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(256, ge=16, description="Rows per step, each at its own noise level")
+    kind: str = Field("perceptron", description="Kind of networks")
     width: int = Field(64, ge=8, description="Units of each of the two hidden layers")
     learning_rate: float = Field(1e-2, gt=0, description="Peak of AdamW's step size")
     decay_examples: float = Field(

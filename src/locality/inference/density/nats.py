@@ -118,7 +118,7 @@ class Nats:
         error = np.zeros(bands.shape[1:])
         if denoiser.networks is None:
             return bands, error
-        units = shard.network_unit
+        units = shard.networks.unit
         receives = torch.from_numpy(np.append(~shard.source_given, False)).float()[:, None]
         sigmas, weights = self.levels.quadrature(self.n_levels)
         band = band_of(sigmas) if self.by_band else np.zeros(len(sigmas), dtype=np.int64)

@@ -78,6 +78,6 @@ def neighbors_of(model: Model, gone: IntArray) -> IntArray:
         np.intersect1d(model.domain.graph.neighbors(node), model.domain.targets) for node in gone
     ]
     for shard in model.shards:
-        lost = shard.network_unit[shard.seeing(gone)[1]]
+        lost = shard.networks.unit[shard.seeing(gone)[1]]
         found.append(shard.target[lost])
     return np.setdiff1d(np.concatenate(found), gone)

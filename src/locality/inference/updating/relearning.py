@@ -90,7 +90,7 @@ def learn_again(
     kept, leaving = _cut(model, nodes)
     settings = learning.settings.replace(seed=model.settings.seed)
     training = training_options(settings, learning.execution)
-    if training and not in_full and any(len(shard.network_unit) for shard in leaving):
+    if training and not in_full and any(len(shard.networks) for shard in leaving):
         training = training.refitting()
     trainer = trainer_for(model.domain, settings, learning.execution, training)
     # few large shards, whatever shards the components come from: small ones waste time
@@ -163,6 +163,6 @@ def lookers(model: Model, nodes: IntArray) -> IntArray:
     found = []
     for shard in model.shards:
         looks, networks = shard.seeing(nodes)
-        looks[shard.network_unit] |= networks
+        looks[shard.networks.unit] |= networks
         found.append(shard.target[looks])
     return np.searchsorted(model.domain.targets, np.unique(np.concatenate(found)))
