@@ -189,7 +189,7 @@ def plant(folder: Path, neural: bool) -> list[Table]:
         data = {name: frame[columns] for name, frame in runs.items()}
         d = len(columns)
         for score in ("linear", "neural") if neural and columns is few else ("linear",):
-            model = LocalizedDiffusion(score=score, lags=LAGS, n_neighbors=8, random_state=0)
+            model = LocalizedDiffusion(denoiser=score, lags=LAGS, n_neighbors=8, random_state=0)
             model.fit(data["normal_train"])
             for calibrated in (False, True):
                 if calibrated:
@@ -328,7 +328,7 @@ def local(series: Series) -> Scores:
     """Ours."""
     start = perf_counter()
     model = LocalizedDiffusion(
-        score="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
+        denoiser="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
     )
     model.fit(series.train)
     found = detection(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)

@@ -60,7 +60,7 @@ def cases(judge: Judge, n_steps: int, n_seeds: int) -> Table:
         for seed in range(n_seeds):
             train = judge.law.sample(n, seed + 1)
             options = {"graph": "chain", "tied": tied, "random_state": seed}
-            plain = LocalizedDiffusion(score="linear", **options).fit(train)
+            plain = LocalizedDiffusion(denoiser="linear", **options).fit(train)
             start = perf_counter()
             rich = LocalizedDiffusion(n_steps=n_steps, n_jobs=2, **options).fit(train)
             seconds = perf_counter() - start

@@ -111,7 +111,7 @@ def radii(n_seeds: int) -> Table:
                 nats = {}
                 for r in sorted({*range(7), radius}):
                     model = LocalizedDiffusion(
-                        graph="chain", radius=r, score="linear", random_state=0
+                        graph="chain", radius=r, denoiser="linear", random_state=0
                     ).fit(rows)
                     nats[r] = exact_nats(model, fresh)
                 chosen.append(radius)

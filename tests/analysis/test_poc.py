@@ -81,7 +81,7 @@ def test_advice_in_both_languages(found: ProofOfConcept) -> None:
 def test_what_falls_short_is_named() -> None:
     rows = chain(400)
     rows["s08"] += 20 * np.sign(rows["s08"])  # two humps far apart, which no law of a column has
-    found = poc(rows, quality=0.95, lags=0, start="s08", score="linear")
+    found = poc(rows, quality=0.95, lags=0, start="s08", denoiser="linear")
     assert not found.met
     assert "classifier" in found.short
     assert any("--start" in say(step) for step in found.next_steps("poc"))
@@ -93,7 +93,7 @@ def test_states_survive_and_are_compared_by_their_texts() -> None:
     rows["s08"] = texts[np.digitize(rows["s08"], [-0.7, 0.7])]
     rows["s10"] = rows["s10"] > 0
     rows["s09"] = rows["s09"].astype(np.float32)
-    found = poc(rows, quality=0.8, lags=0, start="s08", score="linear")
+    found = poc(rows, quality=0.8, lags=0, start="s08", denoiser="linear")
     assert {"s08", "s09", "s10"} <= set(found.columns)
     assert found.model.model_.standardizer.labels["s08"] in (tuple(texts), tuple(texts[::-1]))
     for drawn in (found.synthetic, found.kept_back):

@@ -19,7 +19,7 @@ TRAIN, REAL = LAW.sample(500, 0), LAW.sample(800, 1)
 
 @pytest.fixture(scope="module")
 def model() -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(TRAIN)
+    return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(TRAIN)
 
 
 def judged(model, monkeypatch, draw, **options):
@@ -93,7 +93,7 @@ def test_lost_memory_is_told() -> None:
     x = np.zeros((1200, 3))
     for t in range(1, 1200):
         x[t] = 0.9 * x[t - 1] + rng.standard_normal(3)
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0).fit(x[:600])
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0).fit(x[:600])
     kept = evaluate(model, x[600:])
     assert kept.autocorrelation < kept.real_autocorrelation + 0.15
     whole = model.sample
@@ -133,7 +133,7 @@ NAMES = ["<b>a</b>", "</script><script>alert(1)</script>", "c", "d", "e", "f"]
 
 def test_the_page_shows_what_was_found(tmp_path) -> None:
     frames = [pd.DataFrame(rows, columns=NAMES) for rows in (TRAIN, REAL)]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0)
     found = evaluate(model.fit(frames[0]), frames[1], train=frames[0], target="c", title="<i>")
     text = found.to_html(tmp_path / "q.html", "ja").read_text("utf-8")
     assert "<b>a" not in text.replace("\\u003cb", "")
@@ -163,7 +163,7 @@ def test_states_are_evaluated(tmp_path) -> None:
     x = rng.standard_normal((600, 2))
     table = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
     table["s"] = np.where(table["a"] > 0, "on", "off")
-    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="complete", denoiser="linear", random_state=0)
     found = evaluate(model.fit(table[:300]), table[300:], train=table[:300])
     assert {c.name for c in found.columns} == {"a", "b", "s"}
     assert found.drawn.margins > 0.9

@@ -192,7 +192,7 @@ def test_normal_rows_have_few_alarms(cli: Cli, fitted: Path, tmp_path: Path) -> 
     for name, rows in {"fit": x[:400], "known": x[400:900], "new": x[900:]}.items():
         pd.DataFrame(rows, columns=frame.columns).to_parquet(tmp_path / f"{name}.parquet")
     model, new, output = tmp_path / "model", tmp_path / "new.parquet", tmp_path / "alarms.parquet"
-    assert cli("fit", tmp_path / "fit.parquet", "-o", model, "--score", "linear").code == 0
+    assert cli("fit", tmp_path / "fit.parquet", "-o", model, "--denoiser", "linear").code == 0
     arguments = ("detect", model, new, "-o", output, "--normal", tmp_path / "known.parquet")
     for rate in (0.02, 0.2):
         facts = found(cli(*arguments, "--false-alarms", rate, "--json", "--overwrite"))
@@ -228,7 +228,7 @@ def test_an_index_is_kept(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None
     rows = rows.set_index(pd.Index(plant.index * 0.05, name="h"))
     rows.loc[0.5, "pressure"] += 900.0
     rows.to_parquet(tmp_path / "plant.parquet")
-    LocalizedDiffusion(score="linear", random_state=0).fit(rows).save(tmp_path / "model")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows).save(tmp_path / "model")
     arguments = (tmp_path / "model", tmp_path / "plant.parquet")
     result = cli("detect", *arguments, "-o", tmp_path / "alarms.csv")
     assert "11 (h 0.5)" in result.out

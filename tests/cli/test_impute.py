@@ -55,7 +55,7 @@ def test_gaps_are_filled_with_medians_on_request(cli: Cli, tmp_path: Path) -> No
     rows = pd.DataFrame({"x": x, "rain": np.exp(0.8 * x + 0.6 * rng.standard_normal(600))})
     rows.to_csv(tmp_path / "rows.csv", index=False)
     rows[:40].assign(rain=np.nan).to_csv(tmp_path / "gappy.csv", index=False)
-    fit = ("fit", tmp_path / "rows.csv", "-o", tmp_path / "m", "--score", "linear")
+    fit = ("fit", tmp_path / "rows.csv", "-o", tmp_path / "m", "--denoiser", "linear")
     assert cli(*fit).code == 0
     filled = {}
     for name, options in (("mean", ()), ("median", ("--median",))):
@@ -96,7 +96,7 @@ def test_a_table_without_gaps_is_refused(cli: Cli, fitted: Path, tmp_path: Path)
 
 def test_tables_with_gaps_are_fitted_and_scored(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     table = gappy(fitted, tmp_path)
-    result = cli("fit", table, "-o", tmp_path / "m", "--time", "when", "--score", "linear")
+    result = cli("fit", table, "-o", tmp_path / "m", "--time", "when", "--denoiser", "linear")
     assert result.code == 0, result.err
     assert cli("score", tmp_path / "m", table, "-o", tmp_path / "nats.csv").code == 0
     nats = pd.read_csv(tmp_path / "nats.csv")

@@ -74,7 +74,7 @@ def test_tables_that_cannot_be_modeled(
     if case == "date" and suffix == ".csv":
         words = ("column 'day', row 1", "not a number")
     before = listing(tmp_path)
-    refused(cli("fit", path, "-o", tmp_path / "model", "--score", "linear"), *words)
+    refused(cli("fit", path, "-o", tmp_path / "model", "--denoiser", "linear"), *words)
     assert listing(tmp_path) == before
 
 
@@ -122,7 +122,7 @@ OPTIONS = {
     "graph": (("--graph", "chian"), ("--graph is 'chian'", "learn, chain, ring, complete")),
     "radius": (("--radius", "abc"), ("--radius", "found 'abc'", "whole number")),
     "negative radius": (("--radius=-1",), ("--radius", "found '-1'", "auto")),
-    "score": (("--score", "nonsense"), ("--score", "nonsense", "linear", "neural")),
+    "score": (("--denoiser", "nonsense"), ("--denoiser", "nonsense", "linear", "neural")),
     "series": (("--series", "acausal"), ("--series", "acausal", "causal", "joint")),
     "lags": (("--lags", "150"), ("plant.csv has 300 rows", "--lags 150 needs", "fewer lags")),
     "negative lags": (("--lags=-1",), ("--lags", "found '-1'", "≥ 0")),
@@ -239,7 +239,7 @@ def test_advice_can_be_followed(cli: Cli, tmp_path: Path) -> None:
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 3)), columns=["a", "b", "c"])
     rows.to_csv(tmp_path / "rows.csv", index=False)
     model = tmp_path / "m"
-    assert cli("fit", tmp_path / "rows.csv", "-o", model, "--score", "linear").code == 0
+    assert cli("fit", tmp_path / "rows.csv", "-o", model, "--denoiser", "linear").code == 0
     rows.astype({"b": object}).assign(b="n/a?").to_csv(tmp_path / "text.csv", index=False)
     rows.mask(rows > 2).to_csv(tmp_path / "gaps.csv", index=False)
     out = ("-o", tmp_path / "x.csv")

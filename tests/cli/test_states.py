@@ -60,7 +60,7 @@ def plant(mixed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("mixed")
     mixed[:N_FITTED].to_parquet(folder / "mixed.parquet")
     for name, given in (("m", ()), ("given", ("mode", "pump", "lone"))):
-        model = LocalizedDiffusion(score="linear", random_state=0, time="hours", given=given)
+        model = LocalizedDiffusion(denoiser="linear", random_state=0, time="hours", given=given)
         model.fit(mixed[:N_FITTED]).save(folder / f"{name}.locality")
     return folder
 
@@ -104,7 +104,7 @@ def test_fit_and_info_tell_constants_and_laws_in_words(
     aside = "site (constant at north), on (constant at true), lone (copy of pump)"
     model = tmp_path / "m.locality"
     table = plant / "mixed.parquet"
-    assert aside in ran(cli("fit", table, "-o", model, "--score", "linear", "--time", "hours"))
+    assert aside in ran(cli("fit", table, "-o", model, "--denoiser", "linear", "--time", "hours"))
     text = ran(cli("info", model, "--components"))
     assert aside in text
     assert "mode 3 states" in text
@@ -114,7 +114,7 @@ def test_fit_and_info_tell_constants_and_laws_in_words(
     assert laws["flow"].startswith("log; often 0")
     assert laws["temperature"] == "as it is"
     assert facts["set_aside"]["site"] == "constant at north"
-    ran(cli("fit", table, "-o", model, "--overwrite", "--score", "linear", "--time", "hours",
+    ran(cli("fit", table, "-o", model, "--overwrite", "--denoiser", "linear", "--time", "hours",
             "--plain", "--noise", "temperature=0.5"))  # fmt: skip
     facts = facts_of(cli("info", model, "--components", "--json"))
     laws = {part["name"]: part["law"] for part in facts["components"]}
@@ -126,7 +126,7 @@ def test_a_graph_may_name_states_and_what_is_set_aside(
 ) -> None:
     edges = tmp_path / "edges.csv"
     edges.write_text("from,to\nmode,flow\nsite,pump\nflow,valve\n")
-    fit = ("fit", plant / "mixed.parquet", "-o", tmp_path / "m.locality", "--score", "linear")
+    fit = ("fit", plant / "mixed.parquet", "-o", tmp_path / "m.locality", "--denoiser", "linear")
     assert "2 edges" in ran(cli(*fit, "--graph", edges, "--time", "hours"))
     refused(cli(*fit, "--overwrite", "--tied", "--graph", "chain"), "'site' (constant)")
 
@@ -166,7 +166,7 @@ def test_a_model_of_an_array_draws_states_into_a_file(
     cli: Cli, mixed: pd.DataFrame, tmp_path: Path
 ) -> None:
     rows = mixed[["mode", "pump", "valve"]][:N_FITTED].to_numpy(dtype=object)
-    LocalizedDiffusion(score="linear", random_state=0).fit(rows).save(tmp_path / "m.locality")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows).save(tmp_path / "m.locality")
     ran(cli("sample", tmp_path / "m.locality", "-n", 20, "-o", tmp_path / "drawn.parquet"))
     drawn = pd.read_parquet(tmp_path / "drawn.parquet")
     assert set(drawn["x0"]) <= STATES
@@ -317,7 +317,7 @@ def test_check_plan_and_poc_take_states(cli: Cli, plant: Path, tmp_path: Path) -
         cli("check", table, "-o", tmp_path / "given", *fast, "--given", "mode", "--json")
     )
     assert facts["n_columns"] == 5
-    facts = facts_of(cli("plan", table, "--time", "hours", "--score", "linear", "--json"))
+    facts = facts_of(cli("plan", table, "--time", "hours", "--denoiser", "linear", "--json"))
     assert facts["n_columns"] == 6
 
     folder = tmp_path / "poc"

@@ -22,7 +22,7 @@ _EXPECTED_FAILURES = {
 
 
 @parametrize_with_checks(
-    [LocalizedDiffusion(score="linear"), LocalizedDiffusion(n_steps=20)],
+    [LocalizedDiffusion(denoiser="linear"), LocalizedDiffusion(n_steps=20)],
     expected_failed_checks=lambda _: _EXPECTED_FAILURES,
 )
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
@@ -30,21 +30,21 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
 
 
 def test_clone_and_set_params_carry_every_parameter() -> None:
-    model = LocalizedDiffusion(graph="chain", radius=2, lags=1, score="linear", random_state=3)
+    model = LocalizedDiffusion(graph="chain", radius=2, lags=1, denoiser="linear", random_state=3)
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(radius=1).get_params()["radius"] == 1
 
 
 def test_set_output_names_the_components(frame: pd.DataFrame) -> None:
-    model = LocalizedDiffusion(score="linear", random_state=0).set_output(transform="pandas")
+    model = LocalizedDiffusion(denoiser="linear", random_state=0).set_output(transform="pandas")
     features = model.fit(frame).transform(frame)
     pd.testing.assert_frame_equal(features, model.surprise(frame))
     assert list(features) == list(model.get_feature_names_out())
 
 
 def test_works_inside_a_pipeline(frame: pd.DataFrame) -> None:
-    pipeline = make_pipeline(StandardScaler(), LocalizedDiffusion(score="linear", random_state=0))
-    alone = LocalizedDiffusion(score="linear", random_state=0).fit(frame)
+    pipeline = make_pipeline(StandardScaler(), LocalizedDiffusion(denoiser="linear", random_state=0))
+    alone = LocalizedDiffusion(denoiser="linear", random_state=0).fit(frame)
     jacobian = np.log(frame.to_numpy().std(axis=0)).sum()
     # a change of units moves the density by its Jacobian and nothing else
     np.testing.assert_allclose(

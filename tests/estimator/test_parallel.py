@@ -283,7 +283,7 @@ def test_drawn_bits_do_not_depend_on_workers(
 ) -> None:
     """Several tiles each."""
     rows = OrnsteinUhlenbeckChain(16, correlation=0.7).sample(120, random_state=0)
-    model = LocalizedDiffusion(graph="ring", radius=1, score="linear", random_state=0, **layout)
+    model = LocalizedDiffusion(graph="ring", radius=1, denoiser="linear", random_state=0, **layout)
     model.fit(rows)
     options = {"n_samples": n_samples, "n_series": n_series, "n_evaluations": 4}
     told: list[tuple[int, int]] = []

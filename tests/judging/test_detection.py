@@ -26,7 +26,7 @@ CHAIN = OrnsteinUhlenbeckChain(8, 0.7)
 
 
 def fitted(rows: Array, graph="chain", **options) -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph=graph, score="linear", random_state=0, **options).fit(rows)
+    return LocalizedDiffusion(graph=graph, denoiser="linear", random_state=0, **options).fit(rows)
 
 
 def judged(model: LocalizedDiffusion, rows, rate: float = 0.01) -> Detection:
@@ -394,7 +394,7 @@ def test_given_columns_are_conditions_and_never_to_blame() -> None:
     recipe = rng.standard_normal(2000)
     flow = 3.0 * recipe + 0.5 * rng.standard_normal(2000)
     table = pd.DataFrame({"recipe": recipe, "flow": flow, "other": rng.standard_normal(2000)})
-    model = LocalizedDiffusion(given=["recipe"], score="linear", random_state=0)
+    model = LocalizedDiffusion(context=["recipe"], denoiser="linear", random_state=0)
     model.fit(table[:1500])
     new = table[1500:].copy()
     new.iloc[10] = [3.0, 9.0, 0.0]  # unusual, but as the recipe wants it
@@ -437,7 +437,7 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
 def test_gaps_raise_no_false_alarms() -> None:
     """A plant at rest, a twentieth of its cells missing; a fault is found all the same."""
     plant = load_tennessee_eastman("normal_train").frame
-    model = LocalizedDiffusion(score="linear", lags=2, random_state=0).fit(plant)
+    model = LocalizedDiffusion(denoiser="linear", lags=2, random_state=0).fit(plant)
     late = load_tennessee_eastman("fault04_test").frame[plant.columns]
     hidden = np.random.default_rng(11).random(late.shape) < 0.05
     quiet, alarms = (model.detect(rows)["alarm"].to_numpy() for rows in (late, late.mask(hidden)))
@@ -470,7 +470,7 @@ def test_what_moved_is_told_apart_from_what_is_to_blame() -> None:
     cause = rng.normal(size=900)
     near = cause[:, None] + 0.3 * rng.normal(size=(900, 3))
     rows = np.column_stack([cause, near, rng.normal(size=900)])
-    model = LocalizedDiffusion(score="linear", random_state=0).fit(rows[:800])
+    model = LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows[:800])
     new = rows[800:].copy()
     new[50:, :4] += 5.0
     told = model.explain(new, 80)
@@ -483,7 +483,7 @@ def test_states_that_were_never_seen_are_told_apart() -> None:
     x = rng.standard_normal((400, 2))
     rows = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
     rows["mode"] = np.where(rows["a"] > 0, "on", "off")
-    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0).fit(rows[:300])
+    model = LocalizedDiffusion(graph="complete", denoiser="linear", random_state=0).fit(rows[:300])
     new = rows[300:].reset_index(drop=True)
     new.loc[7, "mode"] = "broken"
     why = model.explain(new, 7)
@@ -497,7 +497,7 @@ def test_rows_with_a_short_past_are_judged(lags: int) -> None:
     """A table shorter than the past that is looked back upon, and the first rows of any."""
     rows = np.random.default_rng(0).standard_normal((500, 4)).cumsum(axis=0)
     rows = rows - np.linspace(0, 1, 500)[:, None] * rows[-1]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=lags, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=lags, random_state=0)
     model.fit(rows)
     whole = model.detect(rows[:60])
     for n in (1, 3, lags, lags + 1):

@@ -65,7 +65,7 @@ def make_levels(n: int, seed: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("levels") / "levels.locality"
-    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0)).save(path)
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(make_levels(600, 0)).save(path)
     return path
 
 
@@ -90,7 +90,7 @@ def test_coarse_rows_are_told_with_what_to_do(cli: Cli, model: Path, tmp_path: P
         "look abnormal. Fit again with --noise 0.005."
     )
     assert facts["n_alarms"] > 150
-    again = LocalizedDiffusion(score="linear", random_state=0, noise=0.005)
+    again = LocalizedDiffusion(denoiser="linear", random_state=0, noise=0.005)
     again.fit(make_levels(600, 0)).save(tmp_path / "noise.locality")
     facts, text = judged(cli, tmp_path / "noise.locality", coarse, tmp_path)
     assert facts["warnings"] == []
@@ -123,5 +123,5 @@ def test_no_warning_where_it_does_not_matter(
 
 def test_equally_coarse_rows_of_fit_and_file_are_as_they_are(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "coarse.locality"
-    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(path)
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(path)
     assert judged(cli, path, make_levels(300, 1).round(2), tmp_path)[0]["warnings"] == []

@@ -17,7 +17,7 @@ def gappy(kind: str) -> tuple[GaussianTable, np.ndarray]:
         for t in range(1, len(rows)):
             rows[t] = 0.7 * rows[t - 1] + 0.7 * rows[t]
     lags = {"table": 0, "series": 2}[kind]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=lags, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=lags, random_state=0)
     model.fit(rows[:800])
     late = rows[800:].T.copy()
     late[rng.random(late.shape) < 0.2] = np.nan
@@ -59,7 +59,7 @@ def test_near_copies_that_are_both_missing_are_open(lags: int, noise: float) -> 
     a = rng.standard_normal(1_000)
     rows = np.column_stack([a, 3 * a + noise * rng.standard_normal(1_000),
                             0.5 * a + rng.standard_normal(1_000)])  # fmt: skip
-    model = LocalizedDiffusion(score="linear", lags=lags, random_state=0).fit(rows[:600])
+    model = LocalizedDiffusion(denoiser="linear", lags=lags, random_state=0).fit(rows[:600])
     late = rows[600:].copy()
     late[50:350, :2] = np.nan
     found = model.impute(late, draws=8)

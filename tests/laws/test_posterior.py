@@ -20,7 +20,7 @@ D = 6
 def gaussian() -> tuple[Model, np.ndarray]:
     """All components see each other: the denoiser is the posterior mean of one covariance."""
     rows = OrnsteinUhlenbeckChain(D, correlation=0.8).sample(20_000, random_state=0)
-    model = LocalizedDiffusion(graph="complete", radius=1, score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="complete", radius=1, denoiser="linear", random_state=0)
     model = model.fit(rows).model_
     return model, np.corrcoef(rows, rowvar=False)
 
@@ -146,7 +146,7 @@ def test_the_estimator_fills_and_holds_by_networks(wells: tuple[Model, DoubleWel
     np.testing.assert_array_equal(found.mean[20:], new[20:])
     assert (found.low[:20, 2] < found.mean[:20, 2]).all()
     assert (found.mean[:20, 2] < found.high[:20, 2]).all()
-    held = model.sample(200, given={"x0": 1.0, "x1": (0.0, None)})
+    held = model.sample(200, condition={"x0": 1.0, "x1": (0.0, None)})
     assert (held[:, 0] == 1.0).all() or np.allclose(held[:, 0], 1.0)
     assert (held[:, 1] >= 0).all()
     assert held[:, 1].mean() > 0.5
@@ -154,7 +154,7 @@ def test_the_estimator_fills_and_holds_by_networks(wells: tuple[Model, DoubleWel
 
 def test_series_are_refused() -> None:
     rows = OrnsteinUhlenbeckChain(3, correlation=0.5).sample(60, random_state=0)
-    model = LocalizedDiffusion(lags=1, score="linear", random_state=0).fit(rows).model_
+    model = LocalizedDiffusion(lags=1, denoiser="linear", random_state=0).fit(rows).model_
     with pytest.raises(OptionError, match="closed form"):
         draw_missing(
             model.field, sampler("sde", model.levels.grid, 8), np.full((3, 2), np.nan), 1, 0

@@ -103,7 +103,7 @@ def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_where_a_model_was_learned_is_not_asked_of_others(tmp_path) -> None:
     rows = DoubleWellChain(4).sample(100, 0)
-    LocalizedDiffusion(score="linear", engine="inline", gpu_share=0.5).fit(rows).save(
+    LocalizedDiffusion(denoiser="linear", engine="inline", gpu_share=0.5).fit(rows).save(
         tmp_path / "m"
     )
     again = LocalizedDiffusion.load(tmp_path / "m")

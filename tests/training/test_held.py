@@ -21,7 +21,7 @@ def test_an_isolated_column_reports_radius_zero() -> None:
     chain = np.cumsum(rng.normal(size=(400, 4)), axis=1)
     matrix = np.zeros((5, 5))
     matrix[[0, 1, 2], [1, 2, 3]] = 1
-    model = LocalizedDiffusion(graph=matrix + matrix.T, score="linear", random_state=0)
+    model = LocalizedDiffusion(graph=matrix + matrix.T, denoiser="linear", random_state=0)
     model.fit(np.column_stack([chain, rng.normal(size=400)]))
     assert model.radius_[4] == 0
     assert model.radius_[:4].min() >= 1

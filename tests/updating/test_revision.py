@@ -60,7 +60,7 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
 
 def test_slots_close_up_and_networks_that_saw_it_go() -> None:
     rows = pd.DataFrame(DoubleWellChain(8).sample(1_500, 0), columns=list("abcdefgh"))
-    model = _fitted(rows, score="neural", radius=1, n_steps=400).model_
+    model = _fitted(rows, denoiser="neural", radius=1, n_steps=400).model_
     (shard,) = model.shards
     assert len(shard.networks) == 8
     left = shard.without(np.array([3]))
@@ -222,7 +222,7 @@ def test_constants_copies_and_states_come_and_go() -> None:
 
 def test_columns_of_an_array_are_named_by_their_places() -> None:
     rows = _chain(900, 0, d=6).to_numpy()
-    model = LocalizedDiffusion(graph="chain", given=["x5"], noise={"x4": 0.1}, score="linear")
+    model = LocalizedDiffusion(graph="chain", context=["x5"], noise={"x4": 0.1}, denoiser="linear")
     model.fit(rows[:400])
     model.remove_sensors(rows[400:], ["x2"])
     assert list(model.given) == ["x4"]
@@ -248,7 +248,7 @@ def test_links_through_a_lost_node_close_up() -> None:
 
 def test_what_cannot_be_done_is_said() -> None:
     rows = _chain(300, 0, d=6)
-    model = _fitted(rows, given=["s5"])
+    model = _fitted(rows, context=["s5"])
     before = model.model_
     more = rows.assign(extra=np.arange(300.0))
     with pytest.raises(DataError, match="no column that the model lacks"):
@@ -272,7 +272,7 @@ def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(DataError, match="No column that is modeled would be left"):
         model.remove_sensors(rows, ["s0", "s1", "s2", "s3", "s4"])
     assert model.model_ is before
-    tied = LocalizedDiffusion(graph="chain", tied=True, score="linear").fit(rows)
+    tied = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear").fit(rows)
     with pytest.raises(OptionError, match="needs a model of rows"):
         tied.remove_sensors(rows, ["s1"])
 
@@ -307,7 +307,7 @@ def test_neighbors_are_looked_for_where_a_column_leads_or_follows(shift: int) ->
 def test_a_new_sensor_that_stands_alone_still_follows_what_is_given() -> None:
     """Its start reads context; without it half of its variance would surprise."""
     rows = _chain(600, 0, d=5)
-    model = _fitted(rows[:300], given=["s4"])
+    model = _fitted(rows[:300], context=["s4"])
     rng = np.random.default_rng(0)
     new = rows[300:].assign(extra=2.0 * rows["s4"][300:] + rng.normal(size=300))
     told = model.add_sensors(new, graph=DependencyGraph.empty(6))

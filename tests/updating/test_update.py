@@ -38,7 +38,7 @@ def _chain(n_rows: int, seed: int, d: int = 70) -> np.ndarray:
 
 @pytest.fixture
 def fitted() -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(800, 0))
+    return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_chain(800, 0))
 
 
 def test_other_shards_keep_their_bits_and_answers(fitted: LocalizedDiffusion) -> None:
@@ -120,11 +120,11 @@ def test_an_update_ends_near_a_full_fit() -> None:
     for rows, seed in ((new, 0), (later, 1)):
         noise = np.random.default_rng(seed).normal(size=(1_000, 4))
         rows[:, changed] = 0.5 * rows[:, changed] + 0.5 * noise
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(1_000, 0))
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_chain(1_000, 0))
     near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
     told = model.update(new, [f"x{j}" for j in near])
     assert told.accepted
-    full = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(new)
+    full = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(new)
     gap = model.surprise(later).mean() - full.surprise(later).mean()
     assert gap < 0.01
 
@@ -155,7 +155,7 @@ def test_gaps_and_older_rows_are_taken(fitted: LocalizedDiffusion) -> None:
 
 
 def test_partial_fit_follows() -> None:
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
     model.partial_fit(_chain(400, 0, d=6))
     moved = _chain(400, 1, d=6) + 5.0
     before = model.score_samples(moved[300:]).mean()
@@ -174,7 +174,7 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     with pytest.raises(DataError, match="60"):
         fitted.update(rows[:20], ["x1"])
     frame = pd.DataFrame(_chain(300, 0, d=3), columns=["a", "b", "c"])
-    lattice = LocalizedDiffusion(graph="chain", tied=True, score="linear", random_state=0)
+    lattice = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", random_state=0)
     with pytest.raises(OptionError):
         lattice.fit(frame).update(frame, ["a"])
 
@@ -239,7 +239,7 @@ def test_kill_9_of_updates_loses_no_version(tmp_path: Path, kill_writers, n: int
     """Killed while they load, learn, judge or write: all versions are whole, one is served."""
     folder = tmp_path / "m"
     rows = pd.DataFrame(_chain(300, 0, d=12)).rename(columns="s{}".format)
-    LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows).save(folder)
+    LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows).save(folder)
     set_alias(folder, "first", 1)
     assert kill_writers(_follow_for_ever, folder, n, 0.6) > n // 2  # enough was learned in between
     told = LocalizedDiffusion.load(folder, version="first").update(rows, ["s1"], margin=None)
@@ -291,7 +291,7 @@ def test_sensors_that_look_at_a_wider_one_are_judged() -> None:
         return np.column_stack([a, a + 0.5 * rng.standard_normal(n), rng.standard_normal(n)])
 
     model = LocalizedDiffusion(
-        graph="chain", score="linear", gaussianize=False, random_state=0
+        graph="chain", denoiser="linear", gaussianize=False, random_state=0
     ).fit(rows(800, 1.0))
     new = rows(600, 4.0)
     told = model.update(new, ["x0"])

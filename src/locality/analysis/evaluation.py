@@ -79,7 +79,7 @@ def evaluate(
     --------
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> law = OrnsteinUhlenbeckChain(6, correlation=0.8)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
     >>> found = evaluate(model.fit(law.sample(500, 0)), law.sample(400, 1))
     >>> bool(abs(found.drawn.auc - 0.5) < 0.1 and found.drawn.edges > 0.9)
     True

@@ -114,7 +114,7 @@ def plan(
     --------
     >>> import numpy as np
     >>> rows = np.random.default_rng(0).standard_normal((200, 40))
-    >>> made = plan(rows, score="linear", workers=(1,))
+    >>> made = plan(rows, denoiser="linear", workers=(1,))
     >>> made.n_shards, [cost.stage for cost in made.costs]
     (2, ['table', 'graph', 'closed form', 'reference'])
     """

@@ -329,18 +329,27 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         OptionError
             If a number is out of range or context is missing.
         """
-        from locality.inference.sampling.rows import Draw
+        from locality.inference.sampling.draw import Drawing
+        from locality.inference.sampling.rows import conditioned, drawn
+        from locality.noise.schedules import KarrasLevels
 
         check_is_fitted(self)
-        draw = Draw(
-            n_samples, n_series, sampler, levels, n_evaluations, self._seed(random_state),
-            execution or Execution(), progress or quiet,
-        )  # fmt: skip
-        known = context_state(self.model_, context, n_samples, n_series)
+        model, seed = self.model_, self._seed(random_state)
+        drawing = Drawing(n_samples, n_series, sampler, n_evaluations, levels or KarrasLevels())
+        if condition is not None and trajectory:
+            raise OptionError("trajectory=True tells of free draws, not of conditioned ones.")
+        known = context_state(model, context, n_samples, n_series)
         with one_thread():
-            found = draw(self.model_, known, condition, trajectory=trajectory)
-        rows = restore_rows(self.model_, found.rows, context)
-        return (rows, found.trajectory) if trajectory else rows
+            if condition is not None:
+                return restore_rows(
+                    model, conditioned(model, condition, drawing, seed, known), context
+                )
+            found = drawn(
+                model, drawing, seed, known, execution=execution, progress=progress or quiet,
+                every_level=trajectory,
+            )  # fmt: skip
+        rows = restore_rows(model, found.states[-1].astype(np.float64), context)
+        return (rows, found) if trajectory else rows
 
     def impute(
         self,
@@ -724,7 +733,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> from locality import LocalizedDiffusion
         >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
         >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
-        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X[:500])
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
+        >>> model = model.fit(X[:500])
         >>> new = X[500:].copy()
         >>> new[:, 3] = 2.0 * new[:, 3] + 1.0
         >>> told = model.update(new)
@@ -836,7 +846,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> from locality import LocalizedDiffusion
         >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
         >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
-        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X[:500])
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
+        >>> model = model.fit(X[:500])
         >>> told = model.remove_sensors(X[500:], ["x3"])
         >>> told.removed, model.n_features_in_
         (('x3',), 7)
@@ -974,6 +985,19 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    @renamed(
+        score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION
+    )
+    def set_params(self, **parameters: Any) -> Self:
+        """Change parameters by name, for the next ``fit``.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**parameters)
+        return self
 
     # -- inside -------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def unrolled(field: ScoreField, extent: tuple[int, ...], names: tuple[str, ...])
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> from locality import LocalizedDiffusion
     >>> X = OrnsteinUhlenbeckChain(6, correlation=0.8).sample(500, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", tied=True, score="linear", radius=1)
+    >>> model = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", radius=1)
     >>> field = model.fit(X).model_.field
     >>> table = unrolled(field, (6,), tuple("abcdef"))
     >>> table.domain.n_nodes, [len(shard.source_node) for shard in table.shards]

@@ -172,7 +172,7 @@ def summarize(model: Model) -> ModelSummary:
     >>> from locality import LocalizedDiffusion
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> X = OrnsteinUhlenbeckChain(6, correlation=0.7).sample(300, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X).model_
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X).model_
     >>> summary = summarize(model)
     >>> summary.n_edges, summary.linear < summary.independent
     (5, True)

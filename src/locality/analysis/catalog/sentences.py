@@ -111,9 +111,9 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{options}",
     ),
     "next_neural": (
-        "{count:,} dependence(s) are not straight lines: networks (--score neural, the default) "
+        "{count:,} dependence(s) are not straight lines: networks (--denoiser neural, the default) "
         "can learn them, the closed form cannot.",
-        "{count:,} 個の依存は直線ではありません。ネットワーク(--score neural、既定)なら学習でき"
+        "{count:,} 個の依存は直線ではありません。ネットワーク(--denoiser neural、既定)なら学習でき"
         "ますが、閉形式ではできません。",
     ),
     "next_lags": (
