@@ -124,7 +124,9 @@ def run(quick: bool = False) -> list[Table]:
         for seed in range(n_seeds):
             rows = law.sample(n, np.random.default_rng([seed, 0]))
             by_radius.append([plug_in(law, rows, r) for r in RADII])
-            plain = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=seed).fit(rows)
+            plain = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=seed).fit(
+                rows
+            )
             rich = LocalizedDiffusion(
                 graph="chain", n_steps=300 if quick else 3000, n_jobs=2, random_state=seed
             ).fit(rows)

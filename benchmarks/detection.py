@@ -149,7 +149,7 @@ def gappy_row(
     alarms = {}
     for number, name in enumerate(judged):
         hidden = np.random.default_rng(number).random(data[name].shape) < share
-        found = model.detect(data[name].mask(hidden), false_alarms=FALSE_ALARMS)
+        found = model.detect(data[name].mask(hidden), false_alarms=FALSE_ALARMS).to_frame()
         alarms[name] = found["alarm"].to_numpy() == 1
     d = data[judged[0]].shape[1]
     return verdict_row(f"{d}: local, linear, calibrated, {100 * share:g} % missing", alarms)
@@ -195,7 +195,9 @@ def plant(folder: Path, neural: bool) -> list[Table]:
                 if calibrated:
                     model.calibrate(data["normal_test"])
                 found = {
-                    n: model.detect(data[n], false_alarms=FALSE_ALARMS).reset_index(drop=True)
+                    n: model.detect(data[n], false_alarms=FALSE_ALARMS)
+                    .to_frame()
+                    .reset_index(drop=True)
                     for n in judged
                 }
                 title = f"{d}: local, {score}{'' if calibrated else ', calibrated on its own'}"
@@ -331,7 +333,7 @@ def local(series: Series) -> Scores:
         denoiser="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
     )
     model.fit(series.train)
-    found = detection(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)
+    found = judge(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)
     rows = found.statistic.copy()
     moved = found.departed.any(axis=1)
     rows[moved] = np.maximum(rows[moved], rows.max() + 1.0)  # a constant that moves is a change

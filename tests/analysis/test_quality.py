@@ -93,7 +93,9 @@ def test_lost_memory_is_told() -> None:
     x = np.zeros((1200, 3))
     for t in range(1, 1200):
         x[t] = 0.9 * x[t - 1] + rng.standard_normal(3)
-    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0).fit(x[:600])
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0).fit(
+        x[:600]
+    )
     kept = evaluate(model, x[600:])
     assert kept.autocorrelation < kept.real_autocorrelation + 0.15
     whole = model.sample

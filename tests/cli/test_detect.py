@@ -76,7 +76,7 @@ def test_the_table_is_that_of_python(
         estimator = LocalizedDiffusion.load(model)
         if normal is not None:
             estimator.calibrate(pd.read_csv(normal))
-        expected = estimator.detect(pd.read_csv(spike))
+        expected = estimator.detect(pd.read_csv(spike)).to_frame()
         table = pd.read_parquet(output)
         assert list(table.columns)[:3] == ["when", "alarm", "p_value"]
         pd.testing.assert_frame_equal(table, expected, check_dtype=False)
@@ -334,7 +334,7 @@ def test_models_that_cannot_judge_are_refused(cli: Cli, tmp_path: Path) -> None:
     x = OrnsteinUhlenbeckChain(4, correlation=0.5).sample(100, random_state=0)
     frame = pd.DataFrame(x, columns=list("abcd"))
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    linear = {"score": "linear", "random_state": 0, "graph": "chain"}
+    linear = {"denoiser": "linear", "random_state": 0, "graph": "chain"}
     LocalizedDiffusion(**linear).fit(frame[:20]).save(tmp_path / "few")
     LocalizedDiffusion(**linear, tied=True).fit(frame).save(tmp_path / "tied")
     joint = LocalizedDiffusion(**linear, lags=1, series="joint")

@@ -88,7 +88,15 @@ def test_networks_are_reported(cli: Cli, fitted: Path, tmp_path: Path) -> None:
 def test_columns_are_chosen_by_name(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None:
     plant.rename(columns={"flow": "flow, raw"}).to_csv(tmp_path / "plant.csv", index=False)
     result = cli(
-        *("fit", tmp_path / "plant.csv", "-o", tmp_path / "model", "--denoiser", "linear", "--json"),
+        *(
+            "fit",
+            tmp_path / "plant.csv",
+            "-o",
+            tmp_path / "model",
+            "--denoiser",
+            "linear",
+            "--json",
+        ),
         *("--columns", "feed, pressure", "--columns", "flow, raw", "--given", "valve"),
         *("--graph", "complete"),
     )
@@ -132,7 +140,15 @@ def test_every_layout(
 
 
 def test_overwrite_replaces_a_model_only(cli: Cli, fitted: Path, tmp_path: Path) -> None:
-    arguments = ("fit", fitted / "plant.csv", "--denoiser", "linear", "--overwrite", "--drop", "when")
+    arguments = (
+        "fit",
+        fitted / "plant.csv",
+        "--denoiser",
+        "linear",
+        "--overwrite",
+        "--drop",
+        "when",
+    )
     assert cli(*arguments, "-o", tmp_path / "model").code == 0
     assert cli(*arguments, "-o", tmp_path / "model", "--seed", "1").code == 0
     (tmp_path / "letters").mkdir()

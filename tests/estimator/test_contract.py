@@ -43,7 +43,9 @@ def test_set_output_names_the_components(frame: pd.DataFrame) -> None:
 
 
 def test_works_inside_a_pipeline(frame: pd.DataFrame) -> None:
-    pipeline = make_pipeline(StandardScaler(), LocalizedDiffusion(denoiser="linear", random_state=0))
+    pipeline = make_pipeline(
+        StandardScaler(), LocalizedDiffusion(denoiser="linear", random_state=0)
+    )
     alone = LocalizedDiffusion(denoiser="linear", random_state=0).fit(frame)
     jacobian = np.log(frame.to_numpy().std(axis=0)).sum()
     # a change of units moves the density by its Jacobian and nothing else

@@ -114,7 +114,7 @@ def test_a_state_never_seen_is_an_alarm_of_its_column(
 ) -> None:
     new = mixed[1_000:1_100].reset_index(drop=True)
     new.loc[40, "mode"] = "broken"
-    found = fitted.detect(new)
+    found = fitted.detect(new).to_frame()
     assert found.loc[40, "alarm"] == 1
     assert found.loc[40, "mode"] > 0.4
     assert np.isnan(fitted.surprise(new).loc[40, "mode"])
@@ -154,8 +154,8 @@ def test_nothing_finer_than_the_stated_noise_is_learned() -> None:
     floor = np.log(0.1 * np.sqrt(2)) + 0.5 * np.log(2 * np.pi)
     finest = blunt.surprise(table).sum(axis=1) - (0.5 * np.log(2 * np.pi) + 0.5 * x**2)
     assert finest.median() == pytest.approx(floor, abs=0.1)
-    assert sharp.detect(rounded)["alarm"].mean() > 0.8
-    assert blunt.detect(rounded)["alarm"].mean() < 0.1
+    assert sharp.detect(rounded).to_frame()["alarm"].mean() > 0.8
+    assert blunt.detect(rounded).to_frame()["alarm"].mean() < 0.1
     with pytest.raises(DataError, match="'c'"):
         LocalizedDiffusion(noise={"c": 1.0}).fit(table)
 

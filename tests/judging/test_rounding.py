@@ -123,5 +123,7 @@ def test_no_warning_where_it_does_not_matter(
 
 def test_equally_coarse_rows_of_fit_and_file_are_as_they_are(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "coarse.locality"
-    LocalizedDiffusion(denoiser="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(path)
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(
+        path
+    )
     assert judged(cli, path, make_levels(300, 1).round(2), tmp_path)[0]["warnings"] == []

@@ -25,7 +25,7 @@ def _chain(n_rows: int, seed: int, d: int = 70) -> pd.DataFrame:
 
 
 def _fitted(rows: pd.DataFrame, **options: object) -> LocalizedDiffusion:
-    chosen = {"graph": "chain", "score": "linear", "random_state": 0} | options
+    chosen = {"graph": "chain", "denoiser": "linear", "random_state": 0} | options
     return LocalizedDiffusion(**chosen).fit(rows)
 
 
@@ -131,11 +131,11 @@ def test_a_new_sensor_ends_near_a_full_fit(lags: int) -> None:
     gap = (model.surprise(later) - full.surprise(later)).mean()
     assert gap.mean() < 0.01
     assert gap["s12"] < 0.02
-    alarms = model.detect(later)
+    alarms = model.detect(later).to_frame()
     assert alarms["alarm"].mean() < 0.03
     broken = later.copy()
     broken["s12"] += 5.0
-    found = model.detect(broken)
+    found = model.detect(broken).to_frame()
     assert found["alarm"].mean() > 0.5
     assert found.iloc[:, 2:].mean().idxmax() == "s12"
 
@@ -147,7 +147,7 @@ def test_a_lost_sensor_ends_near_a_full_fit() -> None:
     assert told.removed == ("s12",)
     full = _fitted(rows[1_000:].drop(columns="s12"), graph="learn")
     assert (model.surprise(later) - full.surprise(later)).to_numpy().mean() < 0.005
-    assert model.detect(later)["alarm"].mean() < 0.03
+    assert model.detect(later).to_frame()["alarm"].mean() < 0.03
 
 
 def test_neighbors_of_a_new_sensor_stay_where_it_makes_them_worse() -> None:
@@ -176,7 +176,7 @@ def test_a_relation_that_breaks_is_not_learned() -> None:
     assert told.sensors == ()
     assert told.bound > told.margin
     assert model.model_.shards[-1].noisy.shape[1] == 1  # it stands alone
-    assert model.detect(new)["alarm"].mean() < 0.05
+    assert model.detect(new).to_frame()["alarm"].mean() < 0.05
 
 
 def test_gaps_of_a_new_sensor_are_no_independence() -> None:

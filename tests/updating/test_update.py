@@ -87,7 +87,7 @@ def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) 
     assert told.challenger < told.champion - 0.5
     later = _chain(300, 3)
     later[:, 10] = 3.0 * later[:, 10] + 4.0
-    assert fitted.detect(later)[:, 0].mean() < 0.05  # and alarms are those of now
+    assert fitted.detect(later).to_frame()[:, 0].mean() < 0.05  # and alarms are those of now
 
 
 def test_nothing_is_done_where_nothing_drifted(fitted: LocalizedDiffusion) -> None:
@@ -120,7 +120,9 @@ def test_an_update_ends_near_a_full_fit() -> None:
     for rows, seed in ((new, 0), (later, 1)):
         noise = np.random.default_rng(seed).normal(size=(1_000, 4))
         rows[:, changed] = 0.5 * rows[:, changed] + 0.5 * noise
-    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_chain(1_000, 0))
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(
+        _chain(1_000, 0)
+    )
     near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
     told = model.update(new, [f"x{j}" for j in near])
     assert told.accepted
@@ -182,8 +184,8 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
 @pytest.mark.parametrize(
     ("law", "options"),
     [
-        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear"}),
-        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear", "lags": 2}),
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear"}),
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear", "lags": 2}),
         (DoubleWellChain(12), {"n_steps": 200, "radius": 1}),
     ],
     ids=["linear", "series", "networks"],

@@ -60,6 +60,7 @@ from locality.training.trainer import Progress, quiet
 
 if TYPE_CHECKING:
     from locality.inference.sampling.imputation import Imputation
+    from locality.local.differentiable import DifferentiableField
 
 __all__ = ["LocalizedDiffusion"]
 
@@ -688,6 +689,64 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         z = context_rows(self.model_, context, len(y)) if layout.context else None
         return rows, -layout.log_slope(layout.restore(y, z, whole=False))
 
+    def field(self, *, context: Any = None, past: Any = None) -> "DifferentiableField":
+        """The learned score as a function of the standardized state, open to autograd.
+
+        Parameters
+        ----------
+        context : frame or array [1 or n, n_context], optional
+            Values of the context columns, needed if there are any: of all samples, or of each.
+        past : frame or array [n_rows, n_columns], optional
+            Of a series: the rows before, without gaps; as many of the last as the model looks back
+            upon. Without them the field is that of a first row.
+
+        Returns
+        -------
+        DifferentiableField
+            ``denoise(y, sigma)``, ``score(y, sigma)``, ``divergence(y, sigma)``.
+
+        Raises
+        ------
+        OptionError
+            If the model is a joint series, whose rows have no score of their own.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(6, correlation=0.7).sample(300, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X)
+        >>> model.field().score(model.to_state(X[:2]), 0.3).shape
+        (2, 6)
+        """
+        from locality.local.differentiable import DifferentiableField
+
+        check_is_fitted(self)
+        model = self.model_.unrolled
+        layout, rows = model.layout, np.zeros((model.domain.n_nodes, 0))
+        if not layout.has_row_law:
+            raise OptionError(
+                "Rows of a joint series have no score of their own.",
+                remedy='Fit with series="causal".',
+            )
+        if past is not None and layout.n_lags:
+            table = self._table(past)
+            table.require_complete()
+            rows = layout.standard_rows(table)[:, -layout.n_lags :]
+        elif past is not None:
+            raise OptionError("The model has no lags, so no row has a past.")
+        if layout.context and context is None:
+            raise OptionError(f"The field needs context: {', '.join(layout.context)}.")
+        n = 1 if context is None else len(context)
+        extent = (rows.shape[1] + 1,) if model.domain.axes else ()
+        values = np.zeros((model.domain.n_nodes, *extent, n))
+        if extent:
+            values[:, :-1] = rows[:, :, None]
+        if context is not None:
+            here = values[:, -1] if extent else values
+            here[list(model.domain.context)] = context_rows(model, context, n)
+        return DifferentiableField(model.field, values)
+
     # -- following the plant ------------------------------------------------------------------
 
     def update(
@@ -986,9 +1045,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    @renamed(
-        score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION
-    )
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
     def set_params(self, **parameters: Any) -> Self:
         """Change parameters by name, for the next ``fit``.
 

@@ -63,6 +63,9 @@ class Networks(Protocol):
     def forward(self, x: "torch.Tensor", chunk: slice) -> "torch.Tensor":
         """F of a chunk of units [n_units of the chunk, n_rows]."""
 
+    def apply(self, x: "torch.Tensor") -> "torch.Tensor":
+        """F of all units [n_units, n_rows] as a differentiable expression."""
+
     def slope(self, x: "torch.Tensor", chunk: slice, slot: int = 0) -> "torch.Tensor":
         """∂F/∂x of one input of every unit [n_units of the chunk, n_rows]."""
 

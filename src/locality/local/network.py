@@ -140,6 +140,25 @@ class LocalNetworks:
         _activate(torch.bmm(b.a1, w.w2, out=b.a2), b.c2)
         return torch.bmm(w.w3, b.a2_transposed)[:, 0].add_(w.b3)
 
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """F of all units as a differentiable expression, in the precision of its inputs.
+
+        Parameters
+        ----------
+        x : tensor [n_units, n_inputs, n_rows]
+
+        Returns
+        -------
+        tensor [n_units, n_rows]
+        """
+        w = {name: weight.to(x.dtype) for name, weight in self.weights.items()}
+        a = x.transpose(1, 2)
+        for name in ("w1", "w2"):
+            u = a @ w[name]
+            c = u.clamp(0.0, _KNEE)
+            a = c * (u - 0.5 * c)
+        return (a @ w["w3"][:, :, None])[..., 0] + w["b3"][:, None]
+
     def slope(self, x: torch.Tensor, chunk: slice, slot: int = 0) -> torch.Tensor:
         """∂F/∂x of one input of every unit, forward mode; call right after its ``forward``.
 

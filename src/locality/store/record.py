@@ -95,7 +95,8 @@ def model_of(description: dict[str, Any], arrays: Mapping[str, dict[str, np.ndar
             tuple(description["context"]),
         )
         shards = tuple(
-            ShardState.from_arrays(arrays[f"shard-{number:05d}"]) for number in range(description["n_shards"])
+            ShardState.from_arrays(arrays[f"shard-{number:05d}"])
+            for number in range(description["n_shards"])
         )
         ids = None
         if "nodes" in arrays:
