@@ -153,8 +153,8 @@ def fit(
     Empty cells are gaps: the other values train the model. Constant columns and exact copies are
     set aside (and restored in samples); stray text and infinities are refused with their place.
     What is finished is kept: after an interrupt or a crash the same command with --resume only
-    works on the rest. --denoiser linear takes seconds and shows what is worth knowing before networks
-    are trained.
+    works on the rest. --denoiser linear takes seconds and shows what is worth knowing before
+    networks are trained.
 
     [bold]Example:[/bold] locality fit plant.parquet -o plant.locality --lags 2 --drop batch
     """

@@ -13,6 +13,7 @@ a copy of its patch, and the tangent is 1 at the center of every copy.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -245,9 +246,8 @@ def _bands(
     form: Any, level: "float | torch.Tensor", dtype: torch.dtype
 ) -> "list[tuple[Any, Any, Any]]":
     """Closed forms by noise band, their places, and where each counts: of one level, one band."""
-    edges = list(zip(BAND_EDGES[:-1], BAND_EDGES[1:], strict=True))
     found = []
-    for band, place, (high, low) in zip(form.bands, form.places, edges, strict=True):
+    for band, place, (high, low) in zip(form.bands, form.places, pairwise(BAND_EDGES), strict=True):
         if isinstance(level, torch.Tensor):
             found.append((band, place, ((level <= high) & (level > low)).to(dtype)))
         elif low < level <= high:

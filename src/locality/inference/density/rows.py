@@ -1,4 +1,4 @@
-"""Rows of a table: how surprising their values are, and how likely each is, in the table's units."""
+"""Rows of a table: how surprising their values are, and how likely each row is."""
 
 import numpy as np
 

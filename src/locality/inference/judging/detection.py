@@ -82,9 +82,7 @@ class Detection:
         return tuple(diagnosed(self.model, self.table, self.judgment, spans))
 
     def to_frame(self) -> Any:
-        """``alarm`` (0 or 1), ``p_value`` and the shares, with the time or index of the rows [n_rows,
-        2 + n_columns].
-        """
+        """``alarm`` (0 or 1), ``p_value`` and shares, with time or index [n_rows, 2 + n_columns]."""
         first = []
         for name in ("alarm", "p_value"):
             while name in (*self._names, *first):
