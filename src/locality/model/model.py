@@ -1,8 +1,4 @@
-"""The fitted model: everything ``fit`` learned, in memory and as plain data for the store.
-
-Arrays go to the store as named groups (one per shard, one for the graph), all else as JSON.
-Nothing here runs code from a file.
-"""
+"""The fitted model: everything ``fit`` learned."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,10 +8,7 @@ import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.data.transforms import Standardizer
-from locality.domain.axis import Axis
 from locality.domain.domain import Domain
-from locality.domain.graph import DependencyGraph
-from locality.exceptions import LocalityError, ModelCorrupt
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.local.unrolled import unrolled
@@ -156,114 +149,3 @@ class Model:
             whole[shard.target] = part
         assert whole is not None
         return np.asarray(whole[self.domain.targets])
-
-    def state(self) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """JSON-able description, and groups of arrays by name."""
-        graph = self.domain.graph
-        description = {
-            "standardizer": self.standardizer.to_dict(),
-            "names": list(self.domain.names),
-            "axes": [
-                {
-                    "name": axis.name,
-                    "window": None if axis.window is None else list(axis.window),
-                    "extent": axis.extent,
-                    "periodic": axis.periodic,
-                }
-                for axis in self.domain.axes
-            ],
-            "context": list(self.domain.context),
-            "levels": [self.levels.sigma_min, self.levels.sigma_max],
-            "extent": list(self.extent),
-            "n_rows": self.n_rows,
-            "settings": self.settings,
-            "seconds": self.seconds,
-            "made_with": self.made_with,
-            "flavor": self.flavor,
-            "n_shards": len(self.shards),
-        }
-        arrays = {
-            "graph": {
-                "indptr": graph.indptr,
-                "indices": graph.indices,
-                "weights": graph.weights,
-                "limits": self.limits,
-            }
-        }
-        ids = self.node_ids
-        if not np.array_equal(ids, np.arange(len(ids))):
-            arrays["nodes"] = {"id": ids}
-        for number, shard in enumerate(self.shards):
-            stored = shard.renumbered(ids) if "nodes" in arrays else shard
-            arrays[f"shard-{number:05d}"] = stored.arrays()
-        if self.reference is not None:
-            arrays["reference"] = self.reference.arrays()
-        return description, arrays
-
-    @classmethod
-    def from_state(
-        cls, description: dict[str, Any], arrays: dict[str, dict[str, np.ndarray]]
-    ) -> "Model":
-        """The model of a ``state``.
-
-        Raises
-        ------
-        ModelCorrupt
-            If parts are missing or contradict each other.
-        """
-        try:
-            graph = arrays["graph"]
-            low, high = description["levels"]
-            axes = tuple(
-                Axis(
-                    axis["name"],
-                    None if axis["window"] is None else (axis["window"][0], axis["window"][1]),
-                    axis["extent"],
-                    axis["periodic"],
-                )
-                for axis in description["axes"]
-            )
-            domain = Domain(
-                DependencyGraph(graph["indptr"], graph["indices"], graph["weights"]),
-                tuple(description["names"]),
-                axes,
-                tuple(description["context"]),
-            )
-            shards = tuple(
-                ShardState.from_arrays(arrays[f"shard-{number:05d}"])
-                for number in range(description["n_shards"])
-            )
-            ids = None
-            if "nodes" in arrays:
-                ids = arrays["nodes"]["id"]
-                place = np.zeros(int(ids[-1]) + 1, dtype=np.int64)
-                place[ids] = np.arange(len(ids))
-                shards = tuple(shard.renumbered(place) for shard in shards)
-            owned = np.sort(np.concatenate([shard.target for shard in shards]))
-            if not np.array_equal(owned, domain.targets):
-                raise ModelCorrupt(
-                    "The model's shards do not cover its components.",
-                    remedy="Fit it again, or restore the folder from a copy.",
-                )
-            return cls(
-                Standardizer.from_dict(description["standardizer"]),
-                domain,
-                shards,
-                NoiseLevels(low, high),
-                graph["limits"],
-                tuple(description["extent"]),
-                description["n_rows"],
-                description["settings"],
-                description["seconds"],
-                description["made_with"],
-                description["flavor"],
-                Reference(**arrays["reference"]) if "reference" in arrays else None,
-                ids,
-            )
-        except ModelCorrupt:
-            raise
-        except (KeyError, TypeError, ValueError, IndexError, LocalityError) as error:
-            raise ModelCorrupt(
-                f"The model's parts do not fit together: {type(error).__name__}: {error}.",
-                remedy="Fit it again, or restore the folder from a copy.",
-            ) from error

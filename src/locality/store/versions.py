@@ -29,6 +29,7 @@ from locality.model.model import Model
 from locality.store.folder import flush_names
 from locality.store.groups import check_groups
 from locality.store.manifest import Manifest
+from locality.store.record import record_of
 from locality.store.store import (
     ALIASES,
     BLOBS,
@@ -143,7 +144,7 @@ def commit_version(
         If the folder cannot be written to, or the disk is full. The old version is still served.
     """
     folder = Path(path)
-    description, groups = model.state()
+    description, groups = record_of(model)
     check_groups(groups)
     with writing(folder):
         served = read_manifest(folder)
