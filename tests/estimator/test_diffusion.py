@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal
 
 from locality import DataError, GraphError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.store.record import record_of
 
 
 def _linear(**parameters: Any) -> LocalizedDiffusion:
@@ -192,7 +193,7 @@ def test_identical_bits_whatever_the_number_of_workers(frame: pd.DataFrame) -> N
     wide = pd.concat([frame.add_suffix(f"_{k}") + k for k in range(7)], axis=1)
     wide += np.random.default_rng(0).normal(size=wide.shape) * wide.std().to_numpy()
     models = [LocalizedDiffusion(n_steps=25, n_jobs=n, random_state=0).fit(wide) for n in (1, 2)]
-    one, two = (m.model_.state()[1] for m in models)
+    one, two = (record_of(m.model_)[1] for m in models)
     assert len(one) > 2  # more than one shard
     for group, arrays in one.items():
         for name, array in arrays.items():

@@ -19,6 +19,7 @@ from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.judging.explanation import evidence, expectations
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.store.groups import check_groups
+from locality.store.record import record_of
 from locality.store.store import save_model
 
 Array = NDArray[np.float64]
@@ -210,7 +211,7 @@ def test_detection_is_the_same_after_saving(tmp_path: Path, chain) -> None:
 
 
 def test_a_reference_that_is_damaged_is_named(chain) -> None:
-    _, groups = chain.model_.state()
+    _, groups = record_of(chain.model_)
     check_groups(groups)
     for name, wrong, message in (
         ("mean", groups["reference"]["mean"][:, :-1], "shape"),

@@ -25,6 +25,7 @@ from locality.store.difference import diff_versions
 from locality.store.garbage import collect_garbage
 from locality.store.groups import to_bytes
 from locality.store.ledger import FileLedger, has_progress, is_ledger
+from locality.store.record import record_of
 from locality.store.store import load_model, read_manifest, save_model
 from locality.store.versions import (
     commit_version,
@@ -45,7 +46,7 @@ def changed(model: Model, amount: float) -> Model:
 
 
 def bits(model: Model) -> list[bytes]:
-    return [to_bytes(arrays) for arrays in model.state()[1].values()]
+    return [to_bytes(arrays) for arrays in record_of(model)[1].values()]
 
 
 def test_an_update_shares_what_it_did_not_touch(folder: Path) -> None:

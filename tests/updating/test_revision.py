@@ -16,6 +16,7 @@ from locality.inference.updating.neighbors import closest
 from locality.model.model import Model
 from locality.store.difference import diff_versions
 from locality.store.groups import check_groups, to_bytes
+from locality.store.record import record_of
 from locality.store.versions import commit_version
 
 
@@ -30,7 +31,7 @@ def _fitted(rows: pd.DataFrame, **options: object) -> LocalizedDiffusion:
 
 
 def _hashes(model: Model) -> set[str]:
-    _, groups = model.state()
+    _, groups = record_of(model)
     return {
         hashlib.sha256(to_bytes(arrays)).hexdigest()
         for name, arrays in groups.items()
@@ -73,7 +74,7 @@ def test_slots_close_up_and_networks_that_saw_it_go() -> None:
             np.sort(seen), [k for k in (node - 1, node, node + 1) if 0 <= k < 8 and k != 3]
         )
     assert shard.without(np.array([99])) is shard
-    check_groups({"graph": model.state()[1]["graph"], "shard-0": left.arrays()})
+    check_groups({"graph": record_of(model)[1]["graph"], "shard-0": left.arrays()})
 
 
 def test_shards_that_do_not_look_keep_their_bits_in_the_store(tmp_path: Path) -> None:
@@ -280,7 +281,7 @@ def test_what_cannot_be_done_is_said() -> None:
 def test_numbers_of_nodes_are_checked() -> None:
     model = _fitted(_chain(300, 0, d=6))
     model.remove_sensors(_chain(200, 1, d=6), ["s2"])
-    _, groups = model.model_.state()
+    _, groups = record_of(model.model_)
     check_groups(groups)
     for wrong in ([0, 1, 2, 3], [0, 1, 3, 4, 4], [0, 1, 2, 3, 4], [-1, 0, 1, 3, 4]):
         with pytest.raises(ModelCorrupt):

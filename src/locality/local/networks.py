@@ -8,9 +8,12 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.local.kinds import Networks, kind_of
 
-__all__ = ["WEIGHT", "NetworkGroup", "kind_name"]
+__all__ = ["NETWORK", "WEIGHT", "NetworkGroup", "kind_name"]
 
 _PER_NETWORK = ("unit", "radius", "noisy", "given", "level_range")
+NETWORK = "network."
+"""What the names of the arrays of networks begin with among those of a shard."""
+
 WEIGHT = "weight."
 """What the names of weights begin with among the arrays of a group."""
 

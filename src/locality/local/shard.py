@@ -17,13 +17,10 @@ from locality.domain.domain import Domain
 from locality.local.denoiser import LocalDenoiser, NetworkInputs
 from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
-from locality.local.networks import NetworkGroup
+from locality.local.networks import NETWORK, NetworkGroup
 from locality.local.patches import Patches, Sources
 
-__all__ = ["NETWORK", "ShardState"]
-
-NETWORK = "network."
-"""What the names of the arrays of networks begin with among those of a shard."""
+__all__ = ["ShardState"]
 
 _OF_COMPONENTS = (
     "target", "radius", "shrinkage", "noisy", "given", "n_noisy", "n_given", "held_out",

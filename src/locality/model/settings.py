@@ -246,7 +246,8 @@ edge_level, n_steps, network, max_radius, max_slots, random_state
         """
         found = dict(content)
         for name in ("context", "feature_names"):
-            found[name] = None if found[name] is None else tuple(found[name])
+            if found.get(name) is not None:
+                found[name] = tuple(found[name])
         if found.get("network") is not None:
             from locality.training.options import NetworkOptions
 

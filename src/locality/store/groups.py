@@ -16,8 +16,7 @@ from safetensors.numpy import load, save
 from locality._typing import BoolArray
 from locality.exceptions import ModelCorrupt
 from locality.local.kinds import KINDS
-from locality.local.networks import WEIGHT, kind_name
-from locality.local.shard import NETWORK
+from locality.local.networks import NETWORK, WEIGHT, kind_name
 from locality.noise.levels import BAND_EDGES
 
 __all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]

@@ -25,8 +25,8 @@ REMEDY = "Restore the folder from a copy, or fit the model again."
 MAX_BLOB_BYTES = 4 * 2**30
 """Larger blobs are neither written nor read."""
 
-_SCHEMA_VERSION = 2
-_READS = (1, 2)  # 1: without versions
+_SCHEMA_VERSION = 3
+_READS = (1, 2, 3)
 _MAX_BLOBS = 100_000
 
 

@@ -1,7 +1,7 @@
-"""The record of a model: plain data for the store, and back.
+"""A fitted model as plain data: a description in terms of JSON, and groups of arrays by name.
 
-Arrays are named groups (one per shard, one for the graph), all else is JSON. Nothing here runs code
-from a file.
+Arrays go to the store as named groups (one per shard, one for the graph), all else as JSON.
+Nothing here runs code from a file.
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,17 @@ from locality.model.model import Model
 from locality.model.reference import Reference
 from locality.model.settings import Settings
 from locality.noise.levels import NoiseLevels
+from locality.store.groups import Arrays
 
 __all__ = ["model_of", "record_of"]
 
 
-def record_of(model: Model) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """JSON-able description of a model, and groups of arrays by name."""
-    graph = model.domain.graph
+def record_of(model: Model) -> tuple[dict[str, Any], dict[str, Arrays]]:
+    """The description of a model, and its groups of arrays by name."""
+    domain, graph = model.domain, model.domain.graph
     description = {
         "standardizer": model.standardizer.to_dict(),
-        "names": list(model.domain.names),
+        "names": list(domain.names),
         "axes": [
             {
                 "name": axis.name,
@@ -37,9 +38,9 @@ def record_of(model: Model) -> tuple[dict[str, Any], dict[str, dict[str, np.ndar
                 "extent": axis.extent,
                 "periodic": axis.periodic,
             }
-            for axis in model.domain.axes
+            for axis in domain.axes
         ],
-        "context": list(model.domain.context),
+        "context": list(domain.context),
         "levels": [model.levels.sigma_min, model.levels.sigma_max],
         "extent": list(model.extent),
         "n_rows": model.n_rows,
@@ -49,7 +50,7 @@ def record_of(model: Model) -> tuple[dict[str, Any], dict[str, dict[str, np.ndar
         "flavor": model.flavor,
         "n_shards": len(model.shards),
     }
-    arrays = {
+    groups = {
         "graph": {
             "indptr": graph.indptr,
             "indices": graph.indices,
@@ -59,16 +60,16 @@ def record_of(model: Model) -> tuple[dict[str, Any], dict[str, dict[str, np.ndar
     }
     ids = model.node_ids
     if not np.array_equal(ids, np.arange(len(ids))):
-        arrays["nodes"] = {"id": ids}
+        groups["nodes"] = {"id": ids}
     for number, shard in enumerate(model.shards):
-        stored = shard.renumbered(ids) if "nodes" in arrays else shard
-        arrays[f"shard-{number:05d}"] = stored.arrays()
+        stored = shard.renumbered(ids) if "nodes" in groups else shard
+        groups[_shard_name(number)] = stored.arrays()
     if model.reference is not None:
-        arrays["reference"] = model.reference.arrays()
-    return description, arrays
+        groups["reference"] = model.reference.arrays()
+    return description, groups
 
 
-def model_of(description: dict[str, Any], arrays: Mapping[str, dict[str, np.ndarray]]) -> Model:
+def model_of(description: Mapping[str, Any], groups: Mapping[str, Arrays]) -> Model:
     """The model of a record.
 
     Raises
@@ -77,42 +78,27 @@ def model_of(description: dict[str, Any], arrays: Mapping[str, dict[str, np.ndar
         If parts are missing or contradict each other.
     """
     try:
-        graph = arrays["graph"]
-        low, high = description["levels"]
-        axes = tuple(
-            Axis(
-                axis["name"],
-                None if axis["window"] is None else (axis["window"][0], axis["window"][1]),
-                axis["extent"],
-                axis["periodic"],
-            )
-            for axis in description["axes"]
-        )
-        domain = Domain(
-            DependencyGraph(graph["indptr"], graph["indices"], graph["weights"]),
-            tuple(description["names"]),
-            axes,
-            tuple(description["context"]),
-        )
         shards = tuple(
-            ShardState.from_arrays(arrays[f"shard-{number:05d}"])
+            ShardState.from_arrays(groups[_shard_name(number)])
             for number in range(description["n_shards"])
         )
         ids = None
-        if "nodes" in arrays:
-            ids = arrays["nodes"]["id"]
+        if "nodes" in groups:
+            ids = groups["nodes"]["id"]
             place = np.zeros(int(ids[-1]) + 1, dtype=np.int64)
             place[ids] = np.arange(len(ids))
             shards = tuple(shard.renumbered(place) for shard in shards)
+        domain = _domain(description, groups["graph"])
         owned = np.sort(np.concatenate([shard.target for shard in shards]))
         if not np.array_equal(owned, domain.targets):
             raise ModelCorrupt(
                 "The model's shards do not cover its components.",
                 remedy="Fit it again, or restore the folder from a copy.",
             )
+        low, high = description["levels"]
         return Model(
             Standardizer.from_dict(description["standardizer"]),
-            ScoreField(domain, shards, graph["limits"]),
+            ScoreField(domain, shards, groups["graph"]["limits"]),
             NoiseLevels(low, high),
             tuple(description["extent"]),
             description["n_rows"],
@@ -120,7 +106,7 @@ def model_of(description: dict[str, Any], arrays: Mapping[str, dict[str, np.ndar
             description["seconds"],
             description["made_with"],
             description["flavor"],
-            Reference(**arrays["reference"]) if "reference" in arrays else None,
+            Reference(**groups["reference"]) if "reference" in groups else None,
             ids,
         )
     except ModelCorrupt:
@@ -130,3 +116,25 @@ def model_of(description: dict[str, Any], arrays: Mapping[str, dict[str, np.ndar
             f"The model's parts do not fit together: {type(error).__name__}: {error}.",
             remedy="Fit it again, or restore the folder from a copy.",
         ) from error
+
+
+def _domain(description: Mapping[str, Any], graph: Arrays) -> Domain:
+    axes = tuple(
+        Axis(
+            axis["name"],
+            None if axis["window"] is None else (axis["window"][0], axis["window"][1]),
+            axis["extent"],
+            axis["periodic"],
+        )
+        for axis in description["axes"]
+    )
+    return Domain(
+        DependencyGraph(graph["indptr"], graph["indices"], graph["weights"]),
+        tuple(description["names"]),
+        axes,
+        tuple(description["context"]),
+    )
+
+
+def _shard_name(number: int) -> str:
+    return f"shard-{number:05d}"

@@ -25,6 +25,7 @@ from locality.store.folder import building, read_file, write_file
 from locality.store.groups import Arrays, check_groups, from_bytes, to_bytes
 from locality.store.ledger import is_ledger
 from locality.store.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
+from locality.store.older import description_of, group_of
 from locality.store.record import model_of, record_of
 
 __all__ = [
@@ -186,7 +187,7 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
     manifest, groups = _read(folder, version)
     try:
         check_groups(groups)
-        model = model_of(manifest.description, groups)
+        model = model_of(description_of(manifest), groups)
         _require_fitting(model)
     except (LocalityError, ArithmeticError, AttributeError, MemoryError) as error:
         what = error.message if isinstance(error, LocalityError) else f"{error}."
@@ -202,7 +203,9 @@ def _read(folder: Path, version: int | None) -> tuple[Manifest, dict[str, Arrays
         manifest = read_manifest(folder, version)
         try:
             return manifest, {
-                blob.name: read_blob(folder / BLOBS / blob.file_name, blob)
+                blob.name: group_of(
+                    manifest, blob.name, read_blob(folder / BLOBS / blob.file_name, blob)
+                )
                 for blob in manifest.blobs
             }
         except ModelCorrupt as error:

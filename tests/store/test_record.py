@@ -1,0 +1,52 @@
+"""A model as plain data, and back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from locality.exceptions import ModelCorrupt
+from locality.model.model import Model
+from locality.store.record import model_of, record_of
+
+
+def test_state_and_back_gives_the_same_model(model: Model) -> None:
+    description, groups = record_of(model)
+    again = model_of(description, groups)
+    assert again.domain.names == model.domain.names
+    assert again.domain.axes == model.domain.axes
+    assert again.domain.context == model.domain.context
+    assert again.levels == model.levels
+    assert (again.extent, again.flavor, again.n_rows) == (model.extent, model.flavor, 20)
+    for mine, theirs in zip(model.shards, again.shards, strict=True):
+        found = theirs.arrays()
+        assert found.keys() == mine.arrays().keys()
+        for name, array in mine.arrays().items():
+            np.testing.assert_array_equal(array, found[name])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d, g: g.pop("graph"),
+        lambda d, g: g.pop("shard-00001"),
+        lambda d, g: g["shard-00001"].pop("network.weight.w1"),
+        lambda d, g: g["shard-00001"].update(extra=np.zeros(1)),
+        lambda d, g: g["shard-00001"].update(target=g["shard-00000"]["target"]),
+        lambda d, g: g["graph"].update(indices=g["graph"]["indices"][:-1]),
+        lambda d, g: d.pop("names"),
+        lambda d, g: d.update(n_shards=1),
+        lambda d, g: d.update(levels=[2.0, 1.0, 6]),
+        lambda d, g: d.update(names=d["names"][:-1]),
+        lambda d, g: d["standardizer"].update(mean=[1.0]),
+        lambda d, g: d.update(axes=[{"name": "time"}]),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(
+    table_model: Model, damage: Callable[[dict[str, Any], dict[str, Any]], Any]
+) -> None:
+    description, groups = record_of(table_model)
+    damage(description, groups)
+    with pytest.raises(ModelCorrupt):
+        model_of(description, groups)
