@@ -80,10 +80,10 @@ class SamplingMixin(Fitted):
         known = context_state(self, context, n_samples, n_series)
         spread = None if n_jobs == 1 else executor(n_jobs).map
         with one_thread():
-            state = drawing(
+            drawn = drawing(
                 model.field, model.levels, model.extent, seed, known, progress or quiet, spread
             )
-        rows = from_state(state.astype(np.float64), model.domain, bool(model.extent))
+        rows = from_state(drawn.draws.astype(np.float64), model.domain, bool(model.extent))
         return restore_rows(self, rows[:n_samples], context)
 
     def _sample_given(

@@ -12,9 +12,9 @@ from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.judging.detection import standard_rows
-from locality.inference.laws.posterior import draw_missing, n_steps
 from locality.inference.laws.table import GaussianTable
-from locality.inference.sampling.sampler import sampler
+from locality.inference.sampling.methods import build_sampler
+from locality.inference.sampling.missing import draw_missing, n_steps
 from locality.model.layout import table_limits
 from locality.model.model import Model
 
@@ -145,7 +145,7 @@ def _sampled(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> _Filled:
-    walk = sampler("sde", model.levels.grid, _EVALUATIONS)
+    walk = build_sampler("sde", model.levels, _EVALUATIONS)
     n_all = max(n_draws, _DRAWS)
     n_gappy = int(np.isnan(rows).any(axis=0).sum())
     tick = _ticking(progress, n_steps(walk, n_gappy, n_all))
