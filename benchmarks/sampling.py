@@ -15,12 +15,13 @@ import torch
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.sampling.sampler import DPMSolver
+from locality.inference.sampling.methods import DPMSolver
 from locality.local.denoiser import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.networks import NetworkGroup
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
+from locality.noise.schedules import KarrasLevels
 from locality.training.executors import one_thread
 from locality.training.trainer import Trainer
 from measure import Table, median_time, one_core
@@ -75,7 +76,7 @@ def with_networks(field: ScoreField) -> ScoreField:
 
 def drawer(field: ScoreField) -> Callable[[], object]:
     """Draw once per call, the same number of rows at every dimension."""
-    walk = DPMSolver(NoiseLevels(0.02, 12.0).grid(N_EVALUATIONS))
+    walk = DPMSolver(KarrasLevels()(NoiseLevels(0.02, 12.0), N_EVALUATIONS))
     d = field.domain.n_nodes
     bound = field.bind(np.zeros((d, N_SAMPLES), dtype=np.float32))
 

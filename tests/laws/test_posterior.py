@@ -7,9 +7,10 @@ import torch
 from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
-from locality.inference.laws.posterior import PosteriorField, draw_missing
+from locality.inference.laws.posterior import PosteriorField
 from locality.inference.laws.table import GaussianTable
-from locality.inference.sampling.sampler import sampler
+from locality.inference.sampling.methods import build_sampler
+from locality.inference.sampling.missing import draw_missing
 from locality.local.jacobian import Jacobian
 from locality.model.model import Model
 
@@ -66,7 +67,7 @@ def test_draws_have_the_exact_conditional_mean_and_covariance(
     row = np.full((D, 1), np.nan)
     o = np.array([0, 2, 5])
     row[o, 0] = [1.0, -1.0, 0.5]
-    walk = sampler("sde", model.levels.grid, 64)
+    walk = build_sampler("sde", model.levels, 64)
     drawn = draw_missing(model.field, walk, row, 20_000, 0)[:, :, 0]
     np.testing.assert_array_equal(drawn[:, o], np.broadcast_to(row[o, 0], (20_000, 3)))
     free = np.setdiff1d(np.arange(D), o)
@@ -120,7 +121,7 @@ def test_between_two_neighbors_both_wells_are_found(
         middle[i] = weight[np.abs(grid) < 0.3].sum() / weight.sum()
     rows = model.standardizer.standardize(new).T
     rows[2] = np.nan
-    walk = sampler("sde", model.levels.grid, 32)
+    walk = build_sampler("sde", model.levels, 32)
     drawn = draw_missing(model.field, walk, rows, 100, 0)
     x = model.standardizer.values_of(drawn[:, [2]].transpose(0, 2, 1).reshape(-1, 1), ["x2"])
     share = (x.reshape(100, 40) > 0).mean(axis=0)
@@ -157,5 +158,5 @@ def test_series_are_refused() -> None:
     model = LocalizedDiffusion(lags=1, denoiser="linear", random_state=0).fit(rows).model_
     with pytest.raises(OptionError, match="closed form"):
         draw_missing(
-            model.field, sampler("sde", model.levels.grid, 8), np.full((3, 2), np.nan), 1, 0
+            model.field, build_sampler("sde", model.levels, 8), np.full((3, 2), np.nan), 1, 0
         )

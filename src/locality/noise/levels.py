@@ -3,7 +3,7 @@
 A noisy copy of x is y = x + σε with ε ~ N(0, I) (Karras et al., 2022, arXiv 2206.00364, with
 scaling s(t) = 1). The signal-to-noise ratio is snr = 1/σ². Three uses of σ share one range:
 
-* **sampling** walks down the grid σ_0 > … > σ_{n-1} > 0 of that paper (eq. 5, ρ = 7);
+* **sampling** walks down a schedule σ_0 > … > σ_{n-1} > 0 (`schedules`);
 * **training** spreads log σ evenly between the smallest scale a component still has given its
   neighbors and a few times its total scale;
 * **nats** integrate over snr, that is over log-SNR with weight snr, in bands of log σ.
@@ -39,7 +39,6 @@ noise drowns all but gross outliers and slow common movements; the last band hol
 by close relations between sensors.
 """
 
-_RHO = 7.0
 _TRAIN_FLOOR = 0.07  # times the conditional scale of a component
 _TRAIN_CEILING = 6.0  # times the total scale, which is 1 after standardization
 
@@ -55,9 +54,8 @@ class NoiseLevels:
 
     Examples
     --------
-    >>> levels = NoiseLevels(0.01, 10.0)
-    >>> levels.grid(3).round(3).tolist()
-    [10.0, 0.718, 0.01, 0.0]
+    >>> NoiseLevels.for_scales(np.array([0.5, 1.0]), largest_variance=4.0)
+    NoiseLevels(sigma_min=0.02, sigma_max=20.0)
     """
 
     sigma_min: float
@@ -85,14 +83,6 @@ class NoiseLevels:
         finest = float(np.min(conditional_scale))
         highest = float(np.clip(10.0 * np.sqrt(largest_variance), 12.0, 500.0))
         return cls(min(0.02, max(0.15 * finest, 1e-5)), highest)
-
-    def grid(self, n_steps: int) -> FloatArray:
-        """Levels of a sampler, from sigma_max down to sigma_min and then 0 [n_steps + 1]."""
-        if n_steps < 1:
-            raise OptionError(f"A sampler needs at least 1 step, found {n_steps}.")
-        ramp = np.linspace(0.0, 1.0, n_steps) if n_steps > 1 else np.zeros(1)
-        low, high = self.sigma_min ** (1 / _RHO), self.sigma_max ** (1 / _RHO)
-        return np.append((high + ramp * (low - high)) ** _RHO, 0.0)
 
     def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
         """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.

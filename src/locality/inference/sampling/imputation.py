@@ -11,9 +11,9 @@ from locality._typing import FloatArray
 from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.exceptions import OptionError
-from locality.inference.laws.posterior import draw_missing, n_steps
 from locality.inference.laws.table import GaussianTable
-from locality.inference.sampling.sampler import sampler
+from locality.inference.sampling.methods import build_sampler
+from locality.inference.sampling.missing import draw_missing, n_steps
 from locality.model.model import Model
 
 __all__ = ["Imputation", "fill"]
@@ -143,7 +143,7 @@ def _sampled(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> _Filled:
-    walk = sampler("sde", model.levels.grid, _EVALUATIONS)
+    walk = build_sampler("sde", model.levels, _EVALUATIONS)
     n_all = max(n_draws, _DRAWS)
     n_gappy = int(np.isnan(rows).any(axis=0).sum())
     tick = _ticking(progress, n_steps(walk, n_gappy, n_all))
