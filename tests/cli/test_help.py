@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -46,15 +45,14 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from locality.cli import main; sys.argv = ['locality', '--help']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'pandas', 'pyarrow', 'sklearn', 'matplotlib',\n"
+        "    'networkx', 'plotly', 'pydantic', 'joblib'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 5  # under a second on a quiet machine
 
 
 def test_a_terminal_without_greek_is_no_obstacle() -> None:

@@ -1,15 +1,14 @@
 """Where and when shards are learned makes no difference: workers, order, crashes, engines."""
 
 import hashlib
+import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
 from locality.store.groups import to_bytes
+from locality.store.ledger import FileLedger
 from locality.training import trainer as trainer_module
 from locality.training.executors import Inline, Processes, executor, one_thread
 
 ROWS = DoubleWellChain(70).sample(300, 0)
-MANY_ROWS = DoubleWellChain(256).sample(300, 0)  # of eight shards
+MANY_ROWS = DoubleWellChain(160).sample(300, 0)  # of five shards
+_MOMENTS = 7  # of a shard and its line in the log
 
 
 def fitted(**parameters: Any) -> LocalizedDiffusion:
@@ -91,90 +92,77 @@ def test_engines_are_named() -> None:
         fitted(engine="spark").fit(ROWS)
 
 
+def brief() -> LocalizedDiffusion:
+    return fitted(n_steps=20, gaussianize=False)
+
+
 _FIT = """
+import runpy
 from pathlib import Path
 from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
-LocalizedDiffusion(graph="chain", radius=1, n_steps=60, random_state=0, n_jobs={n_jobs}).fit(
-    DoubleWellChain(256).sample(300, 0), work={work!r}
-)
-(Path({work!r}) / "done").touch()
+work = Path({work!r})
+runpy.run_path({conftest!r})["die_at"]({moment}, work)
+LocalizedDiffusion(
+    graph="chain", radius=1, n_steps=20, gaussianize=False, random_state=0, n_jobs=2
+).fit(DoubleWellChain(160).sample(300, 0), work=work)
 """
 
 _SLEEP_FOR_EVER = """
-import os, time
-from pathlib import Path
+import os, signal
 from locality.training.executors import Processes
 
 def asleep(number):
-    (Path({folder!r}) / str(os.getpid())).touch()
-    time.sleep(600)
+    pipe = os.open({pipe!r}, os.O_WRONLY)  # held until the process ends
+    os.write(pipe, b"x")
+    signal.alarm(600)  # not even a failed test leaves it behind
+    signal.pause()
 
 list(Processes(2).map(asleep, range(2)))
 """
 
 
-def _python(script: str) -> subprocess.Popen[bytes]:
-    """A process of its own: a fork would inherit the workers of other tests."""
-    return subprocess.Popen([sys.executable, "-c", script])
-
-
-def _fit(work: Path) -> None:
-    fitted().fit(MANY_ROWS, work=work)
-    (work / "done").touch()
-
-
-def _kill_at_random(work: Path, n_kills: int, n_jobs: int, seed: int) -> list[int]:
-    """Start a fit again and again, and kill it; numbers of finished shards after each kill.
-
-    Once a fit has ended its progress is forgotten, so that all kills hit fits that are under way.
-    """
-    rng = np.random.default_rng(seed)
-    finished, kills = [0], 0
-    while kills < n_kills:
-        if n_jobs == 1:  # quick to start
-            forked = get_context("fork").Process(target=_fit, args=(work,))
-            forked.start()
-            forked.join(float(rng.uniform(0.2, 1.2)))
-            process: Any = forked._popen
-        else:
-            process = _python(_FIT.format(n_jobs=n_jobs, work=str(work)))
-            while process.poll() is None and _n_finished(work) <= finished[-1]:
-                time.sleep(0.02)  # a busy machine takes its time to start
-            time.sleep(float(rng.uniform(0.0, 1.5)))
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-            kills += 1
-        assert process.poll() in (0, -signal.SIGKILL)
-        if (work / "done").exists():
-            shutil.rmtree(work)
-            finished.append(0)
-        else:
-            finished.append(_n_finished(work))
-    return finished
-
-
-def _n_finished(work: Path) -> int:
-    return len(list(work.glob("*.shard")))
+def _killed_with_workers(moment: int, work: Path, guard: float = 120.0) -> bool:
+    """The same with two workers, in a process of its own: a fork would inherit those of others."""
+    conftest = Path(__file__).parents[1] / "conftest.py"
+    script = _FIT.format(work=str(work), conftest=str(conftest), moment=moment)
+    status = subprocess.run([sys.executable, "-c", script], timeout=guard, check=False).returncode
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
 
 
 @pytest.mark.parametrize(
-    ("n_kills", "n_jobs"),
+    ("moments", "n_jobs"),
     [
-        (20, 1),
-        pytest.param(200, 1, marks=pytest.mark.slow),
-        pytest.param(10, 2, marks=pytest.mark.slow),
+        (range(1, _MOMENTS + 1), 1),
+        pytest.param([n for n in range(1, 36) for _ in range(5)], 1, marks=pytest.mark.slow),
+        pytest.param(range(1, 11), 2, marks=pytest.mark.slow),
     ],
+    ids=["once", "often", "workers"],
 )
-def test_killed_and_resumed_is_the_same_model(tmp_path: Path, n_kills: int, n_jobs: int) -> None:
-    """Killed at random moments; what was finished stays, and the end is that of a quiet fit."""
-    work = tmp_path / "work"
-    finished = _kill_at_random(work, n_kills, n_jobs, seed=n_kills + n_jobs)
-    assert max(finished) > 0
-    assert all(b >= a or b == 0 for a, b in pairwise(finished))
-    resumed = fitted().fit(MANY_ROWS, work=work)
-    assert hashes(resumed) == hashes(fitted().fit(MANY_ROWS))
+def test_killed_and_resumed_is_the_same_model(
+    tmp_path: Path, killed_at: Callable[..., bool], moments: Iterable[int], n_jobs: int
+) -> None:
+    """Killed at every moment of a shard's way to the disk; what was finished is whole and stays."""
+    work, truth = tmp_path / "work", hashes(brief().fit(MANY_ROWS))
+    finished = [0]
+    for moment in moments:
+        if n_jobs == 1:
+            killed = killed_at(moment, work, lambda: brief().fit(MANY_ROWS, work=work))
+        else:
+            killed = _killed_with_workers(moment, work)
+        ledger = FileLedger(work)
+        assert all(ledger.get(file.stem) is not None for file in work.glob("*.shard"))
+        finished.append(len(ledger))
+        assert finished[-1] >= finished[-2]
+        if not killed:  # all was finished: from the beginning
+            assert finished[-1] == 5
+            shutil.rmtree(work)
+            finished.append(0)
+    assert max(finished) > 1
+    assert finished[-1] > 0
+    resumed = brief().fit(MANY_ROWS, work=work)
+    assert hashes(resumed) == truth
 
 
 def test_finished_shards_are_not_worked_on_again(
@@ -200,29 +188,25 @@ def test_finished_shards_are_not_worked_on_again(
     assert len([key for key in worked if key[0] == other.seed_]) == 3
 
 
-def _is_there(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
     """They would work on for nobody, and a resumed fit would share the cores with them."""
-    driver = _python(_SLEEP_FOR_EVER.format(folder=str(tmp_path)))
-    until = time.monotonic() + 60
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
-        time.sleep(0.05)
-    workers = [int(file.name) for file in tmp_path.iterdir()]
-    assert len(workers) == 2
-    assert all(_is_there(worker) for worker in workers)
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    script = _SLEEP_FOR_EVER.format(pipe=str(tmp_path / "pipe"))
+    driver = subprocess.Popen([sys.executable, "-c", script])
+
+    def told() -> bytes:
+        assert select.select([pipe], [], [], 120)[0], "nothing was heard of the workers for 120 s"
+        return os.read(pipe, 2)
+
+    workers = told()
+    while len(workers) < 2:
+        workers += told()
     driver.kill()
     driver.wait()
-    until = time.monotonic() + 20
-    while any(_is_there(worker) for worker in workers) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not any(_is_there(worker) for worker in workers)
+    assert told() == b""  # nobody is left who could write
+    os.close(pipe)
 
 
 @pytest.mark.parametrize("how", [Inline(), Processes(2)])

@@ -1,10 +1,13 @@
 """Versions share what did not change, and whatever happens one of them is served, whole."""
 
+import contextlib
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from locality.store.ledger import FileLedger, has_progress, is_ledger
 from locality.store.record import record_of
 from locality.store.store import load_model, read_manifest, save_model
 from locality.store.versions import (
+    aliases_of,
     commit_version,
     find_version,
     list_versions,
@@ -293,11 +297,98 @@ def _write_for_ever(folder: Path, seed: int) -> None:
             collect_garbage(folder, keep=4)
 
 
-@pytest.mark.parametrize("n", [pytest.param(20), pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [pytest.param(8), pytest.param(200, marks=pytest.mark.slow)])
 def test_kill_9_never_loses_a_version(folder: Path, kill_writers, n: int) -> None:
-    """Writers are killed at random moments; all versions are whole, and the next writer goes on."""
+    """Each writer takes up what the one before left, and is killed within up to five versions."""
     set_alias(folder, "first", 1)
-    assert kill_writers(_write_for_ever, folder, n, 0.15) > n  # enough was written in between
+    moments = np.random.default_rng(1).integers(1, 60, n).tolist()
+    assert kill_writers(_write_for_ever, folder, moments) > n  # enough was written in between
+
+
+def _commit(folder: Path) -> None:
+    commit_version(changed(load_model(folder, 1), 3.0), folder, change={"kind": "new"})
+
+
+def _propose(folder: Path) -> None:
+    new = changed(load_model(folder, 1), 3.0)
+    commit_version(new, folder, change={"kind": "new"}, serve=False)
+
+
+_WRITES: dict[str, Callable[[Path], object]] = {
+    "commit": _commit,
+    "propose": _propose,
+    "roll back": lambda folder: rollback(folder, "first"),
+    "collect": lambda folder: collect_garbage(folder, keep=1),
+    "name": lambda folder: set_alias(folder, "second", 2),
+    "name again": lambda folder: set_alias(folder, "first", 2),
+    "unname": lambda folder: set_alias(folder, "spare", None),
+}
+
+
+def _named(folder: Path) -> dict[str, list[bytes]]:
+    return {name: bits(load_model(folder, n)) for name, n in aliases_of(folder).items()}
+
+
+@pytest.mark.parametrize("write", _WRITES)
+def test_killed_at_every_moment_of_a_write(
+    folder: Path, killed_at: Callable[..., bool], write: str
+) -> None:
+    """The served version is the old or the new one, all are whole, and it can be done again."""
+    commit_version(changed(load_model(folder), 1.0), folder, change={})
+    commit_version(changed(load_model(folder), 2.0), folder, change={})
+    for name, number in (("first", 1), ("spare", 3)):
+        set_alias(folder, name, number)
+    (folder / f".manifest.json.{'0' * 8}.part").write_bytes(b"torn")
+    known = {number: bits(load_model(folder, number)) for number in (1, 2, 3)}
+    known[4] = bits(changed(load_model(folder), 3.0))
+    pristine, quiet = folder, shutil.copytree(folder, folder.with_name("quiet"))
+    _WRITES[write](quiet)
+    expected, named = bits(load_model(quiet)), _named(quiet)
+    moment, killed = 0, True
+    while killed:
+        moment += 1
+        folder = shutil.copytree(pristine, pristine.with_name(str(moment)))
+        killed = killed_at(moment, folder, partial(_WRITES[write], folder))
+        versions = list_versions(folder)
+        assert {v.number for v in versions} >= {1, 3}
+        for version in versions:
+            assert bits(load_model(folder, version.number)) == known[version.number]
+        assert bits(load_model(folder)) in (known[3], expected)
+        assert aliases_of(folder) in (aliases_of(pristine), aliases_of(quiet))
+        if killed:
+            with contextlib.suppress(DataError):  # the name had been given up
+                _WRITES[write](folder)
+        assert bits(load_model(folder)) == expected
+        assert _named(folder) == named
+        collect_garbage(folder)
+        assert not list(folder.rglob("*.part"))
+    assert moment > (1 if write == "unname" else 3)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "replaced"])
+def test_killed_at_every_moment_of_a_save(
+    table_model: Model, tmp_path: Path, killed_at: Callable[..., bool], there: bool
+) -> None:
+    """A model is there whole or not at all; one that is replaced may have stepped aside."""
+    old, new = bits(table_model), bits(changed(table_model, 1.0))
+    moment, killed = 0, True
+    while killed:
+        moment += 1
+        parent = tmp_path / str(moment)
+        parent.mkdir()
+        folder = parent / "model"
+        if there:
+            save_model(table_model, folder)
+        save = partial(save_model, changed(table_model, 1.0), folder, overwrite=True)
+        killed = killed_at(moment, parent, save)
+        if folder.exists():
+            assert bits(load_model(folder)) in ([old, new] if there else [new])
+        elif there:
+            (aside,) = parent.glob(".locality-*.old")
+            assert bits(load_model(aside)) == old
+        save()
+        assert bits(load_model(folder)) == new
+    assert moment > 12
 
 
 def test_the_ledger_gives_back_what_it_got_and_nothing_broken(

@@ -143,7 +143,8 @@ def test_a_lost_node_costs_its_shards_only(monkeypatch: pytest.MonkeyPatch, tmp_
         killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         stormy = fitted(768, 150, n_jobs=3, engine="ray")
-        killer.join(10)
+        killer.join(120)
+        assert not killer.is_alive(), "all shards were done before the node was seen at work"
         assert stormy == quiet
         assert len(stormy) == 24
         assert sum(node["Alive"] for node in ray.nodes()) == 2
