@@ -5,7 +5,6 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.inference.laws import table
 from locality.inference.laws.banded import BandedFactor
 from locality.inference.laws.table import GaussianTable
 
