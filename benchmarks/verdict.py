@@ -18,7 +18,7 @@ import numpy as np
 
 from locality import LocalizedDiffusion
 from locality._typing import FloatArray
-from locality.analysis.check import check
+from locality.analysis.face import check
 from locality.data.synthetic import BandedGaussian, DoubleWellChain, OrnsteinUhlenbeckChain
 from measure import Table, one_core
 

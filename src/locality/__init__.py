@@ -14,9 +14,9 @@ from locality.exceptions import (
 
 if TYPE_CHECKING:
     from locality import datasets as datasets
-    from locality.analysis.check import check as check
-    from locality.analysis.plan import plan as plan
-    from locality.analysis.poc import poc as poc
+    from locality.analysis.face import check as check
+    from locality.analysis.planning.plan import plan as plan
+    from locality.analysis.planning.poc import poc as poc
     from locality.estimator import LocalizedDiffusion as LocalizedDiffusion
 
 __version__ = "0.1.0"
@@ -39,9 +39,9 @@ __all__ = [
 
 _LAZY = {
     "LocalizedDiffusion": "locality.estimator",
-    "check": "locality.analysis.check",
-    "plan": "locality.analysis.plan",
-    "poc": "locality.analysis.poc",
+    "check": "locality.analysis.face",
+    "plan": "locality.analysis.planning.plan",
+    "poc": "locality.analysis.planning.poc",
 }
 
 

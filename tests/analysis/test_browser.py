@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.catalog import CATALOG
-from locality.analysis.evaluation import evaluate
-from locality.analysis.report import LocalityReport
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.pages.catalog import CATALOG
+from locality.analysis.quality.evaluation import evaluate
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import locality
-from locality.analysis.check import check
-from locality.analysis.report import LocalityReport
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.face import check
+from locality.analysis.pages.words import LANGUAGES, say
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, GraphError, OptionError
 

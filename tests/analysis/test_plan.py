@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.piece import Piece, related_columns
-from locality.analysis.plan import plan
+from locality.analysis.check.memory import related_columns
+from locality.analysis.planning.piece import Piece
+from locality.analysis.planning.plan import plan
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError

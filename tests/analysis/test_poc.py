@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.concept import ProofOfConcept
-from locality.analysis.fidelity import fidelity
-from locality.analysis.poc import poc
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.pages.words import LANGUAGES, say
+from locality.analysis.planning.concept import ProofOfConcept
+from locality.analysis.planning.poc import poc
+from locality.analysis.quality.fidelity import fidelity
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, OptionError, OutputExists

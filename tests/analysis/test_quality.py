@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.evaluation import evaluate
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.pages.words import LANGUAGES, say
+from locality.analysis.quality.evaluation import evaluate
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, OptionError
 

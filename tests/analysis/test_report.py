@@ -14,10 +14,13 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from locality.analysis.pages.drawing import arrange
 
 from locality.analysis import record
-from locality.analysis.bars import MAX_BARS
-from locality.analysis.catalog import (
+from locality.analysis.check.findings import EdgeFinding, RadiusFinding
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.pages.bars import MAX_BARS
+from locality.analysis.pages.catalog import (
     CATALOG,
     TERMS,
     glossary,
@@ -27,10 +30,7 @@ from locality.analysis.catalog import (
     sentences,
     tables,
 )
-from locality.analysis.drawing import arrange
-from locality.analysis.findings import EdgeFinding, RadiusFinding, Statement
-from locality.analysis.report import LocalityReport
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.pages.words import LANGUAGES, Statement, say
 from locality.data.files import read_frame
 from locality.exceptions import DataError, LocalityError, OptionError, OutputExists
 
@@ -115,7 +115,7 @@ def test_every_term_is_explained() -> None:
 
 
 def test_a_value_with_braces_is_no_placeholder() -> None:
-    assert "{0.__class__}" in say(Statement("page.title", {"title": "{0.__class__}"}), "ja")
+    assert "{0.__class__}" in say(Statement("check.title", {"title": "{0.__class__}"}), "ja")
 
 
 # record
@@ -259,7 +259,7 @@ def test_a_failed_save_leaves_nothing(
 ) -> None:
     report = make_report(4, n_groups=1)
     with monkeypatch.context() as patch:
-        patch.setattr("locality.analysis.report.write_frame", lambda *_: 1 / 0)
+        patch.setattr("locality.analysis.check.report.write_frame", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             report.save(tmp_path / "report")
     assert os.listdir(tmp_path) == []

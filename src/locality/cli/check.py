@@ -12,8 +12,8 @@ from locality.cli.terminal import Report, print_json, progress_bar
 from locality.exceptions import OptionError
 
 if TYPE_CHECKING:
-    from locality.analysis.findings import EdgeFinding
-    from locality.analysis.report import LocalityReport
+    from locality.analysis.check.findings import EdgeFinding
+    from locality.analysis.check.report import LocalityReport
 
 __all__ = ["check"]
 
@@ -117,7 +117,7 @@ def check(
         time=time,
         complete=False,
     )
-    from locality.analysis.check import check as run
+    from locality.analysis.face import check as run
 
     with progress_bar(f"Reading {table.name}") as progress:
         report = run(
@@ -151,7 +151,7 @@ def _require_graph(graph: str | None) -> None:
 
 def _tell(page: Report, report: "LocalityReport", output: Path) -> None:
     """The report in sentences and short tables."""
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import say
 
     verdict = report.verdict
     page.heading(f"Locality of {report.title}: {verdict.answer}")

@@ -53,7 +53,7 @@ def evaluate(
     """
     if output is not None:
         require_free_page(output, overwrite)
-    from locality.analysis.evaluation import evaluate as judge
+    from locality.analysis.quality.evaluation import evaluate as judge
     from locality.estimator import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model)
@@ -68,8 +68,7 @@ def evaluate(
     if as_json:
         print_json({"model": str(model), "table": str(table)} | found.to_dict())
         return
-    from locality.analysis.findings import Statement
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import Statement, say
 
     page = Report()
     page.heading(say(Statement(found.grade)).capitalize())

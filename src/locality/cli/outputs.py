@@ -151,16 +151,16 @@ def _forget(path: Path, work: Path) -> None:
 
 def require_free_report(path: Path, overwrite: bool) -> None:
     """Refuse a folder that a report could not be written to; as `require_free_folder`."""
-    from locality.analysis.record import require_free
+    from locality.analysis.check.record import FOLDER
 
-    _require_free(require_free, path, overwrite)
+    _require_free(FOLDER.require_free, path, overwrite)
 
 
 def require_free_concept(path: Path, overwrite: bool) -> None:
     """Refuse a folder that a proof of concept could not be written to; likewise."""
-    from locality.analysis.concept import require_free
+    from locality.analysis.planning.concept import FOLDER
 
-    _require_free(require_free, path, overwrite)
+    _require_free(FOLDER.require_free, path, overwrite)
 
 
 def _require_free(rule: Callable[[Path, bool], None], path: Path, overwrite: bool) -> None:

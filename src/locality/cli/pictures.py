@@ -18,7 +18,7 @@ from locality.data.atomic import replacing
 from locality.model.summary import ModelSummary
 
 if TYPE_CHECKING:
-    from locality.analysis.concept import ProofOfConcept
+    from locality.analysis.planning.concept import ProofOfConcept
 
 __all__ = [
     "FaultRun",

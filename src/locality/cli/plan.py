@@ -63,7 +63,7 @@ def plan(
     frame, context = read_fitting_rows(
         table, columns=columns or (), drop=drop or (), given=given or (), time=time
     )
-    from locality.analysis.plan import plan as predict
+    from locality.analysis.planning.plan import plan as predict
     from locality.estimator import LocalizedDiffusion
 
     fitted = None if model is None else LocalizedDiffusion.load(model)

@@ -11,7 +11,7 @@ from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from locality.analysis.concept import ProofOfConcept
+    from locality.analysis.planning.concept import ProofOfConcept
 
 __all__ = ["poc"]
 
@@ -80,7 +80,7 @@ def poc(
     """
     require_free_concept(output, overwrite)
     frame, _ = read_fitting_rows(table, columns=columns or (), drop=drop or (), given=(), time=time)
-    from locality.analysis.poc import poc as prove
+    from locality.analysis.planning.poc import poc as prove
     from locality.cli.pictures import draw_concept
 
     with progress_bar(f"Reading {table.name}") as progress:
@@ -103,7 +103,7 @@ def poc(
 
 
 def _tell(page: Report, found: "ProofOfConcept", output: Path) -> None:
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import say
 
     met = "reached" if found.met else f"not reached: {', '.join(found.short)}"
     page.heading(f"{found.target:.0%} of what can be reached: {met}")

@@ -21,10 +21,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from locality._renamed import EXECUTION, renamed
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.estimator.fitting import Fit
-from locality.estimator.renamed import EXECUTION, renamed
 from locality.estimator.rows import (
     context_rows,
     context_state,
@@ -154,6 +154,10 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> bool(model.held_out_nats_.mean() < 1.3)
     True
     """
+
+    model_: Model
+    change_: dict[str, Any]
+    _home: tuple[Path, str]
 
     @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
     def __init__(
@@ -563,7 +567,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with one_thread():
             return Detection.of(self.model_, table, false_alarms)
 
-    @available_if(_knows_normal_rows)
+    @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
     def predict(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> IntArray:
         """1 for every row that looks normal, -1 for one with an alarm [n_rows].
 
@@ -575,7 +579,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.where(self.detect(X, false_alarms=false_alarms).alarm, -1, 1)
 
-    @available_if(_knows_normal_rows)
+    @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> FloatArray:
         """log p-value beyond that of an alarm [n_rows]: above 0 a row looks normal.
 

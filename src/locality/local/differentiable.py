@@ -12,17 +12,18 @@ y_j` is exact and costs one forward-mode pass, whatever the number of components
 a copy of its patch, and the tangent is 1 at the center of every copy.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from locality._typing import IntArray
 from locality.exceptions import DataError, OptionError
 from locality.local.denoiser import LocalDenoiser
 from locality.local.field import ScoreField
+from locality.local.linear import LinearDenoiser
 from locality.local.patches import unfold
 from locality.noise.levels import BAND_EDGES
 
@@ -69,6 +70,7 @@ class DifferentiableField:
                     torch.from_numpy(np.ascontiguousarray(last, dtype=np.float64)),
                     int(classes[-1]),
                     torch.from_numpy(place[shard.target]),
+                    _bands(denoiser.closed_form, int(classes[-1])),
                 )
             )
         order = torch.cat([shard.own for shard in self._shards])
@@ -112,9 +114,9 @@ class DifferentiableField:
         def divergence(state: torch.Tensor) -> torch.Tensor:
             level = self._level(state, sigma)
             moved = torch.zeros_like(state)
-            _, slope = torch.func.jvp(
+            slope: torch.Tensor = torch.func.jvp(
                 lambda shift: self._denoise(state, level, shift), (moved,), (moved + 1.0,)
-            )
+            )[1]
             return ((slope - 1.0) / _column(level) ** 2).sum(-1)
 
         return _as_given(y, divergence)
@@ -137,7 +139,8 @@ class DifferentiableField:
                 f"sigma must be a number or one of each sample, found shape {tuple(sigma.shape)} "
                 f"for states of shape {tuple(y.shape)}."
             )
-        return sigma.to(y.dtype)
+        level: torch.Tensor = sigma.to(y.dtype)
+        return level
 
     def _denoise(
         self, y: torch.Tensor, level: "float | torch.Tensor", shift: torch.Tensor | None = None
@@ -155,7 +158,7 @@ class _Shard:
     """Some components as a function of the whole state.
 
     ``noisy``: components that it reads. ``given``: clean values [n_given, n_samples or 1].
-    ``own``: components that it is about.
+    ``own``: components that it is about. ``bands``: the closed form, by noise band.
     """
 
     denoiser: LocalDenoiser
@@ -163,6 +166,7 @@ class _Shard:
     given: torch.Tensor
     boundary_class: int
     own: torch.Tensor
+    bands: "tuple[_Band, ...]"
 
     def __call__(
         self, y: torch.Tensor, level: "float | torch.Tensor", shift: torch.Tensor | None
@@ -190,18 +194,15 @@ class _Shard:
         self, z: torch.Tensor, level: "float | torch.Tensor", shift: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """D⁰ [n_units, n] and its error variance [n_units, n or 1]."""
-        form, k = self.denoiser.closed_form, self.boundary_class
-        result = torch.zeros(form.n_units, z.shape[1], dtype=z.dtype)
-        variance = torch.zeros(form.n_units, 1, dtype=z.dtype)
-        padded = np.concatenate(
-            [form.patches.slots, np.full((form.n_units, 1), form.patches.n_sources)], axis=1
-        )
-        for band, place, here in _bands(form, level, z.dtype):
-            slots = np.take_along_axis(padded, np.asarray(place), axis=1)
-            patch = _gather(z, slots, shift)
+        result = torch.zeros(len(self.own), z.shape[1], dtype=z.dtype)
+        variance = torch.zeros(len(self.own), 1, dtype=z.dtype)
+        for band in self.bands:
+            here = band.holds(level, z.dtype)
+            if here is None:
+                continue
+            patch = _gather(z, band.slots, shift)
             values, vectors, regression = (
-                torch.as_tensor(np.asarray(part)[:, k]).to(z.dtype)
-                for part in (band.eigenvalues, band.eigenvectors, band.regression)
+                part.to(z.dtype) for part in (band.values, band.vectors, band.regression)
             )
             n_noisy = values.shape[1]
             mean = regression @ patch[:, n_noisy:]
@@ -222,7 +223,7 @@ class _Shard:
         sigma = torch.as_tensor(level, dtype=torch.float64).reshape(1, -1)
         low, high = inputs.level_range.unbind(1)
         fade = (sigma / low[:, None]).clamp_max(1.0) * (high[:, None] / sigma).clamp_max(1.0) ** 2
-        patch = _gather(z, inputs.patches.slots, shift)
+        patch = _gather(z, torch.from_numpy(inputs.patches.slots), shift)
         n_noisy, n = inputs.patches.noisy.shape[1], z.shape[1]
         shrink = ((1.0 + sigma**2) ** -0.5).to(z.dtype)
         features = inputs.level_features(sigma.expand(len(low), -1)).to(z.dtype)
@@ -234,25 +235,50 @@ class _Shard:
         return networks.apply(torch.cat(parts, dim=1)) * fade.to(z.dtype)
 
 
-def _gather(z: torch.Tensor, slots: IntArray, shift: torch.Tensor | None) -> torch.Tensor:
+@dataclass(frozen=True, eq=False)
+class _Band:
+    """The closed form between two noise levels, of one boundary class."""
+
+    high: float
+    low: float
+    slots: torch.Tensor
+    values: torch.Tensor
+    vectors: torch.Tensor
+    regression: torch.Tensor
+
+    def holds(self, level: "float | torch.Tensor", dtype: torch.dtype) -> Any:
+        """1 where a level is of this band, 0 elsewhere; None if it is nowhere."""
+        if isinstance(level, torch.Tensor):
+            return ((level <= self.high) & (level > self.low)).to(dtype)
+        return 1.0 if self.low < level <= self.high else None
+
+
+def _bands(form: LinearDenoiser, boundary_class: int) -> tuple[_Band, ...]:
+    """By noise band what each unit sees and how it weighs it; equal neighbors are one."""
+    n_units, n_sources = form.n_units, form.patches.n_sources
+    padded = np.concatenate([form.patches.slots, np.full((n_units, 1), n_sources)], axis=1)
+    found: list[_Band] = []
+    last = None
+    for band, place, (high, low) in zip(form.bands, form.places, pairwise(BAND_EDGES), strict=True):
+        if band is last:
+            found[-1] = replace(found[-1], low=low)
+            continue
+        slots = np.take_along_axis(padded, np.asarray(place), axis=1)
+        parts = (
+            torch.as_tensor(np.asarray(part)[:, boundary_class])
+            for part in (band.eigenvalues, band.eigenvectors, band.regression)
+        )
+        found.append(_Band(high, low, torch.from_numpy(slots), *parts))
+        last = band
+    return tuple(found)
+
+
+def _gather(z: torch.Tensor, slots: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
     """Patches [n_units, n_slots, n], centers moved by the shift [n_units, n]."""
-    patch = z.index_select(0, torch.from_numpy(slots.ravel())).view(*slots.shape, -1)
+    patch = z.index_select(0, slots.ravel()).view(*slots.shape, -1)
     if shift is None:
         return patch
     return torch.cat([patch[:, :1] + shift[:, None], patch[:, 1:]], dim=1)
-
-
-def _bands(
-    form: Any, level: "float | torch.Tensor", dtype: torch.dtype
-) -> "list[tuple[Any, Any, Any]]":
-    """Closed forms by noise band, their places, and where each counts: of one level, one band."""
-    found = []
-    for band, place, (high, low) in zip(form.bands, form.places, pairwise(BAND_EDGES), strict=True):
-        if isinstance(level, torch.Tensor):
-            found.append((band, place, ((level <= high) & (level > low)).to(dtype)))
-        elif low < level <= high:
-            found.append((band, place, 1.0))
-    return found
 
 
 def _column(level: "float | torch.Tensor") -> "float | torch.Tensor":
@@ -260,11 +286,11 @@ def _column(level: "float | torch.Tensor") -> "float | torch.Tensor":
     return level[:, None] if isinstance(level, torch.Tensor) and level.ndim else level
 
 
-def _as_given(y: Any, function: Any) -> Any:
+def _as_given(y: A, function: Callable[[torch.Tensor], torch.Tensor]) -> A:
     """Apply a function of tensors to an array or tensor, and answer in kind."""
     if isinstance(y, torch.Tensor):
         return function(y)
-    array = np.asarray(y)
+    array = np.ascontiguousarray(y)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
-    return function(torch.from_numpy(np.ascontiguousarray(array))).numpy()
+    return function(torch.from_numpy(array)).numpy()

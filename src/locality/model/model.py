@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
+from locality.data.frames import Flavor
 from locality.data.transforms import Standardizer
 from locality.domain.domain import Domain
 from locality.local.field import ScoreField
@@ -66,7 +67,7 @@ class Model:
     settings: Settings
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     made_with: dict[str, str] = dataclasses.field(default_factory=dict)
-    flavor: str = "pandas"
+    flavor: Flavor = "pandas"
     normal: Normal = None
     ids: IntArray | None = None
 

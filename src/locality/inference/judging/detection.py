@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray
+from locality.data.cells import Kind
 from locality.data.table import Table
 from locality.inference.judging.episodes import Episode, diagnosed, spans_of
 from locality.inference.judging.judgment import Judgment, judge
@@ -82,17 +83,19 @@ class Detection:
         return tuple(diagnosed(self.model, self.table, self.judgment, spans))
 
     def to_frame(self) -> Any:
-        """``alarm`` (0 or 1), ``p_value`` and shares, with time or index [n_rows, 2 + n_columns]."""
-        first = []
+        """Alarm (0 or 1), p-value and shares, with time or index [n_rows, 2 + n_columns]."""
+        first: list[str] = []
         for name in ("alarm", "p_value"):
             while name in (*self._names, *first):
                 name += "_"
             first.append(name)
         share = self.judgment.share[:, self._blamable]
+        kinds: list[Kind] = ["integer"]
+        kinds += ["real"] * (1 + len(self._names))
         return self.table.frame(
             np.column_stack([self.alarm, self.p_value, share]),
             [*first, *self._names],
-            kinds=["integer", *["real"] * (1 + len(self._names))],
+            kinds=kinds,
             keep_rows=True,
         )
 

@@ -84,14 +84,14 @@ def diagnosed(
     """
     layout = model.layout
     components = list(layout.names)
-    blamable = [j for j, name in enumerate(table.names) if name not in layout.context]
+    blamable = np.array([j for j, name in enumerate(table.names) if name not in layout.context])
     facts = evidence(model, table, judgment)
     episodes = []
     for first, last in spans:
         rows = first + judgment.alarm[first : last + 1].nonzero()[0]
         blame = judgment.share[np.ix_(rows, blamable)].mean(axis=0)
         order = (-blame).argsort(kind="stable").tolist()
-        column = blamable[order[0]]
+        column = int(blamable[order[0]])
         worst = table.names[column]
         fault, at = "set aside", last
         moved = rows[judgment.departed[rows, column]]
