@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
+from locality._renamed import renamed
 from locality._typing import FloatArray
 from locality.analysis.check.check import examine
 from locality.analysis.check.findings import CostFinding
@@ -14,6 +15,7 @@ from locality.domain import DependencyGraph
 __all__ = ["check"]
 
 
+@renamed(given="context=[…]")
 def check(
     X: Any,
     *,
@@ -24,7 +26,7 @@ def check(
     level: float = 0.05,
     columns: Iterable[str] | None = None,
     drop: Iterable[str] = (),
-    given: Sequence[str] = (),
+    context: Sequence[str] = (),
     cycles: Sequence[str] = (),
     time: str | None = None,
     **work: Unpack[Work],
@@ -48,7 +50,7 @@ def check(
         Accepted share of false edges, and error level of the tests.
     columns, drop : iterables of str, optional
         Columns to check, and to leave out.
-    given, cycles : sequences of str
+    context, cycles : sequences of str
         Columns known to drive the others (load, recipe, weather), and lengths of cycles that all
         columns share ("1d", "7d", or numbers in the unit of a numeric time): taken out first.
     time : str, optional
@@ -86,7 +88,7 @@ def check(
     """
     names = None if columns is None else tuple(columns)
     known = graph, merge, k_nearest, lags, level
-    return examine(X, Question(*known, names, tuple(drop), given, cycles, time), _price, **work)
+    return examine(X, Question(*known, names, tuple(drop), context, cycles, time), _price, **work)
 
 
 def _price(rows: FloatArray, graph: DependencyGraph, lags: int) -> tuple[CostFinding, ...]:

@@ -27,7 +27,7 @@ from locality.analysis.check.findings import (
 )
 from locality.analysis.check.learning import LearningCurves
 from locality.analysis.check.memory import choose_lags, search_depth
-from locality.analysis.check.question import Progress, Question, quiet
+from locality.analysis.check.question import Question
 from locality.analysis.check.report import LocalityReport
 from locality.analysis.check.rivals import Rival, Setting, factors, independent, lagged, shrunk
 from locality.analysis.check.subject import Subject
@@ -36,6 +36,7 @@ from locality.analysis.check.trials import HeldOut, Trial, Trials, contiguous_fo
 from locality.analysis.check.verdict import Grounds, answer_of, bands_found, counts_as_far, decide
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.training.executors import Executor, executor, one_thread
+from locality.training.trainer import Progress, quiet
 
 __all__ = ["examine"]
 
@@ -136,7 +137,7 @@ def examine(
     """
     with one_thread():
         table = question.read(X)
-        subject = Subject.of(table, random_state, question.given, question.cycles)
+        subject = Subject.of(table, random_state, question.context, question.cycles)
         found = _measure(subject, table.names, question, executor(n_jobs), progress or quiet)
         spent: tuple[CostFinding, ...] = ()
         if costs:

@@ -41,14 +41,14 @@ class Context:
     features: FloatArray
 
     @classmethod
-    def of(cls, table: Table, given: Sequence[str], cycles: Sequence[str]) -> "Context | None":
+    def of(cls, table: Table, context: Sequence[str], cycles: Sequence[str]) -> "Context | None":
         """From columns of the table and its clock; None if there is nothing.
 
         Parameters
         ----------
         table : Table
             With its time if there are cycles.
-        given : sequence of str
+        context : sequence of str
             Columns.
         cycles : sequence of str
             Lengths such as "1d" or "7d", or numbers in the unit of a numeric time.
@@ -56,17 +56,17 @@ class Context:
         Raises
         ------
         DataError
-            A given column has gaps, or cycles are asked for without time.
+            A context column has gaps, or cycles are asked for without time.
         OptionError
             A cycle is no length of time.
         """
         parts = []
-        for name in given:
+        for name in context:
             values = table.values[:, table.names.index(name)]
             if np.isnan(values).any():
                 row = int(np.isnan(values).argmax()) + 1
                 raise DataError(
-                    f"The given column {name!r} misses values, the first in row {row}.",
+                    f"The context column {name!r} misses values, the first in row {row}.",
                     remedy="Fill them, or leave the column out.",
                 )
             if np.ptp(values) > 0:

@@ -1,18 +1,16 @@
 """The question that a check answers: of which columns, and what is known of them beforehand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypedDict
 
 from locality.analysis.check.memory import require_lags
 from locality.data.names import require_known
 from locality.data.table import Table
 from locality.exceptions import OptionError
+from locality.training.trainer import Progress
 
-__all__ = ["Progress", "Question", "Work", "quiet"]
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
+__all__ = ["Question", "Work"]
 
 
 class Work(TypedDict, total=False):
@@ -42,7 +40,7 @@ class Question:
     level: float
     columns: Sequence[str] | None
     drop: Sequence[str]
-    given: Sequence[str]
+    context: Sequence[str]
     cycles: Sequence[str]
     time: str | None
 
@@ -62,9 +60,9 @@ class Question:
         OptionError
             There are more lags than can be judged.
         """
-        wanted = None if self.columns is None else dict.fromkeys([*self.columns, *self.given])
+        wanted = None if self.columns is None else dict.fromkeys([*self.columns, *self.context])
         table = Table.from_frame(X, columns=wanted, drop=self.drop, time=self.time)
-        require_known(table.names, self.given, "given")
+        require_known(table.names, self.context, "context")
         require_lags(self.lags, table.n_rows)
         return table
 
@@ -72,8 +70,4 @@ class Question:
     def options(self) -> str:
         """Options of the command line that a fit needs as well."""
         told = f" --time {self.time}" if self.time else ""
-        return told + (f" --given {','.join(self.given)}" if self.given else "")
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """No progress is shown."""
+        return told + (f" --context {','.join(self.context)}" if self.context else "")

@@ -68,7 +68,7 @@ class Subject:
         cls,
         table: Table,
         seed: int = 0,
-        given: Sequence[str] = (),
+        context: Sequence[str] = (),
         cycles: Sequence[str] = (),
     ) -> "Subject":
         """Prepare a table.
@@ -76,7 +76,7 @@ class Subject:
         Parameters
         ----------
         table : Table
-        given : sequence of str
+        context : sequence of str
             Columns that are known to drive the others; their part is taken out.
         cycles : sequence of str
             Lengths of cycles of the clock, likewise.
@@ -93,19 +93,19 @@ class Subject:
                 f"The table has {table.n_rows} rows; a check needs at least {MIN_ROWS}.",
                 remedy="Pass more rows.",
             )
-        if set(table.names) <= set(given):
-            raise DataError("All columns are given, so none is left to be judged.")
-        context = Context.of(table, given, cycles)
-        kept, scores, aside = _judgeable(table, given)
+        if set(table.names) <= set(context):
+            raise DataError("All columns are context, so none is left to be judged.")
+        driver = Context.of(table, context, cycles)
+        kept, scores, aside = _judgeable(table, context)
         told: list[Statement] = []
-        if context is not None:
-            left = context.removed(scores)
+        if driver is not None:
+            left = driver.removed(scores)
             rest = np.nanmean(left**2, axis=0)
             share = 100.0 * max(0.0, 1.0 - float(np.nanmean(left**2) / np.nanmean(scores**2)))
             explained = rest < _EXPLAINED
             aside["note_explained"] = _names(table.names, kept[explained])
             kept, scores = kept[~explained], _scores(left[:, ~explained])
-            known = ", ".join([*given, *cycles])
+            known = ", ".join([*context, *cycles])
             told.append(Statement("note_context", {"names": known, "share": share}))
         if len(kept) < 2:
             raise DataError(
@@ -128,11 +128,11 @@ class Subject:
 
 
 def _judgeable(
-    table: Table, given: Sequence[str]
+    table: Table, context: Sequence[str]
 ) -> tuple[IntArray, FloatArray, dict[str, list[str]]]:
     """Columns that can be judged, their scores, and by reason the names of those that cannot."""
     aside: dict[str, list[str]] = {}
-    kept = np.flatnonzero(~np.isin(table.names, list(given)))
+    kept = np.flatnonzero(~np.isin(table.names, list(context)))
     values = table.values[:, kept]
 
     def leave(reason: str, out: BoolArray) -> None:

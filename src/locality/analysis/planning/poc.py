@@ -19,7 +19,6 @@ from locality._renamed import renamed
 from locality._typing import FloatArray, IntArray
 from locality.analysis.check.dependences import Dependences
 from locality.analysis.check.memory import choose_lags, require_lags
-from locality.analysis.check.question import Progress, quiet
 from locality.analysis.check.subject import MIN_ROWS, Subject
 from locality.analysis.check.trials import Trial, fit_once
 from locality.analysis.planning.concept import GroupTrial, ProofOfConcept
@@ -30,6 +29,7 @@ from locality.estimator import LocalizedDiffusion
 from locality.exceptions import DataError, OptionError
 from locality.training.execution import Execution
 from locality.training.executors import one_thread
+from locality.training.trainer import Progress, quiet
 
 __all__ = ["poc"]
 
