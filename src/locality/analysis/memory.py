@@ -10,7 +10,8 @@ import numpy as np
 
 from locality._typing import FloatArray
 from locality.analysis.piece import related_columns
-from locality.domain import Axis, Domain, learn_linear_graph
+from locality.domain import Axis, Domain
+from locality.domain.discovery import learn_linear_graph
 from locality.exceptions import OptionError
 from locality.model.layout import to_state
 from locality.training.trainer import Trainer

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from locality._typing import FloatArray
-from locality.data.cells import Kind
+from locality.data.kinds import Kind
 from locality.estimator.answers import log_likelihood_of, nats_of
 from locality.estimator.fitted import Fitted, Progress, quiet
 from locality.exceptions import OptionError

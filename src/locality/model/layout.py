@@ -15,7 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from locality._typing import FloatArray
-from locality.domain import Axis, DependencyGraph, Domain, learn_linear_graph, read_edge_list
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.domain.discovery import learn_linear_graph
+from locality.domain.edge_list import read_edge_list
 from locality.exceptions import GraphError, OptionError
 from locality.model.model import Model
 

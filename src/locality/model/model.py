@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.data.transforms import Standardizer
 from locality.domain.domain import Domain
-from locality.local.field import ScoreField
 from locality.local.shard import ShardState
-from locality.local.unrolled import unrolled
 from locality.model.reference import Reference
 from locality.noise.levels import NoiseLevels
+
+if TYPE_CHECKING:
+    from locality.local.field import ScoreField
 
 __all__ = ["Model"]
 
@@ -66,8 +67,10 @@ class Model:
     ids: IntArray | None = None
 
     @property
-    def field(self) -> ScoreField:
+    def field(self) -> "ScoreField":
         """The assembled score, bounded by the limits."""
+        from locality.local.field import ScoreField
+
         return ScoreField(self.domain, self.shards, self.limits)
 
     @property
@@ -95,6 +98,8 @@ class Model:
         """A lattice as a table, whose components are the columns; all others as they are."""
         if not self.is_lattice:
             return self
+        from locality.local.unrolled import unrolled
+
         names = self.standardizer.modeled_names
         table = unrolled(self.field, self.extent, names)
         assert table.limits is not None

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.domain import DependencyGraph, learn_linear_graph
+from locality.domain import DependencyGraph
+from locality.domain.discovery import learn_linear_graph
 from locality.model.model import Model
 
 __all__ = ["closest", "learned_links", "neighbors_of"]
