@@ -78,9 +78,7 @@ def test_networks_become_a_group_and_all_else_stays(name: str) -> None:
     for blob in manifest.blobs:
         stored = read_blob(folder / BLOBS / blob.file_name, blob)
         found = group_of(manifest, blob.name, stored)
-        assert (
-            group_of(manifest.model_copy(update={"schema_version": 3}), blob.name, stored) is stored
-        )
+        assert group_of(replace(manifest, schema_version=3), blob.name, stored) is stored
         if not blob.name.startswith("shard-"):
             assert found is stored
             continue

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from locality._typing import FloatArray
-from locality.data.cells import Cells, Kind, read_cells, read_objects
+from locality.data.cells import Cells, read_cells, read_objects
 from locality.data.columns import ColumnFile
+from locality.data.kinds import Kind
 from locality.data.names import check_names
 from locality.exceptions import DataError
 

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from locality._typing import BoolArray, FloatArray
 from locality.data.categories import recoded
-from locality.data.cells import Cells, Kind, find_unbounded
+from locality.data.cells import Cells, find_unbounded
 from locality.data.frames import Flavor, Source, build_frame
+from locality.data.kinds import Kind
 from locality.data.names import choose_names, listing, require_known
 from locality.data.timeline import read_time
 from locality.exceptions import DataError

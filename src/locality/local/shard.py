@@ -7,18 +7,18 @@ of the axes. Networks are kept for the components where they beat the closed for
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
-from locality.local.denoiser import LocalDenoiser, NetworkInputs
-from locality.local.gaussian import present_slots
-from locality.local.linear import LinearDenoiser
 from locality.local.networks import NETWORK, NetworkGroup
-from locality.local.patches import Patches, Sources
+
+if TYPE_CHECKING:
+    from locality.local.denoiser import LocalDenoiser
+    from locality.local.linear import LinearDenoiser
+    from locality.local.patches import Patches, Sources
 
 __all__ = ["ShardState"]
 
@@ -105,13 +105,17 @@ class ShardState:
         return cls(networks=networks, **parts[False])
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> "Sources":
         """What the shard reads."""
+        from locality.local.patches import Sources
+
         return Sources(self.source_node, self.source_offset, self.source_given)
 
     @property
-    def patches(self) -> Patches:
+    def patches(self) -> "Patches":
         """One unit per component, at its largest radius."""
+        from locality.local.patches import Patches
+
         return Patches(self.noisy, self.given, len(self.source_node))
 
     @property
@@ -203,13 +207,17 @@ class ShardState:
         """Which components have a network [m]."""
         return np.isin(np.arange(len(self.target)), self.networks.unit)
 
-    def closed_form(self, inside: BoolArray) -> LinearDenoiser:
+    def closed_form(self, inside: BoolArray) -> "LinearDenoiser":
         """The closed form for some boundary classes.
 
         Parameters
         ----------
         inside : bool array [n_classes, n_sources]
         """
+        import torch
+
+        from locality.local.linear import LinearDenoiser
+
         n = len(self.source_node)
         padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
         padded[:n, :n] = torch.from_numpy(self.covariance)
@@ -217,8 +225,14 @@ class ShardState:
             padded, self.patches, self.n_noisy, self.n_given, self.shrinkage, inside
         )
 
-    def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
+    def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> "tuple[LocalDenoiser, IntArray]":
         """The denoiser on a lattice of this extent, and the boundary class of every position."""
+        import torch
+
+        from locality.local.denoiser import LocalDenoiser, NetworkInputs
+        from locality.local.gaussian import present_slots
+        from locality.local.patches import Patches
+
         class_of_position, inside = self.sources.inside(domain, extent)
         group = self.networks
         trained = {row.tobytes() for row in group.trained_inside}

@@ -21,8 +21,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from locality.data.atomic import replacing
 from locality.exceptions import DataError, ModelCorrupt, OptionError, VersionConflict
 from locality.model.model import Model
@@ -291,6 +289,8 @@ def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the lock of a process that died is free."""
+    from filelock import FileLock, Timeout
+
     read_manifest(folder)  # a folder that is no model is not locked
     lock = FileLock(folder / LOCK, timeout=_PATIENCE)
     try:

@@ -17,7 +17,9 @@ from scipy.sparse.csgraph import dijkstra
 
 from locality._typing import FloatArray, IntArray
 from locality.analysis.check.findings import EdgeFinding, GroupFinding
-from locality.domain import DependencyGraph, communities, learn_graph
+from locality.domain import DependencyGraph
+from locality.domain.communities import communities
+from locality.domain.dependence import learn_graph
 from locality.domain.links import limit_degrees
 from locality.exceptions import GraphError
 from locality.model.domains import given_graph

@@ -11,7 +11,8 @@ from collections import deque
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.domain import Axis, Domain, learn_linear_graph
+from locality.domain import Axis, Domain
+from locality.domain.discovery import learn_linear_graph
 from locality.exceptions import OptionError
 from locality.model.layout import stacked
 from locality.training.trainer import Trainer

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from locality._typing import FloatArray
-from locality.data.cells import Kind
+from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.laws.table import GaussianTable
