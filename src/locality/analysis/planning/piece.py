@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import breadth_first_order
 from locality._typing import FloatArray, IntArray
 from locality.analysis.check.memory import related_columns
 from locality.data.table import Table
-from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import DependencyGraph, Domain
 from locality.estimator.options import noise_of
@@ -41,8 +40,6 @@ class Piece:
 
     Parameters
     ----------
-    standardizer : Standardizer
-        Of the whole table.
     domain : Domain
         Of the columns of the piece.
     state : float64 array [n_nodes, *extent, n_samples]
@@ -57,7 +54,6 @@ class Piece:
         For the whole table.
     """
 
-    standardizer: Standardizer
     domain: Domain
     state: FloatArray
     n_targets: int
@@ -122,7 +118,7 @@ class Piece:
 
         context = np.flatnonzero(np.isin(names, parameters["given"]))
         n_targets, columns = len(names) - len(context), np.arange(len(names))
-        if parameters["graph"] == "learn" if isinstance(parameters["graph"], str) else False:
+        if isinstance(parameters["graph"], str) and parameters["graph"] == "learn":
             domain, columns, seconds = _learned(z, context, build)
             n_edges = round(domain.graph.n_edges * len(names) / len(columns))
         else:
@@ -135,7 +131,7 @@ class Piece:
             n_targets = 1
         n_rows = min(len(z), max(20, _MAX_EXAMPLES // (len(names) if tied else 1)))
         state = to_state(z[:n_rows, columns], domain, tied)
-        return cls(standardizer, domain, state, n_targets, n_edges, len(z), table_seconds, seconds)
+        return cls(domain, state, n_targets, n_edges, len(z), table_seconds, seconds)
 
 
 def _learned(z: FloatArray, context: IntArray, build: _Build) -> tuple[Domain, IntArray, float]:
