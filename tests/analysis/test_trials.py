@@ -127,7 +127,7 @@ def test_errors_trade_off() -> None:
         nats = 10.0 + 5.0 * np.exp(-2.0 * radii) + 40.0 * radii / n
         curve = nats[None, :, None]
         none = np.empty((0, 1))
-        return Trial(n, radii, curve, curve[:, 0, 0], np.zeros((1, 1), int), 0.0, none)
+        return Trial(n, radii, curve, curve[:, 0, 0], np.zeros((1, 1), int), none)
 
     curves = ErrorCurves.of([fit(n) for n in (400, 200, 200, 100, 100, 100)])
     assert np.allclose(curves.statistical, 40.0 * radii / 400)

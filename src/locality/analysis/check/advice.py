@@ -1,5 +1,8 @@
 """Advice: what to do next, and what to know about the data, as statements."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from locality.analysis.check.dependences import Dependences
 from locality.analysis.check.errors import ErrorCurves
 from locality.analysis.check.findings import Verdict
@@ -43,9 +46,8 @@ def next_steps(
     late = [edge for edge in ties.edges if abs(edge.lag) > lags]
     if late:
         longest = max(late, key=lambda edge: abs(edge.lag))
-        numbers: dict[str, str | int | float] = {"count": len(late), "lags": lags}
-        numbers |= {"a": longest.a, "b": longest.b, "delay": abs(longest.lag)}
-        steps.append(Statement("next_lags", numbers))
+        rows = {"count": len(late), "lags": lags, "delay": abs(longest.lag)}
+        steps.append(Statement("next_lags", {**rows, "a": longest.a, "b": longest.b}))
     if verdict.answer != "not local":
         steps.append(Statement("next_poc"))
     return tuple(steps)
@@ -62,16 +64,9 @@ def remarks(
         supported = sum(edge.source == "both" for edge in ties.edges)
         total = supported + len(ties.unsupported)
         found.append(Statement("note_given", {"supported": supported, "total": total}))
-        if ties.unsupported:
-            numbers: dict[str, str | int | float] = {
-                "count": len(ties.unsupported),
-                "names": _pairs(ties.unsupported),
-            }
-            found.append(Statement("note_unsupported", numbers))
-        if ties.missed:
-            found.append(
-                Statement("note_missed", {"count": len(ties.missed), "names": _pairs(ties.missed)})
-            )
+        for key, pairs in (("note_unsupported", ties.unsupported), ("note_missed", ties.missed)):
+            if pairs:
+                found.append(Statement(key, {"count": len(pairs), "names": _pairs(pairs)}))
     if curves.n_sizes > 1:
         radii = [curves.best_radius(n) for n in (n_rows / 2, n_rows, 2 * n_rows)]
         found.append(
@@ -83,8 +78,7 @@ def remarks(
     return tuple(found)
 
 
-def _pairs(pairs: object) -> str:
+def _pairs(pairs: Sequence[tuple[Any, ...]]) -> str:
     """The first few, in words."""
-    listed = list(pairs)  # type: ignore[call-overload]
-    told = ", ".join(f"{pair[0]}–{pair[1]}" for pair in listed[:_LISTED])
-    return told + (", …" if len(listed) > _LISTED else "")
+    told = ", ".join(f"{pair[0]}–{pair[1]}" for pair in pairs[:_LISTED])
+    return told + (", …" if len(pairs) > _LISTED else "")

@@ -29,7 +29,7 @@ from locality.analysis.check.learning import LearningCurves
 from locality.analysis.check.memory import choose_lags, search_depth
 from locality.analysis.check.question import Question
 from locality.analysis.check.report import LocalityReport
-from locality.analysis.check.rivals import Rival, Setting, factors, independent, lagged, shrunk
+from locality.analysis.check.rivals import Setting, factors, independent, lagged, shrunk
 from locality.analysis.check.subject import Subject
 from locality.analysis.check.surroundings import Surroundings
 from locality.analysis.check.trials import HeldOut, Trial, Trials, contiguous_folds
@@ -49,7 +49,7 @@ _MOST_TESTED_ROWS = 4_000
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
+class _Facts:
     """All that is measured before anything is concluded from it.
 
     ``needed`` are the other columns that each column needs [n_columns]; ``trials`` are one for each
@@ -61,7 +61,7 @@ class _Measured:
     lags: int
     held_out: HeldOut
     trials: list[Trial]
-    rivals: dict[str, Rival]
+    rivals: dict[str, HeldOut]
     surroundings: Surroundings
     needed: IntArray
     far: FarDependence
@@ -138,7 +138,7 @@ def examine(
     with one_thread():
         table = question.read(X)
         subject = Subject.of(table, random_state, question.context, question.cycles)
-        found = _measure(subject, table.names, question, executor(n_jobs), progress or quiet)
+        found = _gather(subject, table.names, question, executor(n_jobs), progress or quiet)
         spent: tuple[CostFinding, ...] = ()
         if costs:
             spent = price(subject.complete, found.domain.graph, found.lags)
@@ -174,13 +174,13 @@ def examine(
     )
 
 
-def _measure(
+def _gather(
     subject: Subject,
     all_names: tuple[str, ...],
     question: Question,
     executor: Executor,
     tell: Progress,
-) -> _Measured:
+) -> _Facts:
     """Find dependences, fit local models and rivals, and test what lies beyond neighborhoods."""
     z, lags = subject.complete, question.lags
     tell("graph", 0, 1)
@@ -206,7 +206,7 @@ def _measure(
     far = _beyond(z, around, n_lags, _counted("beyond", z.shape[1], tell))
     learning = LearningCurves.of(z, trials, fitted, setting)
     tell("rivals", 1, 1)
-    return _Measured(ties, domain, n_lags, held_out, fitted, rivals, around, needed, far, learning)
+    return _Facts(ties, domain, n_lags, held_out, fitted, rivals, around, needed, far, learning)
 
 
 def _counted(stage: str, total: int, tell: Progress) -> Callable[[], None]:
@@ -215,13 +215,14 @@ def _counted(stage: str, total: int, tell: Progress) -> Callable[[], None]:
     return lambda: tell(stage, next(done), total)
 
 
-def _rivals(rows: FloatArray, d: int, folds: IntArray) -> tuple[dict[str, Rival], Setting]:
+def _rivals(rows: FloatArray, d: int, folds: IntArray) -> tuple[dict[str, HeldOut], Setting]:
     """By name, and how the global one is shrunk."""
-    whole, setting = shrunk(rows, d, folds)
-    found = [independent(rows, d, folds), whole]
-    numbers = _FACTORS if d <= _WIDE else _FACTORS[::2]
-    found += [factors(rows, d, folds, k) for k in numbers if 3 * k <= d]
-    return {rival.name: rival for rival in found}, setting
+    found = {"independent": independent(rows, d, folds)}
+    found["global"], setting = shrunk(rows, d, folds)
+    for k in _FACTORS if d <= _WIDE else _FACTORS[::2]:
+        if 3 * k <= d:
+            found[f"{k} factors"] = factors(rows, d, folds, k)
+    return found, setting
 
 
 def _beyond(

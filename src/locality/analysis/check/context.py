@@ -124,29 +124,24 @@ def _phase(table: Table, cycle: str) -> FloatArray:
             f"A cycle of {cycle} needs the time of each row.",
             remedy="Name the column with it (time=..., --time).",
         )
-    if np.issubdtype(table.time.dtype, np.datetime64):
-        try:
-            if not re.search("[a-zA-Z]", cycle):
-                raise ValueError("a number without a unit")
-            length = pd.Timedelta(re.sub("[dw]$", lambda unit: unit[0].upper(), cycle.strip()))
-        except ValueError as error:
-            raise OptionError(
-                f"cycle is {cycle!r}, expected a length of time such as 1d, 12h or 7d."
-            ) from error
-        if not length > pd.Timedelta(0):
-            raise OptionError(f"cycle is {cycle!r}, expected a positive length of time.")
-        if table.time[-1] - table.time[0] < 2 * length.to_timedelta64():
-            raise OptionError(f"A cycle of {cycle} needs a record of at least twice that length.")
+    since, expected = table.time, "a positive number in the unit of the time column"
+    dated = np.issubdtype(table.time.dtype, np.datetime64)
+    if dated:
         since = (table.time - np.datetime64("1970-01-05")) / np.timedelta64(1, "ns")
-        return np.asarray((since / length.value) % 1.0)
+        expected = "a positive length of time such as 1d, 12h or 7d"
     try:
-        number = float(cycle)
+        length = _nanoseconds(cycle) if dated else float(cycle)
     except ValueError:
-        number = 0.0
-    if not number > 0:
-        raise OptionError(
-            f"cycle is {cycle!r}, expected a positive number in the unit of the time column."
-        )
-    if table.time[-1] - table.time[0] < 2 * number:
+        length = 0.0
+    if not length > 0:
+        raise OptionError(f"cycle is {cycle!r}, expected {expected}.")
+    if since[-1] - since[0] < 2 * length:
         raise OptionError(f"A cycle of {cycle} needs a record of at least twice that length.")
-    return np.asarray((table.time / number) % 1.0)
+    return np.asarray((since / length) % 1.0)
+
+
+def _nanoseconds(length: str) -> float:
+    """Of a text such as "1d"; ValueError if it is no length of time."""
+    if not re.search("[a-zA-Z]", length):
+        raise ValueError("a number without a unit")
+    return float(pd.Timedelta(re.sub("[dw]$", lambda unit: unit[0].upper(), length.strip())).value)

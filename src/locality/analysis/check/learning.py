@@ -96,11 +96,9 @@ class LearningCurves:
 
         def rows(model: str, quality: float) -> int | None:
             found = curves[model].rows_for(alone - quality * known)
-            return (
-                None
-                if found is None or found > _MOST_ROWS * self.n_rows
-                else max(found, _FEWEST_ROWS)
-            )
+            if found is None or found > _MOST_ROWS * self.n_rows:
+                return None
+            return max(found, _FEWEST_ROWS)
 
         return tuple(RowsNeeded(q, rows("local", q), rows("global", q)) for q in _QUALITIES)
 

@@ -24,7 +24,7 @@ from locality.analysis.check.findings import (
     Verdict,
 )
 from locality.analysis.check.record import FOLDER, KIND, PAGE, tables
-from locality.analysis.pages.output import write, write_json
+from locality.analysis.pages.output import Shown, write_json
 from locality.analysis.pages.plain import from_plain, to_plain
 from locality.analysis.pages.words import Language, Statement
 from locality.data.files import write_frame
@@ -34,7 +34,7 @@ __all__ = ["LocalityReport"]
 
 
 @dataclass(frozen=True)
-class LocalityReport:
+class LocalityReport(Shown):
     """What ``check`` found.
 
     Parameters
@@ -123,7 +123,7 @@ class LocalityReport:
         return {"kind": KIND, **to_plain(self)}
 
     def content(self) -> dict[str, Any]:
-        """What the page shows: all parts as dictionaries, and the names of all columns."""
+        """All parts as dictionaries, and the names of all columns."""
         return {**asdict(self), "columns": self.columns}
 
     @classmethod
@@ -153,27 +153,10 @@ class LocalityReport:
         """
         return write_json(path, self.to_dict())
 
-    def to_html(self, path: str | os.PathLike[str], language: Language = "en") -> Path:
-        """Write the page: one file that needs nothing else; an old file is replaced.
-
-        Parameters
-        ----------
-        path : path
-        language : {"en", "ja"}
-            Shown first; the page can switch.
-
-        Raises
-        ------
-        OptionError
-            The language is unknown.
-        LocalityError
-            Plotly or jinja2 are missing (``pip install 'locality[report]'``).
-        DataError
-            The folder is missing or cannot be written to.
-        """
+    def _page(self, language: Language) -> bytes:
         from locality.analysis.pages.check_page import render
 
-        return write(path, render(self.content(), language))
+        return render(self.content(), language)
 
     def save(
         self,

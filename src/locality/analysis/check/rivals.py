@@ -12,7 +12,6 @@ row gathered between the signal-to-noise ratios s₀ and s₁ is
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -20,9 +19,10 @@ from sklearn.decomposition import FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 
 from locality._typing import FloatArray, IntArray
+from locality.analysis.check.trials import HeldOut
 from locality.noise.levels import BAND_EDGES
 
-__all__ = ["Rival", "factors", "independent", "lagged", "shrunk"]
+__all__ = ["Setting", "factors", "independent", "lagged", "shrunk"]
 
 _Fit: TypeAlias = Callable[[FloatArray, int], FloatArray]  # covariance of rows without a fold
 
@@ -33,42 +33,24 @@ _TARGET_FACTORS = 8
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
 
-@dataclass(frozen=True, eq=False)
-class Rival:
-    """Held-out nats of one rival.
-
-    Parameters
-    ----------
-    name : str
-    nats : float array [n_rows]
-        Of each row, held out once; standardized units.
-    bands : float array [n_rows, n_bands]
-        The same by noise band.
-    """
-
-    name: str
-    nats: FloatArray
-    bands: FloatArray
-
-
 def lagged(z: FloatArray, lags: int) -> FloatArray:
     """Rows beside their past [n_rows - lags, n_columns · (lags + 1)], the present first."""
     n = len(z) - lags
     return np.hstack([z[lags - k : lags - k + n] for k in range(lags + 1)])
 
 
-def independent(rows: FloatArray, d: int, folds: IntArray) -> Rival:
+def independent(rows: FloatArray, d: int, folds: IntArray) -> HeldOut:
     """Every column alone; for a series, given its own past."""
 
     def fit(train: FloatArray, fold: int) -> FloatArray:
         return np.diag(np.maximum((train**2).mean(axis=0), 1e-9))
 
-    return Rival("independent", *_given_own_past(rows, d, folds, fit))
+    return _given_own_past(rows, d, folds, fit)
 
 
 def shrunk(
     rows: FloatArray, d: int, folds: IntArray, setting: Setting | None = None
-) -> tuple[Rival, Setting]:
+) -> tuple[HeldOut, Setting]:
     """One Gaussian of all columns, shrunk to independence or to a few factors, as nats say.
 
     The best of several strengths and two targets on the same folds (in wide tables of fewer, on
@@ -83,7 +65,7 @@ def shrunk(
 
     Returns
     -------
-    rival : Rival
+    held_out : HeldOut
     setting : (int, float)
     """
     wide = rows.shape[1] > _WIDE
@@ -101,17 +83,14 @@ def shrunk(
         for n_factors in (0, min(_TARGET_FACTORS, rows.shape[1] // 3)):
             targets = goals(n_factors, trial)
             for gamma in SHRINKAGES[2::3] if wide else SHRINKAGES:
-                nats, _ = _cross_validated(rows, d, folds, _mixture(gamma, targets), trial)
-                if np.nanmean(nats) < best:
-                    best, setting = float(np.nanmean(nats)), (n_factors, gamma)
+                found = _cross_validated(rows, d, folds, _mixture(gamma, targets), trial)
+                nats = float(np.nanmean(found.nats))
+                if nats < best:
+                    best, setting = nats, (n_factors, gamma)
     assert setting is not None
     n_factors, gamma = setting
-
-    def fit(train: FloatArray, fold: int) -> FloatArray:
-        aim = _factor_covariance(train, n_factors) if n_factors else np.eye(train.shape[1])
-        return np.asarray((1.0 - gamma) * (train.T @ train / len(train)) + gamma * aim)
-
-    return Rival("global", *_cross_validated(rows, d, folds, fit)), setting
+    mixture = _mixture(gamma, goals(n_factors, every))
+    return _cross_validated(rows, d, folds, mixture), setting
 
 
 def _mixture(gamma: float, goals: dict[int, FloatArray]) -> "_Fit":
@@ -121,22 +100,16 @@ def _mixture(gamma: float, goals: dict[int, FloatArray]) -> "_Fit":
     return fit
 
 
-def factors(rows: FloatArray, d: int, folds: IntArray, n_factors: int) -> Rival:
+def factors(rows: FloatArray, d: int, folds: IntArray, n_factors: int) -> HeldOut:
     """A few global factors and independent noise (maximum likelihood), nothing else.
 
     For a series, of what is new in every column given its own past.
     """
-
-    def fit(train: FloatArray, fold: int = 0) -> FloatArray:
-        return _factor_covariance(train, n_factors)
-
-    return Rival(f"{n_factors} factors", *_given_own_past(rows, d, folds, fit))
+    return _given_own_past(rows, d, folds, lambda train, fold: _factor_covariance(train, n_factors))
 
 
-def _given_own_past(
-    rows: FloatArray, d: int, folds: IntArray, fit: _Fit
-) -> tuple[FloatArray, FloatArray]:
-    """Nats of what is new in every column given its own past, and by band."""
+def _given_own_past(rows: FloatArray, d: int, folds: IntArray, fit: _Fit) -> HeldOut:
+    """Nats of what is new in every column given its own past."""
     n_lags = rows.shape[1] // d - 1
     if not n_lags:
         return _cross_validated(rows, d, folds, fit)
@@ -151,7 +124,7 @@ def _given_own_past(
             gram = past[~out].T @ past[~out] + 1e-6 * len(rows) * np.eye(n_lags)
             new[:, j] = now - past @ np.linalg.solve(gram, past[~out].T @ now[~out])
         bands[out] = _gaussian_bands(fit(new[~out], int(fold)), new[out], d)
-    return bands.sum(axis=1), bands
+    return HeldOut(bands)
 
 
 def _factor_covariance(train: FloatArray, n_factors: int) -> FloatArray:
@@ -180,15 +153,15 @@ def _cross_validated(
     folds: IntArray,
     fit: _Fit,
     which: IntArray | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Nats of every row, and by band; NaN in folds other than ``which``."""
+) -> HeldOut:
+    """Nats of every row; NaN in folds other than ``which``."""
     bands = np.full((len(rows), len(BAND_EDGES) - 1), np.nan)
     for fold in np.unique(folds) if which is None else which:
         out = folds == fold
         train = rows[~out]
         center = train.mean(axis=0)
         bands[out] = _gaussian_bands(fit(train - center, int(fold)), rows[out] - center, d)
-    return bands.sum(axis=1), bands
+    return HeldOut(bands)
 
 
 def _gaussian_bands(covariance: FloatArray, rows: FloatArray, d: int) -> FloatArray:

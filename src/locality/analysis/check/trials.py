@@ -45,8 +45,6 @@ class Trial:
         The same with the chosen radii.
     band_radius : int array [n_columns, n_bands]
         Chosen radii.
-    seconds : float
-        Of the fit.
     bands : float array [n_judged, n_bands]
         Nats of the rows judged, summed over columns.
     """
@@ -56,7 +54,6 @@ class Trial:
     curve: FloatArray
     held_out: FloatArray
     band_radius: IntArray
-    seconds: float
     bands: FloatArray
 
     @property
@@ -72,12 +69,12 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Nats of every row, held out once.
+    """Nats of every row, held out once, in standardized units.
 
     Parameters
     ----------
     bands : float array [n_rows, n_bands]
-        Summed over columns.
+        By noise band, summed over columns.
     """
 
     bands: FloatArray
@@ -214,10 +211,7 @@ def _fit(task: _Task) -> Trial:
         judged = stacked((task.judged - center)[None], task.domain)
         nats = Nats(levels, by_band=True).surprise(field, judged).bands[:, :, task.n_past :]
         bands = nats.sum(axis=1).T
-    return Trial(
-        len(task.rows), first.radii, curve, held_out, band_radius,
-        sum(trained.seconds.values()), bands,
-    )  # fmt: skip
+    return Trial(len(task.rows), first.radii, curve, held_out, band_radius, bands)
 
 
 def fit_once(rows: FloatArray, domain: Domain, max_slots: int = _SLOTS[1]) -> Trial:

@@ -94,7 +94,7 @@ def decide(grounds: Grounds) -> Verdict:
         reasons.append(Statement("reason_independent", {"nats": known / d}))
     else:
         answer, reasons = _dependent(grounds, name, share, known, crowd)
-    numbers: dict[str, str | int | float] = {
+    numbers = {
         "columns": d,
         "neighbors": grounds.neighbors,
         "share": 100.0 * share,
@@ -140,7 +140,7 @@ def _dependent(
             reasons.append(Statement("reason_few_rows", {"rows": len(grounds.local), "columns": d}))
     if crowd > _CROWD and d >= _CROWD_COLUMNS:
         answer = "not local"
-        numbers: dict[str, str | int | float] = {"neighbors": grounds.neighbors, "columns": d}
+        numbers = {"neighbors": grounds.neighbors, "columns": d}
         reasons.append(Statement("reason_crowd", numbers))
     else:
         reasons.append(Statement("reason_neighbors", {"neighbors": grounds.neighbors}))
@@ -181,11 +181,9 @@ def bands_found(
         lost = float(gap.mean()) if gap.mean() > 2.0 * difference_error(gap) else 0.0
         saved = float(alone[b] - local[:, b].mean())
         share = lost / max(saved + lost, _NO_DEPENDENCE)
-        answer: Answer = "local"
-        if lost > _NO_DEPENDENCE * fitted.curve.shape[0] / 5:
-            answer = (
-                "not local" if share > _LOST else "partly local" if share > _LOST_PARTLY else answer
-            )
+        matters = lost > _NO_DEPENDENCE * fitted.curve.shape[0] / 5
+        answer: Answer = "partly local" if matters and share > _LOST_PARTLY else "local"
+        answer = "not local" if matters and share > _LOST else answer
         radius = fitted.band_radius[:, b]
         found.append(
             BandFinding(label, float(radius.mean()), int(radius.max()), saved, lost, answer)

@@ -113,8 +113,8 @@ def _place(names: list[str], graph: "nx.Graph[str]") -> FloatArray:
     n = len(names)
     if n < 3:
         return np.array([[k - (n - 1) / 2, 0.0] for k in range(n)])
-    part: nx.Graph[str] = nx.Graph()  # a view has its nodes in the order of a set
-    part.add_nodes_from(names)
+    part: nx.Graph[str] = nx.Graph()
+    part.add_nodes_from(name for name in graph if name in names)  # a view orders them as a set
     part.add_edges_from(graph.edges(names))
     start = nx.spectral_layout(part)
     nudge = np.random.default_rng(_SEED).normal(scale=1e-3, size=(n, 2))  # parts nodes on one spot

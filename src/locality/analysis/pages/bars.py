@@ -38,28 +38,25 @@ def draw_components(content: Row, language: Language) -> Any:
     places = list(range(len(shown)))
     saved = [c["independent"] - c["local"] for c in shown]
     figure = empty(barmode="relative", bargap=0.25, height=84 + 24 * max(len(shown), 4))
+    shared = {"y": places, "orientation": "h", "hoverinfo": "text"}
     figure.add_bar(
-        y=places,
         x=saved,
-        orientation="h",
         name=say("legend.saved"),
         marker_color=BLUE,
-        hoverinfo="text",
         hovertext=[
             say("hover.saved", **{**c, "answer": word(c["answer"], language), "saved": gain})
             for c, gain in zip(shown, saved, strict=True)
         ],
+        **shared,
     )
     beyond = [c["beyond"] if c["beyond"] > 0 else None for c in shown]
     if any(value is not None for value in beyond):
         figure.add_bar(
-            y=places,
             x=beyond,
-            orientation="h",
             name=say("legend.beyond"),
             marker={"color": ANSWER_COLORS["not local"], "pattern": {"shape": "/", "size": 5}},
-            hoverinfo="text",
             hovertext=[say("hover.beyond", **c) for c in shown],
+            **shared,
         )
     figure.update_layout(showlegend=True)
     figure.update_xaxes(title_text=say("axis.column"))

@@ -21,25 +21,7 @@ _MAX_EDGES = 20
 
 
 def render(content: Row, language: Language = "en") -> bytes:
-    """The page of a check.
-
-    Parameters
-    ----------
-    content : mapping
-        From `LocalityReport.content`.
-    language : {"en", "ja"}
-        Shown first.
-
-    Returns
-    -------
-    bytes
-        HTML in UTF-8.
-
-    Raises
-    ------
-    OptionError
-        The language is unknown.
-    """
+    """The page of a check, from `LocalityReport.content`; language and errors as of `page`."""
     arrangement = arrange(content["columns"], content["edges"])
     pictures: dict[str, Picture] = {
         "graph": partial(draw_graph, arrangement),

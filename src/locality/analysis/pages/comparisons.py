@@ -26,11 +26,7 @@ def draw_quantiles(content: Row, language: Language) -> Any:
     for place, column in enumerate(shown):
         axes = {"xaxis": f"x{place + 1}", "yaxis": f"y{place + 1}"}
         _place(figure, place, len(shown), short(column["name"], 24))
-        ends = [min(column["later"]), max(column["later"])]
-        figure.add_scatter(
-            x=ends, y=ends, mode="lines", line={"color": DARK, "width": 1}, hoverinfo="skip",
-            showlegend=False, **axes,
-        )  # fmt: skip
+        _diagonal(figure, min(column["later"]), max(column["later"]), **axes)
         over = [_quantile(say, column, level, k) for k, level in enumerate(levels)]
         for kind, color, size in (("earlier", GRAY, 5), ("drawn", BLUE, 6)):
             figure.add_scatter(
@@ -54,12 +50,8 @@ def draw_pairs(content: Row, language: Language) -> Any:
         return None
     say = partial(say_text, language)
     values = [value for pair in content["pairs"] for value in (pair["drawn"], pair["later"])]
-    ends = [min(-0.05, *values), max(0.05, *values)]
     figure = empty(showlegend=True)
-    figure.add_scatter(
-        x=ends, y=ends, mode="lines", line={"color": DARK, "width": 1}, hoverinfo="skip",
-        showlegend=False,
-    )  # fmt: skip
+    _diagonal(figure, min(-0.05, *values), max(0.05, *values))
     for key, joined, color in (("legend.other", False, GRAY), ("legend.edge", True, ORANGE)):
         pairs = [pair for pair in content["pairs"] if pair["joined"] is joined]
         if not pairs:
@@ -94,6 +86,14 @@ def draw_memory(content: Row, language: Language) -> Any:
         )
     figure.update_xaxes(title_text=say("axis.time"))
     return figure.update_yaxes(title_text=say("axis.autocorrelation"))
+
+
+def _diagonal(figure: Any, low: float, high: float, **axes: str) -> None:
+    """Where drawn and later values are equal."""
+    ends, line = [low, high], {"color": DARK, "width": 1}
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", line=line, hoverinfo="skip", showlegend=False, **axes
+    )
 
 
 def _place(figure: Any, place: int, n: int, title: str) -> None:

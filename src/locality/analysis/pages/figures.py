@@ -31,11 +31,7 @@ __all__ = [
     "short",
 ]
 
-ANSWER_COLORS: Final = {
-    "local": "#2e7d4f",
-    "partly local": "#b8791a",
-    "not local": "#b3202c",
-}
+ANSWER_COLORS: Final = {"local": "#2e7d4f", "partly local": "#b8791a", "not local": "#b3202c"}
 BLUE, ORANGE, GRAY, DARK = "#2b5f9e", "#d9722a", "#8a94a3", "#1d2733"
 _FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Hiragino Sans', 'Yu Gothic', 'Noto Sans JP', "
@@ -78,13 +74,7 @@ def empty(**layout: Any) -> Any:
         template="none",
         font={"family": _FONT, "size": 13, "color": DARK},
         margin={"l": 56, "r": 12, "t": 40, "b": 48},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "font": {"size": 12},
-        },
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
         hoverlabel={"align": "left", "bgcolor": "white", "font": {"size": 12, "color": DARK}},
         hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)",

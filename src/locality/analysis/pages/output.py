@@ -2,17 +2,19 @@
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from locality.analysis.pages.words import Language
 from locality.data.atomic import replacing
 from locality.exceptions import OutputExists
 from locality.store.folder import building
 
-__all__ = ["OutputFolder", "write", "write_json"]
+__all__ = ["OutputFolder", "Shown", "write", "write_json"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,38 @@ class OutputFolder:
             raise OutputExists(
                 f"{folder} exists.", remedy="Choose another path, or pass overwrite=True."
             )
+
+
+class Shown(ABC):
+    """Something with a page."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What the page shows: rows by name, nothing but plain data."""
+
+    @abstractmethod
+    def _page(self, language: Language) -> bytes:
+        """The page in HTML."""
+
+    def to_html(self, path: str | os.PathLike[str], language: Language = "en") -> Path:
+        """Write the page: one file that needs nothing else; an old file is replaced.
+
+        Parameters
+        ----------
+        path : path
+        language : {"en", "ja"}
+            Shown first; the page can switch.
+
+        Raises
+        ------
+        OptionError
+            The language is unknown.
+        LocalityError
+            Plotly or jinja2 are missing (``pip install 'locality[report]'``).
+        DataError
+            The folder is missing or cannot be written to.
+        """
+        return write(path, self._page(language))
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> Path:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from itertools import product
 from typing import Any, TypeAlias
 
 from locality.analysis.pages.figures import ANSWER_COLORS, library
@@ -73,18 +74,11 @@ def page(
         raise OptionError(
             f"language is {language!r}, expected one of {', '.join(map(repr, LANGUAGES))}."
         )
-    drawn = {
-        spoken: {part: draw(content, spoken) for part, draw in pictures.items()}
-        for spoken in LANGUAGES
-    }
-    figures = {
-        spoken: {
-            part: json.loads(figure.to_json())
-            for part, figure in parts.items()
-            if figure is not None
-        }
-        for spoken, parts in drawn.items()
-    }
+    figures: dict[Language, dict[str, Any]] = {spoken: {} for spoken in LANGUAGES}
+    for spoken, (part, draw) in product(LANGUAGES, pictures.items()):
+        figure = draw(content, spoken)
+        if figure is not None:
+            figures[spoken][part] = json.loads(figure.to_json())
     environment = Environment(
         loader=PackageLoader("locality.analysis.pages"),
         autoescape=True,

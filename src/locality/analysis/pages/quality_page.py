@@ -26,7 +26,7 @@ _MAX_PAIRS = 20
 
 
 def render(content: Row, language: Language = "en") -> bytes:
-    """The page of an evaluation; as `check_page.render`, of `Quality.content`."""
+    """The page of an evaluation, from `Quality.content`; language and errors as of `page`."""
     worst = sorted(content["pairs"], key=lambda pair: -abs(pair["drawn"] - pair["later"]))
     return page(
         "quality",

@@ -4,6 +4,7 @@ Numbers are formatted by the catalog (``{nats:.2f}``), so that a statement is th
 either language. The texts are in `locality.analysis.pages.catalog`, one file per kind of text.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -20,7 +21,7 @@ class Statement:
     """A sentence as its key in the catalog and the numbers and names it needs."""
 
     key: str
-    values: dict[str, str | int | float] = field(default_factory=dict)
+    values: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 def say(statement: Statement, language: Language = "en") -> str:

@@ -17,7 +17,15 @@ from locality.data.files import write_frame
 from locality.domain import DependencyGraph
 from locality.estimator import LocalizedDiffusion
 
-__all__ = ["FOLDER", "GroupTrial", "ProofOfConcept"]
+__all__ = ["FIGURES", "FOLDER", "GroupTrial", "ProofOfConcept"]
+
+FIGURES: Final = {
+    "margins": "margins",
+    "pairs on edges": "edges",
+    "other pairs": "others",
+    "classifier": "auc",
+}
+"""What is compared, and the part of `Fidelity` that says it."""
 
 _APART: Final = 0.75  # area under the curve from which rows kept back are of another time
 _KIND: Final = "locality-proof-of-concept"
@@ -100,13 +108,10 @@ class ProofOfConcept:
 
     def figures(self) -> list[tuple[str, float, float, float]]:
         """What was compared: name, drawn rows, training rows, share of the one in the other."""
-        values = {
-            "margins": (self.drawn.margins, self.training.margins),
-            "pairs on edges": (self.drawn.edges, self.training.edges),
-            "other pairs": (self.drawn.others, self.training.others),
-            "classifier": (self.drawn.auc, self.training.auc),
-        }
-        return [(name, *values[name], share) for name, share in self.shares.items()]
+        return [
+            (name, getattr(self.drawn, FIGURES[name]), getattr(self.training, FIGURES[name]), share)
+            for name, share in self.shares.items()
+        ]
 
     def next_steps(self, folder: str) -> tuple[Statement, ...]:
         """What to do with it."""

@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import breadth_first_order
 from locality._typing import FloatArray, IntArray
 from locality.analysis.check.memory import related_columns
 from locality.data.table import Table
-from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import DependencyGraph, Domain
 from locality.model.domains import build_domain
@@ -42,8 +41,6 @@ class Piece:
 
     Parameters
     ----------
-    standardizer : Standardizer
-        Of the whole table.
     domain : Domain
         Of the columns of the piece.
     state : float64 array [n_nodes, *extent, n_samples]
@@ -58,7 +55,6 @@ class Piece:
         For the whole table.
     """
 
-    standardizer: Standardizer
     domain: Domain
     state: FloatArray
     n_targets: int
@@ -138,7 +134,7 @@ class Piece:
             n_targets = 1
         n_rows = min(len(z), max(20, _MAX_EXAMPLES // (len(names) if tied else 1)))
         state = stacked(z[None, :n_rows, columns], domain)
-        return cls(standardizer, domain, state, n_targets, n_edges, len(z), table_seconds, seconds)
+        return cls(domain, state, n_targets, n_edges, len(z), table_seconds, seconds)
 
 
 def _learned(z: FloatArray, context: IntArray, build: _Build) -> tuple[Domain, IntArray, float]:

@@ -21,7 +21,7 @@ from locality.analysis.check.dependences import Dependences
 from locality.analysis.check.memory import choose_lags, require_lags
 from locality.analysis.check.subject import MIN_ROWS, Subject
 from locality.analysis.check.trials import Trial, fit_once
-from locality.analysis.planning.concept import GroupTrial, ProofOfConcept
+from locality.analysis.planning.concept import FIGURES, GroupTrial, ProofOfConcept
 from locality.analysis.quality.fidelity import fidelity
 from locality.data.table import Table
 from locality.domain import Axis, DependencyGraph, Domain
@@ -240,12 +240,11 @@ def _judged(
     drawn = fidelity(rows, values[cut:], graph)
     training = fidelity(values[:cut], values[cut:], graph)
     shares = {
-        "margins": min(1.0, drawn.margins / training.margins),
-        "pairs on edges": min(1.0, drawn.edges / training.edges),
-        "other pairs": min(1.0, drawn.others / training.others),
-        "classifier": 1.0
-        - 2.0 * max(0.0, drawn.auc - 2.0 * drawn.auc_error - max(training.auc, 0.5)),
+        name: min(1.0, getattr(drawn, part) / getattr(training, part))
+        for name, part in FIGURES.items()
     }
+    excess = drawn.auc - 2.0 * drawn.auc_error - max(training.auc, 0.5)
+    shares["classifier"] = 1.0 - 2.0 * max(0.0, excess)
     shares = {name: share for name, share in shares.items() if np.isfinite(share)}
     met = trial.quality >= target and all(share >= target for share in shares.values())
     return ProofOfConcept(

@@ -5,12 +5,10 @@ model can be asked for more than real rows of another time reach.
 """
 
 import math
-import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from locality.analysis.pages.output import write
+from locality.analysis.pages.output import Shown
 from locality.analysis.pages.plain import to_plain
 from locality.analysis.pages.words import Language, Statement
 from locality.analysis.quality.fidelity import Fidelity
@@ -94,7 +92,7 @@ class MemoryQuality:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Shown):
     """Drawn rows and the earlier half of real rows, both against the later half.
 
     Parameters
@@ -156,29 +154,21 @@ class Quality:
     def statements(self) -> tuple[Statement, ...]:
         """What the figures mean, in sentences."""
         drawn, real = self.drawn, self.real
-        found = [
-            Statement(
-                "quality_auc", {"auc": drawn.auc, "error": drawn.auc_error, "real": real.auc}
-            ),
-            Statement("quality_margins", {"drawn": drawn.margins, "real": real.margins}),
-        ]
-        for key, a, b in (
-            ("quality_edges", drawn.edges, real.edges),
-            ("quality_others", drawn.others, real.others),
-        ):
-            if math.isfinite(a):
-                found.append(Statement(key, {"drawn": a, "real": b}))
         ratio = self.beyond / max(self.real_beyond, 0.005)
         tails = "heavy" if ratio > _OFTEN else "light" if ratio < _RARE else "right"
-        found.append(
-            Statement(f"quality_tails_{tails}", {"drawn": self.beyond, "real": self.real_beyond})
-        )
-        if math.isfinite(self.autocorrelation):
-            gaps = {"drawn": self.autocorrelation, "real": self.real_autocorrelation}
-            found.append(Statement("quality_memory", {**gaps}))
-        if math.isfinite(self.r2):
-            shares = {"drawn": self.r2, "real": self.real_r2}
-            found.append(Statement("quality_target", {"target": self.target, **shares}))
+        figures = {
+            "quality_margins": (drawn.margins, real.margins),
+            "quality_edges": (drawn.edges, real.edges),
+            "quality_others": (drawn.others, real.others),
+            f"quality_tails_{tails}": (self.beyond, self.real_beyond),
+            "quality_memory": (self.autocorrelation, self.real_autocorrelation),
+            "quality_target": (self.r2, self.real_r2),
+        }
+        told = {"auc": drawn.auc, "error": drawn.auc_error, "real": real.auc}
+        found = [Statement("quality_auc", told)]
+        for key, (a, b) in figures.items():
+            if math.isfinite(a):
+                found.append(Statement(key, {"drawn": a, "real": b, "target": self.target}))
         if math.isfinite(self.privacy):
             key = "quality_heart" if self.privacy > _HEART else "quality_private"
             found.append(Statement(key, {"share": self.privacy}))
@@ -190,28 +180,11 @@ class Quality:
         return plain
 
     def content(self) -> dict[str, Any]:
-        """What the page shows: all parts as dictionaries, the grade, and what the figures mean."""
+        """All parts as dictionaries, the grade, and what the figures mean."""
         said = [asdict(statement) for statement in self.statements]
         return {**asdict(self), "grade": self.grade, "statements": said, "levels": LEVELS}
 
-    def to_html(self, path: str | os.PathLike[str], language: Language = "en") -> Path:
-        """Write the page: one file that needs nothing else; an old file is replaced.
-
-        Parameters
-        ----------
-        path : path
-        language : {"en", "ja"}
-            Shown first; the page can switch.
-
-        Raises
-        ------
-        OptionError
-            The language is unknown.
-        LocalityError
-            Plotly or jinja2 are missing (``pip install 'locality[report]'``).
-        DataError
-            The folder is missing or cannot be written to.
-        """
+    def _page(self, language: Language) -> bytes:
         from locality.analysis.pages.quality_page import render
 
-        return write(path, render(self.content(), language))
+        return render(self.content(), language)
