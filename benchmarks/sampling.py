@@ -16,7 +16,7 @@ import torch
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.sampler import DPMSolver
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
@@ -50,7 +50,7 @@ def with_networks(field: ScoreField) -> ScoreField:
     def shard(state: ShardState) -> ShardState:
         m = len(state.target)
         span = np.tile([0.05, 6.0], (m, 1))
-        n_inputs = NetworkInputs(state.patches, torch.from_numpy(span), None).n_inputs
+        n_inputs = NetworkInputs.of(state.patches, span, None).n_inputs
         return replace(
             state,
             network_unit=np.arange(m),

@@ -24,7 +24,8 @@ from locality.inference.sampling.sampler import (
     StochasticDPMSolver,
     sampler,
 )
-from locality.local.field import BoundField, ScoreField
+from locality.local.bound import BoundField
+from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
 

@@ -8,14 +8,11 @@ of the axes. Networks are kept for the components where they beat the closed for
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
-from locality.local.denoiser import LocalDenoiser, NetworkInputs
-from locality.local.gaussian import present_slots
+from locality.local.denoiser import LocalDenoiser
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 from locality.local.patches import Patches, Sources
 
 __all__ = ["ShardState", "closed_up"]
@@ -212,35 +209,25 @@ class ShardState:
         ----------
         inside : bool array [n_classes, n_sources]
         """
-        n = len(self.source_node)
-        padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
-        padded[:n, :n] = torch.from_numpy(self.covariance)
         return LinearDenoiser.fit(
-            padded, self.patches, self.n_noisy, self.n_given, self.shrinkage, inside
+            np.pad(self.covariance, (0, 1)),
+            self.patches,
+            self.n_noisy,
+            self.n_given,
+            self.shrinkage,
+            inside,
         )
 
     def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
         """The denoiser on a lattice of this extent, and the boundary class of every position."""
         class_of_position, inside = self.sources.inside(domain, extent)
-        trained = {row.tobytes() for row in self.trained_inside}
-        network_classes = torch.tensor([row.tobytes() in trained for row in inside])
-        units = torch.from_numpy(self.network_unit)
-        networks, inputs = None, None
-        if len(units):
-            patches = Patches(self.network_noisy, self.network_given, len(self.source_node))
-            rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-            inputs = NetworkInputs(
-                patches,
-                torch.from_numpy(self.level_range),
-                rim if self.uses_rim[0] else None,
-            )
-            networks = LocalNetworks(
-                {name: torch.from_numpy(getattr(self, name)) for name in LocalNetworks.names}
-            )
-        denoiser = LocalDenoiser(
-            self.closed_form(inside), inside, networks, inputs, units, network_classes
-        )
-        return denoiser, class_of_position
+        form = self.closed_form(inside)
+        if not len(self.network_unit):
+            return LocalDenoiser(form, inside), class_of_position
+        from locality.local.correction import Correction
+
+        correction = Correction.of(self, form, inside)
+        return LocalDenoiser(form, inside, correction), class_of_position
 
 
 def closed_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:

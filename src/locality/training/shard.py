@@ -10,14 +10,11 @@ and one more; the wider ones only if that one still gained.
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from locality._typing import IntArray
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 from locality.local.patches import Patches
 from locality.local.shard import ShardState
-from locality.training.networks import learn, radii_to_try
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
 from locality.training.task import ShardExamples, ShardTask
 
@@ -77,6 +74,8 @@ def _fit(
     covariance = examples.moments.matrix()
     learned = None
     if task.options is not None:
+        from locality.training.networks import learn, radii_to_try
+
         tried = radii_to_try(curve)
         reach = np.maximum(radius.max(axis=1), np.where(tried, curve.radii, 0).max(axis=1))
         patches = _patches(examples, reach)
@@ -91,14 +90,16 @@ def _fit(
         unit, network_radius = np.zeros((2, 0), dtype=np.int64)
         inputs = Patches(patches.noisy[:0], patches.given[:0], n_sources)
         level_range, uses_rim = np.zeros((0, 2)), False
-        networks = LocalNetworks.initial(0, 8, 8, torch.Generator())
+        shapes = {"w1": (0, 8, 8), "w2": (0, 8, 8), "w3": (0, 8), "b3": (0,)}
+        weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         trained = examples.inside[:0]
     else:
         unit, network_radius = learned.target, learned.radius
         neural = held_out[:, None] + learned.curve
         held_out[unit] += learned.gain
         error[unit] = learned.error
-        inputs, networks = learned.inputs.patches, learned.networks
+        inputs = learned.inputs.patches
+        weights = {name: w.numpy() for name, w in learned.networks.weights.items()}
         level_range, uses_rim = learned.inputs.level_range.numpy(), learned.inputs.rim is not None
         trained = examples.inside[learned.classes]
     # of all sources only those that somebody looks at
@@ -117,7 +118,7 @@ def _fit(
         given=place[patches.given],
         n_noisy=n_noisy,
         n_given=n_given,
-        covariance=covariance[used][:, used].numpy(),
+        covariance=covariance[np.ix_(used, used)],
         network_unit=unit,
         network_radius=network_radius,
         network_noisy=place[inputs.noisy],
@@ -125,7 +126,7 @@ def _fit(
         level_range=level_range,
         trained_inside=trained[:, used],
         uses_rim=np.array([uses_rim]),
-        **{name: w.numpy() for name, w in networks.weights.items()},
+        **weights,
         held_out=held_out,
         held_out_error=error,
         held_out_independent=curve.independent,

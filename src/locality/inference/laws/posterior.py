@@ -20,7 +20,8 @@ import torch
 from locality._typing import BoolArray, Float32Array, FloatArray
 from locality.exceptions import OptionError
 from locality.inference.sampling.sampler import Sampler
-from locality.local.field import BoundField, ScoreField
+from locality.local.bound import BoundField
+from locality.local.field import ScoreField
 from locality.local.jacobian import Jacobian
 from locality.noise.streams import stream
 

@@ -20,7 +20,7 @@ import torch
 
 from locality._typing import FloatArray
 from locality.exceptions import OptionError
-from locality.local.field import BoundField
+from locality.local.bound import BoundField
 
 __all__ = ["Churn", "DPMSolver", "Heun", "Sampler", "StochasticDPMSolver", "sampler"]
 
