@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.density.nats import Nats
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
-from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import NoiseLevels
@@ -43,9 +42,8 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
     (shard,) = field.shards
     extent, n_samples = values.shape[1:-1], values.shape[-1]
     classes, inside = shard.sources.inside(field.domain, extent)
-    rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
     held = np.tile(np.arange(n_samples) % 5 == 0, len(classes))
-    z = unfold(values, shard.sources, field.domain).float()
+    z = torch.from_numpy(unfold(values, shard.sources, field.domain)).float()
     nothing = np.zeros((1, len(inside)), dtype=bool)
     return Parts(
         Examples(
@@ -55,10 +53,8 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
             torch.from_numpy(np.flatnonzero(~held)),
             torch.from_numpy(np.flatnonzero(held)),
         ),
-        NetworkInputs(
-            shard.patches,
-            torch.from_numpy(shard.networks.level_range),
-            rim if len(inside) > 1 else None,
+        NetworkInputs.of(
+            shard.patches, shard.networks.level_range, inside if len(inside) > 1 else None
         ),
         shard.closed_form(inside),
     )
@@ -110,7 +106,11 @@ def test_a_unit_learns_alone_what_it_learns_in_company(make_field) -> None:
     company = Engine(*parts, OPTIONS, (0, 0))
     unit = torch.tensor([3])
     alone = Engine(
-        parts.examples, parts.inputs.take(unit), parts.closed_form.take(unit), OPTIONS, (0, 0)
+        parts.examples,
+        parts.inputs.take(unit),
+        parts.closed_form.take(unit.numpy()),
+        OPTIONS,
+        (0, 0),
     )
     for name, w in alone.networks.weights.items():
         w.copy_(company.networks.weights[name][unit])
@@ -175,7 +175,7 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
     field.shards[0].networks.weights["b3"][:] = 1.0  # a mistake that is large against the errors
     parts = parts_of(field, values)
     # the integral of both must cover the same levels
-    scale = parts.closed_form.conditional_scale[:, 0].numpy()
+    scale = parts.closed_form.conditional_scale[:, 0]
     field.shards[0].networks.level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
     engine = Engine(*parts, OPTIONS.model_copy(update={"batch_size": 256}), (0, 0))
     shard = field.shards[0]

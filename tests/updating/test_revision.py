@@ -51,7 +51,7 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
         gamma = shard.shrinkage[kept[place], -1]
         law = ((1 - gamma) * shard.covariance + gamma * np.eye(6))[np.ix_(kept, kept)]
         precision = np.linalg.inv(law)
-        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0].numpy()
+        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0]
         assert scale == pytest.approx(precision[place, place] ** -0.5, rel=1e-9)
         expected = -precision[place] / precision[place, place]
         slots = left.noisy[place][:5]

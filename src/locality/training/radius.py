@@ -11,7 +11,6 @@ shrinkage of each neighborhood.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from locality._typing import FloatArray, IntArray
 from locality.local.gaussian import LocalGaussian
@@ -139,19 +138,19 @@ def _held_out(
     """Mean held-out nats over the folds [n_shrinkages, n_bands, n_units]."""
     n_folds, n_noisy = moments.n_folds, patches.noisy.shape[1]
     sums = moments.patch_sums(patches)
+    n_slots = sums.shape[-1]
     counts = moments.counts[:, None, None, None]
-    test = (sums / counts.clamp_min(1.0)).flatten(0, 1)
-    others = (counts.sum() - counts).clamp_min(1.0)
-    train = ((sums.sum(0) - sums) / others).flatten(0, 1)
-    present = torch.from_numpy(np.tile(patches.slots < patches.n_sources, (n_folds, 1)))[:, None]
+    test = (sums / np.maximum(counts, 1.0)).reshape(-1, n_slots, n_slots)
+    others = np.maximum(counts.sum() - counts, 1.0)
+    train = ((sums.sum(axis=0) - sums) / others).reshape(test.shape)
+    present = np.tile(patches.slots < patches.n_sources, (n_folds, 1))[:, None]
 
     def model(gamma: float) -> LocalGaussian:
-        strength = torch.full((len(test),), gamma, dtype=torch.float64)
-        return LocalGaussian.fit(train, n_noisy, present, strength)
+        return LocalGaussian.fit(train, n_noisy, present, np.full(len(test), gamma))
 
     if patches.given.shape[1]:
-        nats = torch.cat([model(gamma).expected_surprises(test) for gamma in shrinkages])
+        nats = np.concatenate([model(gamma).expected_surprises(test) for gamma in shrinkages])
     else:
         nats = model(0.0).expected_surprises(test, shrinkages)
-    by_fold = nats.numpy().reshape(*nats.shape[:2], n_folds, -1)
-    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts.numpy()))
+    by_fold = nats.reshape(*nats.shape[:2], n_folds, -1)
+    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts))

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from locality._typing import FloatArray
-from locality.local.field import BoundField, ScoreField
+from locality.local.bound import BoundField
+from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 
 __all__ = ["Likelihood", "LogLikelihood"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray
-from locality.data.cells import Kind
+from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.inference.judging.episodes import Episode, diagnosed, spans_of
 from locality.inference.judging.judgment import Judgment, judge
