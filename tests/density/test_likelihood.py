@@ -1,5 +1,8 @@
 """The likelihood of the probability flow: exact on Gaussian fields, exact divergence."""
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -57,39 +60,38 @@ def test_gaussian_rows_have_their_exact_likelihood(
     assert found[1e-5].error.mean() < found[1e-4].error.mean()
 
 
-@pytest.fixture(scope="module")
-def fitted() -> dict[str, tuple[Model, np.ndarray]]:
-    """Models whose radius and shrinkage change from band to band, and standardized fresh rows."""
-    law = OrnsteinUhlenbeckChain(12, 0.9)
-    found = {}
-    for name, options in {
-        "linear": {"graph": "chain", "score": "linear"},
-        "causal": {"lags": 1, "score": "linear"},
-        "neural": {"graph": "chain", "n_steps": 60, "radius": 1},
-        "causal neural": {"graph": "chain", "lags": 1, "n_steps": 60, "radius": 1},
-    }.items():
-        rows = DoubleWellChain(8) if "neural" in name else law
-        model = LocalizedDiffusion(random_state=0, **options).fit(rows.sample(800, 0)).model_
-        state = to_state(model.standardizer.standardize(rows.sample(80, 9)), model.domain, False)
-        assert model.has_networks == ("neural" in name)
-        found[name] = (model, state)
-    return found
+FITS: dict[str, dict[str, Any]] = {
+    "linear": {"graph": "chain", "score": "linear"},
+    "causal": {"lags": 1, "score": "linear"},
+    "neural": {"graph": "chain", "n_steps": 150, "radius": 1},
+    "causal neural": {"graph": "chain", "lags": 1, "n_steps": 150, "radius": 1},
+}
 
 
-@pytest.mark.parametrize("name", ["linear", "causal", "neural", "causal neural"])
-def test_errors_of_fitted_models_are_honest(fitted, name) -> None:
+@cache
+def fitted(name: str) -> tuple[Model, np.ndarray]:
+    """A model whose radius and shrinkage change from band to band, and standardized fresh rows."""
+    neural = "neural" in name
+    law, n = (DoubleWellChain(4), 1_500) if neural else (OrnsteinUhlenbeckChain(12, 0.9), 800)
+    model = LocalizedDiffusion(random_state=0, **FITS[name]).fit(law.sample(n, 0)).model_
+    assert model.has_networks == neural
+    return model, to_state(model.standardizer.standardize(law.sample(80, 9)), model.domain, False)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_errors_of_fitted_models_are_honest(name) -> None:
     """Against a thousandth of the tolerance; a hundredth of the error would be found out."""
-    model, state = fitted[name]
+    model, state = fitted(name)
     found, fine = (Likelihood(model.levels, tol)(model.field, state) for tol in (1e-4, 1e-7))
     assert is_honest(found.value, fine.value, found.error)
     assert not is_honest(found.value, fine.value, 0.01 * found.error)
     assert found.error.max() < (2e-2 if model.has_networks else 1e-3)
 
 
-@pytest.mark.parametrize("name", ["linear", "causal", "neural", "causal neural"])
-def test_a_row_has_its_value_whatever_rows_it_is_scored_with(fitted, name) -> None:
+@pytest.mark.parametrize("name", FITS)
+def test_a_row_has_its_value_whatever_rows_it_is_scored_with(name) -> None:
     """Alone, among a few, and beside gross outliers; networks work in single precision."""
-    model, state = fitted[name]
+    model, state = fitted(name)
     likelihood = Likelihood(model.levels)
     together = likelihood(model.field, state)
     beside = np.concatenate([state[:, :6], 50 * state[:, 6:]], axis=1)
