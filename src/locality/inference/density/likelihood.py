@@ -51,8 +51,9 @@ _ERROR: Final = (
 )  # fmt: skip
 _KINKED: Final = 13.4  # error of order 5 over that difference, where slopes have kinks
 _WIDTH = 0.55  # of a step in log σ, at a tolerance of 1e-4
-_WIDEST = 0.9  # beyond, the difference of orders no longer tells the error
+_WIDTHS: Final = (0.01, 0.9)  # beyond, the difference of orders no longer tells the error
 _FIRST = 0.05  # of the finest conditional scale: where the first step ends, below any kink
+_LOWEST = 1e-7
 _NEXT = 1e-9  # relative: beyond an edge
 _CHUNK = 1 << 20  # components times rows walked together
 
@@ -136,9 +137,9 @@ class Likelihood:
 
     def _steps(self, finest: float) -> list["_Step"]:
         """From no noise to the highest level."""
-        width = min(_WIDTH * (self.tolerance / 1e-4) ** 0.2, _WIDEST)
+        width = float(np.clip(_WIDTH * (self.tolerance / 1e-4) ** 0.2, *_WIDTHS))
         edges = sorted([*BAND_EDGES[1:-1], TRAIN_CEILING])
-        first = min(_FIRST * finest, edges[0])
+        first = min(max(_FIRST * finest, _LOWEST), edges[0])
         inner = [edge for edge in edges if first < edge < self.levels.sigma_max]
         steps = [_Step.from_nothing(first)]
         for low, high in pairwise([first, *inner, self.levels.sigma_max]):
