@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import safetensors.numpy
 
 from locality.exceptions import ModelCorrupt
 from locality.model.model import Model
+from locality.model.reference import Reference
+from locality.noise.levels import BAND_EDGES
 from locality.store import folder as folder_module
 from locality.store import store
-from locality.store.store import load_model
+from locality.store.store import load_model, save_model
 
 W1 = "network.weight.w1"
 
@@ -150,6 +153,17 @@ def test_no_name_in_a_manifest_becomes_a_path(
         lambda body: body["blobs"][0].update(bytes="400"),
         lambda body: body["blobs"][0].update(bytes=True),
         lambda body: body["blobs"].append(body["blobs"][0]),
+        lambda body: body["blobs"][0].update(bytes=7),
+        lambda body: body["blobs"][0].update(extra=1),
+        lambda body: body["blobs"][0].pop("digest"),
+        lambda body: body.update(blobs={}),
+        lambda body: body.update(blobs=[3]),
+        lambda body: body.update(version=0),
+        lambda body: body.update(version=10**6),
+        lambda body: body.update(version=True),
+        lambda body: body.update(parent="1"),
+        lambda body: body.update(parent=0),
+        lambda body: body.update(change=None),
     ],
 )
 def test_a_manifest_out_of_form_is_refused(
@@ -287,3 +301,25 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folder: Path) -> None:
         os.mkfifo(file)
         with pytest.raises(ModelCorrupt, match="not a regular file"):
             load_model(folder)
+
+
+def test_a_file_that_is_too_large_is_not_read(folder: Path) -> None:
+    file = folder / "manifest.json"
+    os.truncate(file, 2**26 + 1)  # takes no room on disk
+    with pytest.raises(ModelCorrupt, match=r"expected at most 67108864 bytes, found 67108865"):
+        load_model(folder)
+
+
+def test_a_reference_of_other_sensors_is_refused(folder: Path, table_model: Model) -> None:
+    bands, rows = len(BAND_EDGES) - 1, np.ones
+    for n, fits in ((6, True), (5, False)):
+        reference = Reference(
+            rows((bands, n)), rows((bands, n)), rows((2, bands, n)), rows(3), rows(3), rows(9),
+            rows((4, n)), rows(n),
+        )  # fmt: skip
+        save_model(replace(table_model, reference=reference), folder, overwrite=True)
+        if fits:
+            load_model(folder)
+        else:
+            with pytest.raises(ModelCorrupt, match="The reference is of"):
+                load_model(folder)
