@@ -83,9 +83,8 @@ class ShardState:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, those of networks included."""
-        own = {item.name: getattr(self, item.name) for item in fields(self)}
-        networks = own.pop("networks").arrays()
-        return own | {NETWORK + name: array for name, array in networks.items()}
+        own = [item.name for item in fields(self) if item.name != "networks"]
+        return {name: getattr(self, name) for name in own} | self.networks.arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "ShardState":
@@ -96,11 +95,8 @@ class ShardState:
         KeyError, TypeError
             If an array is missing, or there is another one.
         """
-        parts: dict[bool, dict[str, Any]] = {True: {}, False: {}}
-        for name, array in arrays.items():
-            parts[name.startswith(NETWORK)][name.removeprefix(NETWORK)] = array
-        networks = NetworkGroup.from_arrays(parts[True], len(arrays["source_node"]))
-        return cls(networks=networks, **parts[False])
+        own: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith(NETWORK)}
+        return cls(networks=NetworkGroup.from_arrays(arrays, len(own["source_node"])), **own)
 
     @property
     def sources(self) -> "Sources":
