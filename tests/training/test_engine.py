@@ -310,3 +310,106 @@ def test_examples_need_no_unit_of_their_own(make_field) -> None:
     assert (gradient[~padded].abs().sum(-1) > 0).all()
     slots = Patches.of(TABLE.stencils(1), Sources.of(TABLE.stencils(1))).slots
     np.testing.assert_array_equal(slots, parts.inputs.patches.slots)
+
+
+def test_averaged_weights_are_an_exponential_average_of_every_fourth(make_field) -> None:
+    """The factor is d⁴ for a step of four, d growing to its ceiling: two routes to one average."""
+    options = OPTIONS.model_copy(update={"averaging": 0.6})  # reached at once: both regimes
+    engine = Engine(*table_parts(make_field), options, (0, 0))
+    expected = {name: w.clone() for name, w in engine.networks.weights.items()}
+    for step in range(20):
+        engine.step(step)
+        if step % 4 == 3:
+            kept = min(0.6, (step + 1) / (step + 10)) ** 4
+            for name, w in engine.networks.weights.items():
+                expected[name] = kept * expected[name] + (1 - kept) * w
+    for name, w in engine.average.weights.items():
+        torch.testing.assert_close(w, expected[name])
+        assert not torch.allclose(w, engine.networks.weights[name])
+
+
+def test_averaged_weights_are_judged_and_kept(make_field) -> None:
+    engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+    for step in range(8):
+        engine.step(step)
+    for name, w in engine.networks.weights.items():
+        w.fill_(3.0 if name == "b3" else torch.nan)  # what is not asked cannot matter
+    gain, error = engine.held_out_gain(engine.average)
+    engine.check(8)
+    ((step, curve),) = engine.curve
+    assert step == 8
+    np.testing.assert_array_equal(curve, gain)
+    np.testing.assert_array_equal(engine.last_gain, gain)
+    better = gain < 0
+    assert better.any()
+    np.testing.assert_array_equal(engine.best_gain, np.minimum(gain, 0.0))
+    np.testing.assert_array_equal(engine.best_error, error)
+    for name, best in engine.best.weights.items():
+        assert torch.equal(best[better], engine.average.weights[name][better]), name
+
+
+class Scripted(Engine):
+    """An engine whose networks gain what a list says, check by check [n_checks, n_units]."""
+
+    gains: NDArray[np.float64]
+
+    def held_out_gain(self, networks: LocalNetworks):
+        gain = self.gains[len(self.curve)][self.units.numpy()]
+        return gain, 0.1 + 0.01 * self.units.numpy() - gain
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_networks_stop_when_their_patience_ends(make_field, patience: int) -> None:
+    """So many checks without a new best, and after the trial; a new best begins again."""
+    parts = table_parts(make_field)
+    options = OPTIONS.model_copy(update={"n_checks": 8, "patience": patience, "trial": 0.25})
+    engine = Scripted(*parts, options, (0, 0))
+    engine.gains = -np.array(
+        [
+            [1, 2, 3, 4, 5, 6, 7, 8],  # always better
+            [9, 1, 1, 1, 1, 1, 1, 1],
+            [1, 2, 2, 1, 3, 2, 2, 2],  # as good as before is not better
+            [1, 1, 1, 1, 1, 1, 1, 9],
+            [-1, -1, -1, -1, -1, -1, -1, -1],  # never better than no network at all
+        ]
+    ).T.astype(float)
+    engine.run()
+    trial = int(np.ceil(options.trial_steps / 5))
+    assert trial == 4
+    seen = np.isfinite([gain for _, gain in engine.curve])
+    steps = [step for step, _ in engine.curve]
+    assert steps == list(range(5, 45, 5))[: len(steps)]
+    for unit, gains in enumerate(engine.gains.T):
+        best, stale, n_seen = 0.0, 0, 8
+        for number, gain in enumerate(gains, 1):
+            best, stale = (gain, 0) if gain < best else (best, stale + 1)
+            if stale >= patience and number > trial:
+                n_seen = number
+                break
+        assert seen[:, unit].sum() == n_seen, unit
+        assert engine.best_gain[unit] == min(0.0, *gains[:n_seen])
+        assert engine.last_gain[unit] == gains[n_seen - 1]
+
+
+def test_errors_belong_to_the_gain_they_are_told_with(make_field) -> None:
+    """Of the best check, and of the first where nothing was ever gained."""
+    engine = Scripted(*table_parts(make_field), OPTIONS, (0, 0))
+    engine.gains = np.array([[-1.0, -2.0, -1.5], [1.0, 2.0, 3.0]])[[0, 1, 0, 1, 0]].T
+    for check in range(3):
+        engine.check(check)
+    told = np.array([2.0, -1.0, 2.0, -1.0, 2.0])  # minus the gain
+    np.testing.assert_allclose(engine.best_error, 0.1 + 0.01 * np.arange(5) + told)
+
+
+def test_no_rows_held_out_and_no_networks_left_are_no_obstacle(make_field) -> None:
+    parts = table_parts(make_field)
+    nothing = parts._replace(examples=replace(parts.examples, held_out=torch.arange(0)))
+    engine = Engine(*nothing, OPTIONS, (0, 0))
+    engine.run()
+    assert engine.curve == []
+    assert engine.units.tolist() == list(range(D))
+    assert (engine.average.weights["w3"] != 0).any()
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    engine.run(lambda gain, error: np.arange(0))
+    assert [step for step, _ in engine.curve] == [10]
+    assert engine.pruned.all()
