@@ -123,7 +123,7 @@ def test_poc_leaves_a_model_that_scores(cli: Cli, table: Path, tmp_path: Path) -
         (("--level", "2"), ("'2'", "between 0 and 1")),
         (("--graph", "missing.csv"), ("missing.csv", "neither chain nor ring nor a file")),
         (("--columns", "s0,oil"), ("oil", "--columns")),
-        (("--given", "oil"), ("oil", "--given")),
+        (("--context", "oil"), ("oil", "--context")),
         (("--cycle", "1d"), ("1d", "--time")),
         (("--time", "when"), ("when", "--time")),
         (("--language", "fr"), ("fr",)),

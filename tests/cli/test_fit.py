@@ -97,13 +97,13 @@ def test_columns_are_chosen_by_name(cli: Cli, plant: pd.DataFrame, tmp_path: Pat
             "linear",
             "--json",
         ),
-        *("--columns", "feed, pressure", "--columns", "flow, raw", "--given", "valve"),
+        *("--columns", "feed, pressure", "--columns", "flow, raw", "--context", "valve"),
         *("--graph", "complete"),
     )
     summary = json.loads(result.out)
     names = [component["name"] for component in summary["components"]]
     assert names == ["feed", "pressure", "flow, raw"]
-    assert summary["given"] == ["valve"]
+    assert summary["context"] == ["valve"]
     assert {component["n_given"] for component in summary["components"]} == {1}
 
 

@@ -1,4 +1,4 @@
-"""``impute``, ``likelihood`` and ``sample --given`` as a user types them."""
+"""``impute``, ``likelihood`` and ``sample --condition`` as a user types them."""
 
 import json
 from collections.abc import Callable
@@ -122,13 +122,13 @@ def test_likelihood_is_that_of_python(cli: Cli, fitted: Path, tmp_path: Path) ->
 def test_columns_are_held_and_bounded(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     model = fitted / "plant.locality"
     out = tmp_path / "s.csv"
-    held = ("--given", "pressure=1100, flow>300")
+    held = ("--condition", "pressure=1100, flow>300")
     assert cli("sample", model, "-n", 40, "-o", out, *held).code == 0
     rows = pd.read_csv(out)
     assert np.allclose(rows["pressure"], 1100)
     assert rows["flow"].gt(300).all()
     for text, word in (("presure=1", "'presure'"), ("flow", "'flow' cannot be read")):
-        refused = cli("sample", model, "-o", tmp_path / "t.csv", "--given", text)
+        refused = cli("sample", model, "-o", tmp_path / "t.csv", "--condition", text)
         assert refused.code == 2
         assert word in refused.message
     assert not (tmp_path / "t.csv").exists()

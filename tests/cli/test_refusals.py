@@ -86,7 +86,7 @@ def test_repeated_column_names(cli: Cli, listing: Listing, tmp_path: Path) -> No
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("option", ["--columns", "--drop", "--given", "--time"])
+@pytest.mark.parametrize("option", ["--columns", "--drop", "--context", "--time"])
 def test_unknown_columns(cli: Cli, fitted: Path, tmp_path: Path, option: str) -> None:
     result = cli("fit", fitted / "plant.csv", "-o", tmp_path / "model", option, "presure")
     refused(result, f"{option} names a column", "'presure' (did you mean 'pressure'?)", "'flow'")
@@ -131,8 +131,11 @@ OPTIONS = {
     "seed": (("--seed", "1.5"), ("--seed", "found '1.5'", "whole number")),
     "tied": (("--tied", "--columns", "feed,flow"), ("tied", "'learn'", "chain", "ring")),
     "unknown": (("--epochs", "3"), ("--epochs",)),
-    "given and dropped": (("--given", "feed", "--drop", "feed"), ("'feed'", "--drop", "--given")),
-    "all given": (("--columns", "feed", "--given", "feed"), ("nothing to model",)),
+    "given and dropped": (
+        ("--context", "feed", "--drop", "feed"),
+        ("'feed'", "--drop", "--context"),
+    ),
+    "all given": (("--columns", "feed", "--context", "feed"), ("nothing to model",)),
 }
 
 
@@ -227,10 +230,10 @@ def test_numbers_of_rows_to_draw(cli: Cli, fitted: Path, tmp_path: Path) -> None
     arguments = ("sample", fitted / "plant.locality", "-o", tmp_path / "x.csv")
     refused(cli(*arguments, "-n", "0"), "'--n-rows' / '-n'", "found '0'", "≥ 1")
     refused(cli(*arguments, "-n", "3", "--series-count", "4"), "--series-count is 4", "3 rows")
-    refused(cli(*arguments, "--method", "euler"), "--method", "euler", "heun")
+    refused(cli(*arguments, "--sampler", "euler"), "--sampler", "euler", "heun")
     refused(cli(*arguments, "--evaluations", "0"), "--evaluations")
     context = cli(*arguments, "--context", fitted / "new.csv")
-    refused(context, "no given columns")
+    refused(context, "no context columns")
     assert not list(tmp_path.iterdir())
 
 

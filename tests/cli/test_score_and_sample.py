@@ -142,7 +142,7 @@ def test_context_comes_from_a_table(cli: Cli, fitted: Path, tmp_path: Path) -> N
     model = tmp_path / "model"
     assert (
         cli(
-            *("fit", fitted / "plant.csv", "-o", model, "--drop", "when", "--given", "feed"),
+            *("fit", fitted / "plant.csv", "-o", model, "--drop", "when", "--context", "feed"),
             *("--denoiser", "linear"),
         ).code
         == 0

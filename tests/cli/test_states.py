@@ -134,7 +134,7 @@ def test_a_graph_may_name_states_and_what_is_set_aside(
 def test_samples_hold_states(cli: Cli, plant: Path, new: pd.DataFrame, tmp_path: Path) -> None:
     output = tmp_path / "drawn.csv"
     given = "pump = true, mode=high, flow>1"
-    ran(cli("sample", plant / "m.locality", "-n", 50, "-o", output, "--given", given))
+    ran(cli("sample", plant / "m.locality", "-n", 50, "-o", output, "--condition", given))
     drawn = pd.read_csv(output)
     assert set(drawn["mode"]) == {"high"}
     assert drawn["pump"].dtype == bool
@@ -143,7 +143,7 @@ def test_samples_hold_states(cli: Cli, plant: Path, new: pd.DataFrame, tmp_path:
     assert set(drawn["lone"]) == {"yes"}
     assert set(drawn["site"]) == {"north"}
     model = plant / "m.locality"
-    again = ("sample", model, "-o", output, "--overwrite", "--given")
+    again = ("sample", model, "-o", output, "--overwrite", "--condition")
     refused(cli(*again, "mode=broken"), "'mode' at 'broken'", "low, normal, high")
     refused(cli(*again, "pump=maybe"), "pump=maybe")
 
@@ -314,7 +314,7 @@ def test_check_plan_and_poc_take_states(cli: Cli, plant: Path, tmp_path: Path) -
     assert "2 column(s) are constant and were left out: site, on." in report
     assert "exact copies of others and were left out: lone." in report
     facts = facts_of(
-        cli("check", table, "-o", tmp_path / "given", *fast, "--given", "mode", "--json")
+        cli("check", table, "-o", tmp_path / "given", *fast, "--context", "mode", "--json")
     )
     assert facts["n_columns"] == 5
     facts = facts_of(cli("plan", table, "--time", "hours", "--denoiser", "linear", "--json"))

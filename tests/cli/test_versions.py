@@ -181,7 +181,7 @@ def test_a_failed_fit_keeps_what_is_finished(
     assert "The disk is full" in failed.message
     assert "--resume" in failed.err
     assert len(list((output / "work").glob("*.shard"))) == 2
-    wrong = cli(*command, "--resume", "--given", "nothing")
+    wrong = cli(*command, "--resume", "--context", "nothing")
     assert wrong.code == 2
     assert len(list((output / "work").glob("*.shard"))) == 2
     assert cli(*command, "--resume").code == 0

@@ -141,7 +141,7 @@ def test_training_reads_no_held_out_row_and_validation_no_training_row(make_fiel
 
 def test_every_example_is_seen_once_an_epoch(make_field) -> None:
     """A row that is NaN spoils training within the first epoch, whichever row it is."""
-    options = OPTIONS.model_copy(update={"batch_size": 16})  # 64 rows of few units at a time
+    options = replace(OPTIONS, batch_size=16)  # 64 rows of few units at a time
     for row in (1, 77, 399):
         parts = table_parts(make_field)
         parts.examples.z[:-1, row] = torch.nan
@@ -177,7 +177,7 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
     # the integral of both must cover the same levels
     scale = parts.closed_form.conditional_scale[:, 0]
     field.shards[0].networks.level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
-    engine = Engine(*parts, OPTIONS.model_copy(update={"batch_size": 256}), (0, 0))
+    engine = Engine(*parts, replace(OPTIONS, batch_size=256), (0, 0))
     shard = field.shards[0]
     networks = shard.networks.evaluator()
     gain, error = engine.held_out_gain(networks)
@@ -204,7 +204,7 @@ def test_slots_outside_the_lattice_feed_nothing_to_networks(make_field) -> None:
     found = []
     for factor in (1.0, 1e3):
         networks.weights["w1"][:, 1:3] *= factor
-        options = OPTIONS.model_copy(update={"width": networks.width})
+        options = replace(OPTIONS, width=networks.width)
         engine = Engine(*parts_of(field, values), options, (0, 0))
         engine.networks = networks.take(torch.tensor([0]))
         gain = engine.held_out_gain(networks)

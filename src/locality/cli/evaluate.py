@@ -8,7 +8,7 @@ import typer
 
 from locality.cli.options import AsJson, Language, ModelArgument, Overwrite, Seed
 from locality.cli.outputs import require_free_page
-from locality.cli.tables import read_fitted_rows
+from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, print_json, progress_bar
 
 __all__ = ["evaluate"]
@@ -57,8 +57,8 @@ def evaluate(
     from locality.estimator import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted).rows
-    learned = None if train is None else read_fitted_rows(train, fitted).rows
+    rows = read_model_rows(table, fitted.model_).table
+    learned = None if train is None else read_model_rows(train, fitted.model_).table
     with progress_bar(f"Comparing with {table.name}"):
         found = judge(
             fitted, rows, train=learned, target=target, title=table.name, random_state=seed

@@ -20,6 +20,7 @@ __all__ = [
     "require_free_file",
     "require_free_folder",
     "require_free_page",
+    "require_free_picture",
     "require_free_report",
     "under_way",
 ]
@@ -56,6 +57,15 @@ def require_free_page(path: Path, overwrite: bool) -> None:
     """Refuse a page that could not be written; as `require_free_file`."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise DataError(f"{path} is no page.", remedy="Names of pages end in .html.")
+    _require_new(path, overwrite)
+
+
+def require_free_picture(path: Path, overwrite: bool) -> None:
+    """Refuse a picture that could not be written; as `require_free_file`."""
+    if path.suffix.lower() != ".png":
+        raise DataError(
+            f"{path} is of an unknown file type.", remedy="The name of a picture ends in .png."
+        )
     _require_new(path, overwrite)
 
 

@@ -27,7 +27,8 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Tabl
     Parameters
     ----------
     estimator : LocalizedDiffusion
-    X : frame or array
+    X : frame, array or Table
+        A table was read with the states that were fitted, if any were.
     reset : bool
         Remember names and width (in ``fit``) or compare with them.
     min_rows : int
@@ -46,7 +47,8 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Tabl
         if hasattr(X, "columns"):  # which are missing says more than which cell is unusable
             validate_data(estimator, _head(X, time), reset=False, skip_check_array=True)
     table = Table.from_frame(X, time=time, min_rows=min_rows, labels=labels)
-    validate_data(estimator, _head(X, time), reset=reset, skip_check_array=True)
+    head = _header(table) if isinstance(X, Table) else _head(X, time)
+    validate_data(estimator, head, reset=reset, skip_check_array=True)
     for name in estimator.context:
         if name not in table.names:
             raise DataError(
@@ -54,6 +56,11 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Tabl
                 remedy=f"Its columns are {listing(table.names)}.",
             )
     return table
+
+
+def _header(table: Table) -> Any:
+    """What a table came in, without rows: a frame with its columns, or an array."""
+    return build_frame(np.empty((0, table.n_columns)), table.names, table.flavor)
 
 
 def _head(X: Any, time: str | None) -> Any:
@@ -91,7 +98,7 @@ def read_other_rows(
     """
     standardizer, time = model.standardizer, model.settings.time
     known, labels = standardizer.names, standardizer.labels
-    given = Source.open(X).names
+    given = X.names if isinstance(X, Table) else Source.open(X).names
     unknown = [name for name in remove if name not in known]
     if unknown:
         raise DataError(
@@ -155,7 +162,7 @@ def context_rows(model: Model, context: Any, n_rows: int) -> FloatArray:
     Parameters
     ----------
     model : Model
-    context : frame or array [n_rows, n_context]
+    context : frame, array or Table [n_rows, n_context]
         An array has its columns in the order in which they were named for the fit.
     n_rows : int
         As many are needed.
@@ -167,7 +174,8 @@ def context_rows(model: Model, context: Any, n_rows: int) -> FloatArray:
     """
     names, labels = model.layout.context, model.standardizer.labels
     listed = [name for name in model.settings.context if name in names]
-    if hasattr(context, "columns"):
+    named = isinstance(context, Table) or hasattr(context, "columns")
+    if named:
         table = Table.from_frame(context, columns=names, labels=labels)
     else:
         table = Table.from_frame(context)
@@ -177,7 +185,7 @@ def context_rows(model: Model, context: Any, n_rows: int) -> FloatArray:
             f"context has {table.n_rows} rows and {table.n_columns} columns, expected "
             f"{n_rows} rows and the columns {', '.join(listed)}."
         )
-    order = names if hasattr(context, "columns") else listed
+    order = names if named else listed
     return np.stack(
         [model.standardizer.component(name, table.values[:, order.index(name)]) for name in names]
     )

@@ -7,14 +7,17 @@ of a single node. Only this file knows; all others speak of rows, or of states.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.domain.domain import Domain
 from locality.exceptions import DataError, OptionError
+
+if TYPE_CHECKING:
+    from locality.data.table import Table
 
 __all__ = ["Layout", "limits_of", "stacked"]
 
@@ -121,7 +124,7 @@ class Layout:
         """log dz/dx of the components [n_rows, n_components]."""
         return self.standardizer.log_slope(values)[:, self.places]
 
-    def standard_rows(self, table: Table) -> FloatArray:
+    def standard_rows(self, table: "Table") -> FloatArray:
         """Standardized rows [n_nodes, n_rows] of a table or causal series, NaN where missing.
 
         Raises

@@ -1,5 +1,7 @@
 """Learning: from settings and an execution to whoever trains a domain."""
 
+from dataclasses import replace
+
 from locality.domain.domain import Domain
 from locality.model.settings import Settings
 from locality.training.execution import Execution
@@ -12,7 +14,7 @@ __all__ = ["trainer_for", "training_options"]
 def training_options(settings: Settings, execution: Execution) -> TrainingOptions | None:
     """How networks are trained; None if the closed form stands alone."""
     options = settings.training
-    return options and options.model_copy(update={"device": execution.device})
+    return options and replace(options, device=execution.device)
 
 
 def trainer_for(

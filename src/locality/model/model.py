@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.data.frames import Flavor
+from locality.data.kinds import Flavor
 from locality.data.transforms import Standardizer
 from locality.domain.domain import Domain
 from locality.local.field import ScoreField

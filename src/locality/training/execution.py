@@ -5,23 +5,18 @@ CPUs.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from locality._options import Permitted, number, option, require, whole
 from locality.exceptions import OptionError
-from locality.training.executors import Executor, executor
+
+if TYPE_CHECKING:
+    from locality.training.executors import Executor
 
 __all__ = ["Execution"]
 
 _ENGINES = ("auto", "inline", "processes", "ray")
-
-
-def _is_count(v: Any) -> bool:
-    return isinstance(v, int | np.integer) and not isinstance(v, bool) and bool(v >= 1)
 
 
 def _is_engine(v: Any) -> bool:
@@ -30,18 +25,8 @@ def _is_engine(v: Any) -> bool:
     return callable(getattr(v, "map", None))
 
 
-_PERMITTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "n_jobs": (_is_count, "a whole number of processes ≥ 1"),
-    "engine": (_is_engine, f"one of {', '.join(_ENGINES)}, ray:ADDRESS, or an Executor"),
-    "device": (
-        lambda v: isinstance(v, str) and re.fullmatch(r"cpu|cuda(:\d+)?", v) is not None,
-        '"cpu", "cuda" or "cuda:N"',
-    ),
-    "gpu_share": (
-        lambda v: not isinstance(v, bool) and isinstance(v, Real) and 0 < float(v) <= 1,
-        "a share of a GPU, above 0, at most 1",
-    ),
-}
+def _is_device(v: Any) -> bool:
+    return isinstance(v, str) and re.fullmatch(r"cpu|cuda(:\d+)?", v) is not None
 
 
 @dataclass(frozen=True)
@@ -73,20 +58,35 @@ class Execution:
     <locality.training.executors.Processes object at ...>
     """
 
-    n_jobs: int = 1
-    engine: "str | Executor" = "auto"
-    device: str = "cpu"
-    gpu_share: float = 0.25
+    n_jobs: int = option(
+        1,
+        whole(1, "a whole number of processes"),
+        "Processes that learn shards; no effect on the result.",
+    )
+    engine: "str | Executor" = option(  # noqa: RUF009 - as all others
+        "auto",
+        Permitted(
+            _is_engine,
+            f"one of {', '.join(_ENGINES)}, ray:ADDRESS, or an Executor",
+            "|".join(_ENGINES),
+        ),
+        "Where shards are learned; ray starts a cluster here, ray:HOST:PORT joins one.",
+    )
+    device: str = option(
+        "cpu",
+        Permitted(_is_device, '"cpu", "cuda" or "cuda:N"', "cpu|cuda|cuda:N"),
+        "Where networks are trained.",
+    )
+    gpu_share: float = option(
+        0.25,
+        number(lambda v: 0 < v <= 1, "a share of a GPU, above 0, at most 1"),
+        "With Ray and a GPU: share of one for each shard.",
+    )
 
     def __post_init__(self) -> None:
-        for name, (permitted, expected) in _PERMITTED.items():
-            value = getattr(self, name)
-            if not permitted(value):
-                raise OptionError(
-                    f"The {name!r} parameter of Execution must be {expected}, found {value!r}."
-                )
+        require(Execution, self.parts, "Execution")
 
-    def workers(self, *, networks: bool = False) -> Executor:
+    def workers(self, *, networks: bool = False) -> "Executor":
         """Who learns shards.
 
         Parameters
@@ -96,6 +96,8 @@ class Execution:
         """
         if not isinstance(self.engine, str):
             return self.engine
+        from locality.training.executors import executor
+
         share = float(self.gpu_share) if networks and self.device != "cpu" else 0.0
         return executor(self.n_jobs, self.engine, share)
 

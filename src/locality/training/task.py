@@ -82,9 +82,9 @@ class ShardTask:
             found.update(f"{name} {whole.dtype} {whole.shape}".encode())
             found.update(whole.data)
 
-        options = None if self.options is None else self.options.model_dump_json()
         made_with = [version(name) for name in ("locality", "torch", "numpy")]
-        found.update(repr((self.key, self.domain.axes, self.n_folds, options, made_with)).encode())
+        parts = (self.key, self.domain.axes, self.n_folds, self.options, made_with)
+        found.update(repr(parts).encode())
         add("halo", self.halo)
         add("values", self.halo_values)
         add("folds", self.fold_of_row)

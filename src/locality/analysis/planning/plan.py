@@ -207,8 +207,7 @@ def _networks(task: ShardTask, curve: LinearCurve, asked: TrainingOptions) -> tu
     """Seconds of the networks of a task, if none gains and if all do."""
 
     def seconds(steps: int, checks: int) -> float:
-        changes = {"n_steps": steps, "n_checks": checks, "trial": 0.99, "refit": 0.0}
-        options = asked.model_copy(update=changes)
+        options = replace(asked, n_steps=steps, n_checks=checks, trial=0.99, refit=0.0)
         start = perf_counter()
         fit_chosen(replace(task, options=options), choose_radii(curve), curve)
         return perf_counter() - start

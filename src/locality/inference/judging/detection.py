@@ -9,8 +9,10 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray
 from locality.data.kinds import Kind
 from locality.data.table import Table
+from locality.inference.judging.departures import Departure, departures
 from locality.inference.judging.episodes import Episode, diagnosed, spans_of
 from locality.inference.judging.judgment import Judgment, judge
+from locality.inference.judging.rounding import CoarseColumn, coarse_columns
 from locality.model.model import Model
 
 __all__ = ["Detection"]
@@ -82,11 +84,22 @@ class Detection:
         spans = spans_of(self.judgment)
         return tuple(diagnosed(self.model, self.table, self.judgment, spans))
 
+    @cached_property
+    def departures(self) -> tuple[Departure, ...]:
+        """Columns that do what they never did in the fit: constants, copies, states."""
+        return tuple(departures(self.model.standardizer, self.table))
+
+    @cached_property
+    def coarse(self) -> tuple[CoarseColumn, ...]:
+        """Columns rounded so much more coarsely than in the fit that it raises alarms."""
+        return tuple(coarse_columns(self.model, self.table.values))
+
     def to_frame(self) -> Any:
         """Alarm (0 or 1), p-value and shares, with time or index [n_rows, 2 + n_columns]."""
         first: list[str] = []
+        taken = [*self._names, *(self.table.time_column or ())[:1]]
         for name in ("alarm", "p_value"):
-            while name in (*self._names, *first):
+            while name in (*taken, *first):
                 name += "_"
             first.append(name)
         share = self.judgment.share[:, self._blamable]

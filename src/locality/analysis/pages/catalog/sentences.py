@@ -130,9 +130,9 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "next_partly": (
         "Look at the columns marked below. If they share a cause that is measured (load, weather, "
-        "time of day), give it as a condition with --given.",
+        "time of day), give it as a condition with --context.",
         "下で印の付いた列を確認してください。測定されている共通の原因(負荷、天候、時刻など)が"
-        "あれば、--given で条件として与えます。",
+        "あれば、--context で条件として与えます。",
     ),
     "next_global": (
         "Use a global model for these columns as they are, such as one Gaussian of all columns or "
@@ -141,10 +141,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "next_context": (
         "If the common cause is known (load, recipe, weather, time of day), add it as a column, "
-        "take it out of every column or give it with --given, and check again: what remains may "
+        "take it out of every column or give it with --context, and check again: what remains may "
         "be local.",
         "共通の原因(負荷、レシピ、天候、時刻など)が分かっていれば、列として加え、各列から除くか "
-        "--given で与えて再度確認してください。残りは局所的かもしれません。",
+        "--context で与えて再度確認してください。残りは局所的かもしれません。",
     ),
     "next_poc": (
         "Prove it on a few columns first: locality poc TABLE --quality 0.95 -o poc/",
