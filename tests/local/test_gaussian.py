@@ -169,7 +169,7 @@ def test_expected_surprise_is_the_mean_of_surprises(make_covariance, n_given, sh
     rows = np.random.default_rng(5).standard_normal((50, n)) * np.linspace(0.5, 2.0, n)
     moments = (rows.T @ rows / 50)[None]
     mean = surprise(model, examples(rows), one_patch(4, n_given), interior(50))[0].mean()
-    np.testing.assert_allclose(model.expected_surprises(moments)[0].sum(0)[0], mean, rtol=1e-10)
+    np.testing.assert_allclose(model.expected_surprises(moments)[0].sum(0)[0, 0], mean, rtol=1e-10)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.4])
@@ -181,13 +181,29 @@ def test_expected_surprise_by_band_and_shrinkage_is_that_of_a_shrunk_fit(
     c[:4, :4] = make_covariance(4, seed=1)
     rows = np.random.default_rng(5).standard_normal((50, 7)) * np.linspace(0.5, 2.0, 7)
     moments = (rows.T @ rows / 50)[None]
-    found = one_unit(c, 7).expected_surprises(moments, (0.0, gamma))[1, :, 0]
+    found = one_unit(c, 7).expected_surprises(moments, shrinkages=(0.0, gamma))[1, :, 0, 0]
     shrunk = one_unit(c, 7, gamma)
     by_band = [
         surprise(shrunk, examples(rows), one_patch(7, 0), interior(50), band)[0].mean()
         for band in pairwise(BAND_EDGES)
     ]
     np.testing.assert_allclose(found, by_band, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_given", [0, 2])
+def test_one_decomposition_serves_all_of_its_components(make_covariance, n_given) -> None:
+    """The expected surprise of slot k is that of slot 0 after the two have changed places."""
+    n = 5 + n_given
+    c, rng = make_covariance(n, seed=6), np.random.default_rng(5)
+    held = rng.standard_normal((40, n))
+    moments = held.T @ held / 40
+    centers = np.array([[3, 0, 4]])
+    together = one_unit(c, 5).expected_surprises(moments[None], centers)[0, :, 0]
+    for number, k in enumerate(centers[0]):
+        order = np.r_[k, np.delete(np.arange(n), k)]
+        moved = one_unit(c[np.ix_(order, order)], 5)
+        alone = moved.expected_surprises(moments[np.ix_(order, order)][None])[0, :, 0, 0]
+        np.testing.assert_allclose(together[:, number], alone, rtol=1e-7, atol=1e-10)
 
 
 def test_given_slots_condition_exactly(make_covariance) -> None:

@@ -55,7 +55,7 @@ def fresh_nats(
             shrinkage = curve.shrinkage[:, index, band]
             model = LocalGaussian.fit(both[0], patches.noisy.shape[1], present, shrinkage)
             here = choice[:, band] == index
-            nats[here] += model.expected_surprises(both[1])[0, band][here]
+            nats[here] += model.expected_surprises(both[1])[0, band, :, 0][here]
     return float(nats.mean())
 
 

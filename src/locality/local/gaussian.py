@@ -154,13 +154,16 @@ class LocalGaussian:
         return np.asarray((power * values * variance / (values + variance)).sum(axis=2))
 
     def expected_surprises(
-        self, covariance: FloatArray, shrinkages: tuple[float, ...] = (0.0,)
+        self,
+        covariance: FloatArray,
+        centers: IntArray | None = None,
+        shrinkages: tuple[float, ...] = (0.0,),
     ) -> FloatArray:
         """Mean surprise, by noise band, over rows with these second moments; first class.
 
         Shrinking moves eigenvalues, λ → (1 − γ)λ + γ, and leaves eigenvectors alone, so that
-        several strengths need no further decomposition. With r_kl the second moments of
-        u_k z_k and u_l z_l,
+        several strengths need no further decomposition; nor do other noisy slots in place of the
+        first one. With r_kl the second moments of u_k z_k and u_l z_l,
 
             Σ_kl r_kl log(λ_k/λ_l)/(λ_k − λ_l) = 2 Σ_k log λ_k Σ_l r_kl/(λ_k − λ_l) ,
 
@@ -170,41 +173,42 @@ class LocalGaussian:
         ----------
         covariance : float array [n_units, n_slots, n_slots]
             Of held-out rows; noisy slots first.
+        centers : int array [n_units, n_centers], optional
+            Noisy slots whose surprise is asked for; slot 0 by default.
         shrinkages : tuple of float
             Further shrinkage. Other than zero only for a fit without given slots.
 
         Returns
         -------
-        float array [n_shrinkages, n_bands, n_units]
+        float array [n_shrinkages, n_bands, n_units, n_centers]
         """
-        n = self.eigenvalues.shape[-1]
-        b, values, u = self.regression[:, 0], self.eigenvalues[:, 0], self.loading[:, 0]
-        cross = b @ covariance[:, n:, :n]
-        residual = covariance[:, :n, :n] - cross - cross.swapaxes(1, 2)
-        residual = residual + b @ covariance[:, n:, n:] @ b.swapaxes(1, 2)
-        loaded = self.eigenvectors[:, 0] * u[:, None, :]
-        r = loaded.swapaxes(1, 2) @ residual @ loaded
-        gap = values[:, :, None] - values[:, None, :]
+        n, n_units = self.eigenvalues.shape[-1], self.n_units
+        values, vectors = self.eigenvalues[:, 0], self.eigenvectors[:, 0]
+        residual = covariance[:, :n, :n]
+        if covariance.shape[-1] > n:
+            b = self.regression[:, 0]
+            cross = b @ covariance[:, n:, :n]
+            residual = residual - cross - cross.swapaxes(1, 2)
+            residual = residual + b @ covariance[:, n:, n:] @ b.swapaxes(1, 2)
+        r = vectors.swapaxes(1, 2) @ residual @ vectors
+        gap = values[:, None, :] - values[:, :, None]
         near = np.abs(gap) <= _NEAR * np.maximum(values[:, :, None], values[:, None, :])
-        apart = (r / np.where(near, np.inf, gap)).sum(axis=2)
-        together = np.where(near, r, 0.0).sum(axis=2)
-        gamma = np.array(shrinkages)[:, None, None]
-        moved = np.maximum((1.0 - gamma) * values + gamma, _FLOOR)  # [n_shrinkages, n_units, n]
-        power = u**2
-        of_log = power + 2.0 * apart / (1.0 - gamma)
-        reached = []
-        for edge in BAND_EDGES:
-            if edge == 0.0:
-                total = (of_log * np.log(moved)).sum(-1) + (together / moved).sum(-1)
-            else:
-                snr = edge**-2.0
-                total = (of_log * np.log1p(moved * snr)).sum(-1)
-                total += ((power + snr * together) / (1.0 + moved * snr)).sum(-1)
-                total -= np.log1p(snr) * power.sum(-1)
-            reached.append(0.5 * total)
-        result = np.diff(np.stack(reached, axis=1), axis=1)
-        result[:, 0] += 0.5 * (_LOG_2PI + 1.0)
-        return result
+        alike = np.where(near, r, 0.0)
+        np.divide(r, gap, out=r, where=~near)
+        r[near] = 0.0
+        slot = np.zeros((n_units, 1), dtype=np.int64) if centers is None else centers
+        u = vectors[np.arange(n_units)[:, None], slot]
+        loads = np.concatenate([u**2, u * (u @ r), u * (u @ alike)], axis=2)
+        gamma = np.array(shrinkages)[:, None]
+        moved = np.maximum((1.0 - gamma) * values[:, :, None, None] + gamma, _FLOOR)
+        snr = np.array([np.inf if edge == 0.0 else edge**-2.0 for edge in BAND_EDGES])
+        weights = _reached(moved, snr)  # [n_units, n, n_shrinkages, n_edges] each
+        weights[1] *= 2.0 / (1.0 - gamma)
+        table = np.concatenate(weights, axis=1).reshape(n_units, 3 * n, -1)
+        reached = (0.5 * loads @ table).reshape(n_units, -1, len(gamma), len(snr))
+        result = np.diff(reached, axis=3)
+        result[..., 0] += 0.5 * (_LOG_2PI + 1.0)
+        return result.transpose(2, 3, 0, 1)
 
     def quadratic(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
         """Surprise gathered between two noise levels, as constant + ½ pᵀ F p of a patch p.
@@ -231,6 +235,21 @@ class LocalGaussian:
         across = -form @ self.regression
         both = -self.regression.swapaxes(-1, -2) @ across
         return constant, np.block([[form, across], [across.swapaxes(-1, -2), both]])
+
+
+def _reached(values: FloatArray, snr: FloatArray) -> list[FloatArray]:
+    """What is gathered up to signal-to-noise ratios, the last one infinite: factors of u_k², of
+    Σ_l r_kl/(λ_k − λ_l), and of r_kl where eigenvalues are equal.
+    """
+    below = snr[:-1]
+    scaled = 1.0 + values * below
+    log, inverse = np.log(scaled), 1.0 / scaled
+    limit = np.log(values)
+    return [
+        np.concatenate([log + inverse - np.log1p(below), limit], axis=-1),
+        np.concatenate([log, limit], axis=-1),
+        np.concatenate([below * inverse, 1.0 / values], axis=-1),
+    ]
 
 
 def _pairs(values: FloatArray, snr: float) -> FloatArray:

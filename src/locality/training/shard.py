@@ -62,7 +62,8 @@ def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
         return examples, curve
     if curve.still_falls:
         examples = ShardExamples.of(task)
-        return examples, linear_curve(examples.moments, examples.patches)
+        rest = {radius: part for radius, part in examples.patches.items() if radius not in narrow}
+        return examples, curve.extended(linear_curve(examples.moments, rest))
     return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 
