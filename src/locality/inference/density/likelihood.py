@@ -111,7 +111,7 @@ class Likelihood:
         field = replace(field, limits=None)
         causal = any(axis.is_causal for axis in field.domain.axes)
         steps = self._steps(float(field.conditional_scale.min()))
-        kinked = any(len(shard.network_unit) for shard in field.shards)
+        kinked = any(len(shard.networks) for shard in field.shards)
         per_row = len(field.domain.targets) * (
             1 if causal else int(np.prod(values.shape[1:-1], dtype=np.int64))
         )
