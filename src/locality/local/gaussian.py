@@ -224,17 +224,39 @@ class LocalGaussian:
         constant : float array [n_units, n_classes]
         form : float array [n_units, n_classes, n_slots, n_slots]
         """
+        constant, core = self._gathered(upper, lower)
+        form = self.eigenvectors @ core @ self.eigenvectors.swapaxes(-1, -2)
+        across = -form @ self.regression
+        both = -self.regression.swapaxes(-1, -2) @ across
+        return constant, np.block([[form, across], [across.swapaxes(-1, -2), both]])
+
+    def gathered(self, patch: FloatArray, upper: float, lower: float) -> FloatArray:
+        """The same for some patches at once, of the first class: without a form, for a few.
+
+        Parameters
+        ----------
+        patch : float array [n_units, n_slots, n_examples]
+        upper, lower : float
+
+        Returns
+        -------
+        float array [n_units, n_examples]
+        """
+        constant, core = self._gathered(upper, lower)
+        n = self.eigenvalues.shape[-1]
+        residual = patch[:, :n] - self.regression[:, 0] @ patch[:, n:]
+        z = self.eigenvectors[:, 0].swapaxes(-1, -2) @ residual
+        return np.asarray(constant + 0.5 * (z * (core[:, 0] @ z)).sum(axis=1))
+
+    def _gathered(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
+        """Constant, and the form in the basis of the eigenvectors."""
         values, u = self.eigenvalues, self.loading
         start = 0.0 if np.isinf(upper) else upper**-2.0
         stop = lower**-2.0 if lower else np.inf
         constant = 0.5 * (u**2 * (_antiderivative(values, stop) - _antiderivative(values, start)))
         constant = constant.sum(-1) + (0.5 * (_LOG_2PI + 1.0) if start == 0.0 else 0.0)
         product = _pairs(values, stop) - _pairs(values, start)
-        form = self.eigenvectors @ (u[..., :, None] * u[..., None, :] * product)
-        form = form @ self.eigenvectors.swapaxes(-1, -2)
-        across = -form @ self.regression
-        both = -self.regression.swapaxes(-1, -2) @ across
-        return constant, np.block([[form, across], [across.swapaxes(-1, -2), both]])
+        return constant, u[..., :, None] * u[..., None, :] * product
 
 
 def _reached(values: FloatArray, snr: FloatArray) -> list[FloatArray]:

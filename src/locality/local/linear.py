@@ -8,7 +8,7 @@ are ordered by distance), and its own shrinkage; between bands D⁰ is put toget
 The surprise stays a quadratic form in closed form, the sum of those of the bands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ from locality.noise.levels import BAND_EDGES, band_of
 __all__ = ["LinearDenoiser"]
 
 _CHUNK = 1 << 14  # examples whose surprise is worked out together
+_FEW = 24  # examples of a boundary class, which a form would not pay for
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,43 +169,62 @@ class LinearDenoiser:
         -------
         float array [n_bands, n_units, n_examples]
         """
-        constants, forms = zip(*(self._quadratic(*band) for band in bands), strict=True)
-        constant, form = np.stack(constants), np.stack(forms)
         result = np.empty((len(bands), self.n_units, z.shape[1]))
-        for k in range(self.n_classes):
-            members = np.flatnonzero(classes == k)
+        for k in np.unique(classes).tolist():
+            members, here = np.flatnonzero(classes == k), self.in_classes(np.array([k]))
+            if len(members) <= _FEW:
+                result[:, :, members] = here._directly(z[:, members].astype(np.float64), bands)
+                continue
+            constants, forms = zip(*(here._quadratic(*band) for band in bands), strict=True)
+            constant, form = np.stack(constants), np.stack(forms)
             for start in range(0, len(members), _CHUNK):
                 part = members[start : start + _CHUNK]
                 rows = z[:, part].astype(np.float64)
                 for j, slots in enumerate(self.patches.slots):
                     patch = rows[slots]
-                    moved = (form[:, j, k].reshape(-1, len(patch)) @ patch).reshape(
+                    moved = (form[:, j].reshape(-1, len(patch)) @ patch).reshape(
                         len(bands), *patch.shape
                     )
                     quadratic = np.einsum("bsn,sn->bn", moved, patch)
-                    result[:, j, part] = constant[:, j, k, None] + 0.5 * quadratic
+                    result[:, j, part] = constant[:, j, None] + 0.5 * quadratic
+        return result
+
+    def _directly(self, rows: FloatArray, bands: Sequence[tuple[float, float]]) -> FloatArray:
+        """Surprise in a few examples of the first class [n_bands, n_units, n_examples]."""
+        result = np.zeros((len(bands), self.n_units, rows.shape[1]))
+        for into, (upper, lower) in zip(result, bands, strict=True):
+            for b, high, low in _tiles(upper, lower):
+                slots = np.pad(self.patches.slots, ((0, 0), (0, 1)), constant_values=-1)
+                patch = rows[np.take_along_axis(slots, self.places[b], axis=1)]
+                into += self.bands[b].gathered(patch, high, low)
         return result
 
     def _quadratic(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
-        """Constant and form over the slots, gathered between two noise levels."""
+        """Constant [n_units] and form [n_units, n_slots, n_slots] of the first class, gathered
+        between two noise levels.
+        """
         n = self.patches.slots.shape[1] + 1
-        constant = np.zeros((self.n_units, self.n_classes))
-        form = np.zeros((self.n_units, self.n_classes, n, n))
+        constant, form = np.zeros(self.n_units), np.zeros((self.n_units, n, n))
         unit = np.arange(self.n_units)[:, None, None]
-        for b, (high, low) in enumerate(pairwise(BAND_EDGES)):
-            high, low = min(high, upper), max(low, lower)
-            if high <= low:
-                continue
+        for b, high, low in _tiles(upper, lower):
             value, part = self.bands[b].quadratic(high, low)
-            constant += value
+            constant += value[:, 0]
             place = self.places[b]
-            form[unit, :, place[:, :, None], place[:, None, :]] += part.transpose(0, 2, 3, 1)
+            form[unit, place[:, :, None], place[:, None, :]] += part[:, 0]
         return constant, form[..., :-1, :-1]
 
     def _levels_by_band(self, sigma: FloatArray) -> list[tuple[int, BoolArray]]:
         """Bands that hold some of the levels, and which [n_units, n_levels]."""
         band = band_of(sigma)
         return [(b, band == b) for b in np.flatnonzero(np.bincount(band.ravel())).tolist()]
+
+
+def _tiles(upper: float, lower: float) -> Iterator[tuple[int, float, float]]:
+    """Noise bands that lie between two levels, with the part of each that does."""
+    for b, (high, low) in enumerate(pairwise(BAND_EDGES)):
+        high, low = min(high, upper), max(low, lower)
+        if high > low:
+            yield b, high, low
 
 
 def _places(part: Patches, whole: Patches) -> IntArray:
