@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["KINDS", "NetworkKind", "Networks", "kind_of"]
+__all__ = [
+    "KINDS",
+    "MAX_LAYERS",
+    "NetworkKind",
+    "Networks",
+    "kind_of",
+    "perceptron",
+    "perceptron_name",
+]
+
+MAX_LAYERS = 6
 
 
 class Networks(Protocol):
@@ -30,7 +40,9 @@ class Networks(Protocol):
     weights: "dict[str, torch.Tensor]"
 
     @classmethod
-    def initial(cls, n_units: int, n_inputs: int, width: int, generator: "torch.Generator") -> Self:
+    def initial(
+        cls, n_units: int, n_inputs: int, width: int, generator: "torch.Generator", layers: int
+    ) -> Self:
         """Random networks with F = 0."""
 
     @classmethod
@@ -105,18 +117,29 @@ class NetworkKind:
         return cast(type[Networks], found)
 
 
-KINDS: Mapping[str, NetworkKind] = {
-    "perceptron": NetworkKind(
-        {
-            "w1": ("networks", "inputs", "width"),
-            "w2": ("networks", "width", "width"),
-            "w3": ("networks", "width"),
-            "b3": ("networks",),
-        },
-        "locality.local.network",
-        "LocalNetworks",
-    ),
+def perceptron(layers: int) -> dict[str, tuple[str, ...]]:
+    """Axes of the weights of a perceptron, by name.
+
+    >>> list(perceptron(3))
+    ['w1', 'w2', 'w3', 'b3']
+    """
+    wide = {f"w{k}": ("networks", "width", "width") for k in range(2, layers)}
+    last = {f"w{layers}": ("networks", "width"), f"b{layers}": ("networks",)}
+    return {"w1": ("networks", "inputs", "width"), **wide, **last}
+
+
+def perceptron_name(layers: int) -> str:
+    """The kind of perceptrons with so many layers of weights; three go without saying."""
+    return "perceptron" if layers == 3 else f"perceptron-{layers}"
+
+
+KINDS: dict[str, NetworkKind] = {
+    perceptron_name(layers): NetworkKind(
+        perceptron(layers), "locality.local.network", "LocalNetworks"
+    )
+    for layers in range(2, MAX_LAYERS + 1)
 }
+"""By name; another kind is entered here before it is used."""
 
 
 def kind_of(name: str) -> NetworkKind:

@@ -19,7 +19,7 @@ import torch
 
 from locality._typing import FloatArray, IntArray
 from locality.local.correction import NetworkInputs
-from locality.local.kinds import Networks, kind_of
+from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
@@ -107,9 +107,7 @@ class Engine:
         self.key = key
         self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
         self.units = torch.arange(inputs.patches.n_units)
-        networks = start or kind_of(options.kind).load().initial(
-            len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
-        )
+        networks = start or options.initial(len(self.units), inputs.n_inputs, stream(*key, 0))
         self.networks = networks.to(self.device)
         self._set_tables(inputs, closed_form)
         self.gradients = self.networks.zeros_like()

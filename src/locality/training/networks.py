@@ -12,7 +12,7 @@ import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.local.correction import NetworkInputs
-from locality.local.kinds import Networks, kind_of
+from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
 from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
@@ -124,7 +124,7 @@ def learn(
         parts = inputs.take(torch.from_numpy(chosen)), forms.take(chosen)
         _refit(task, rows, parts, best, torch.from_numpy(steady))
     group = NetworkGroup(
-        kind=options.kind,
+        kind=best.kind,
         unit=target[units],
         radius=radii[index[units]],
         noisy=patches.noisy[units],
@@ -146,11 +146,7 @@ def _warm(
     key: tuple[int, ...],
 ) -> Networks:
     """Networks that start from present ones where those see just the same slots."""
-    networks = (
-        kind_of(options.kind)
-        .load()
-        .initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
-    )
+    networks = options.initial(len(target), inputs.n_inputs, stream(*key, 0))
 
     def slots(sources: Sources, patches: Patches, unit: int) -> list[np.ndarray]:
         found = []
@@ -164,7 +160,7 @@ def _warm(
     own = examples.sources.node[center][target]
     for part in warm:
         group = part.networks
-        if group.kind != options.kind or any(
+        if group.kind != networks.kind or any(
             group.weights[name].shape[1:] != w.shape[1:] for name, w in networks.weights.items()
         ):
             continue

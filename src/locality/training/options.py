@@ -6,9 +6,13 @@ examples a network sees (``docs/design/0002-engine.md`` has the measurements).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from locality._options import Permitted, number, option, require, whole
+from locality.local.kinds import KINDS, MAX_LAYERS, Networks, kind_of
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["NetworkOptions", "TrainingOptions"]
 
@@ -16,12 +20,6 @@ _SHORT_TRIAL = 100.0  # steps
 _POSITIVE = number(lambda v: v > 0, "a number above 0")
 _NOT_NEGATIVE = number(lambda v: v >= 0, "a number ≥ 0")
 _SHARE = number(lambda v: 0 < v < 1, "a share between 0 and 1")
-
-
-def _is_kind(v: Any) -> bool:
-    from locality.local.kinds import KINDS
-
-    return v in KINDS
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,16 @@ class NetworkOptions:
 
     batch_size: int = option(256, whole(16), "Rows per step, each at its own noise level.")
     kind: str = option(
-        "perceptron", Permitted(_is_kind, "a kind of networks", "KIND"), "Kind of networks."
+        "perceptron",
+        Permitted(lambda v: v in KINDS, "a kind of networks", "KIND"),
+        "Kind of networks.",
     )
-    width: int = option(64, whole(8), "Units of each of the two hidden layers.")
+    width: int = option(64, whole(8), "Units of each hidden layer.")
+    layers: int = option(
+        3,
+        Permitted(lambda v: whole(2)(v) and v <= MAX_LAYERS, f"2 to {MAX_LAYERS} layers"),
+        "Layers of weights, the last one included.",
+    )
     learning_rate: float = option(1e-2, _POSITIVE, "Peak of AdamW's step size.")
     decay_examples: float = option(
         120.0, _NOT_NEGATIVE, "Weight decay times the number of training examples."
@@ -64,6 +69,11 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         require(type(self), vars(self), type(self).__name__)
+
+    def initial(self, n_units: int, n_inputs: int, generator: "torch.Generator") -> Networks:
+        """Random networks of this shape, with F = 0."""
+        kind = kind_of(self.kind).load()
+        return kind.initial(n_units, n_inputs, self.width, generator, self.layers)
 
 
 @dataclass(frozen=True)
