@@ -59,7 +59,7 @@ def test_a_step_stays_on_its_device(monkeypatch: pytest.MonkeyPatch, kind: str) 
     state = np.ascontiguousarray(state)
     engine = engines(monkeypatch, domain, state, "meta")
     loaded, updated = [], []
-    load, fused = Engine._load, torch._fused_adamw_
+    load, update = Engine._load, engine_module.adamw
 
     def recording(self, rows, generator) -> None:
         load(self, rows, generator)
@@ -68,13 +68,13 @@ def test_a_step_stays_on_its_device(monkeypatch: pytest.MonkeyPatch, kind: str) 
     monkeypatch.setattr(Engine, "_load", recording)
     # the optimizer itself does not know this device, but is told what a GPU needs: all of one
     monkeypatch.setattr(
-        engine_module.torch,
-        "_fused_adamw_",
+        engine_module,
+        "adamw",
         lambda *lists, **_: updated.extend(t for part in lists for t in part),
     )
     for step in range(4):
         engine.step(step)
-    monkeypatch.setattr(engine_module.torch, "_fused_adamw_", fused)
+    monkeypatch.setattr(engine_module, "adamw", update)
     assert loaded
     assert updated
     tensors = [*loaded, *updated, *engine.average.weights.values(), *engine.gradients.values()]

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch.optim.adamw import adamw
 
 from locality._typing import FloatArray, IntArray
 from locality.local.correction import NetworkInputs
@@ -247,13 +248,14 @@ class Engine:
         warm = min(1.0, (step + 1) / 100)
         rate = options.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * step / options.n_steps))
         names, weights = zip(*self.networks.weights.items(), strict=True)
-        torch._fused_adamw_(
+        adamw(
             list(weights),
             [self.gradients[name] for name in names],
             [self.moments[0][name] for name in names],
             [self.moments[1][name] for name in names],
             [],
-            [torch.tensor(float(step + 1), device=self.device)] * len(names),
+            [torch.tensor(float(step), device=self.device) for _ in names],  # taken before
+            fused=True,
             lr=float(rate),
             beta1=0.9,
             beta2=0.99,
