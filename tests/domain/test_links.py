@@ -50,6 +50,16 @@ def test_the_strongest_edges_of_a_hub_stay():
         assert sorted(strength[stays]) == sorted(strength)[-2 * bound :]
 
 
+def test_the_only_edge_of_a_leaf_goes_before_stronger_ones_of_nodes_that_have_others():
+    """A hub (0) with room for four: 1 to 5 are closer to partners of their own, 11 has but it."""
+    i = np.array([1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0])
+    j = np.array([6, 7, 8, 9, 10, 1, 2, 3, 4, 5, 11])
+    strength = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.51, 0.52, 0.53, 0.54, 0.55, 0.1])
+    stays = limit_degrees(i, j, strength, 12, 2)
+    assert stays[:5].all()
+    assert sorted(j[5:][stays[5:]]) == [3, 4, 5, 11]
+
+
 def test_what_nobody_bounds_stays():
     i, j = np.triu_indices(6, 1)
     assert limit_degrees(i, j, np.arange(15.0), 6, 5).all()
