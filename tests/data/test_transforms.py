@@ -138,7 +138,7 @@ def test_copies_in_32_bits_are_found_among_many_columns() -> None:
     values = rng.standard_normal((200, 3000)).astype(np.float32)
     values[:, 2500] = 4 * values[:, 11]  # exact in 32 bits
     values[:, 700] = values[:, 2999]
-    standardizer = fitted(values)
+    standardizer = fit_standardizer(Table.from_frame(values), gaussianize=False)
     assert aside(standardizer) == [(2500, "copy", 11), (2999, "copy", 700)]
 
 
