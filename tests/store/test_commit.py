@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -221,3 +222,9 @@ def test_two_versions_are_compared_sensor_by_sensor(folder: Path, another: Anoth
     assert [name for name, _, _ in told.components] == sorted(names)
     assert told.settings == {"graph": (None, "chain"), "lags": (2, 1)}
     assert (told.n_same, told.n_removed, told.n_added) == (0, 2, 2)
+    first, second = model.shards
+    parts = (first.take(np.array([0])), first.take(np.array([1, 2])), second)
+    commit_version(replace(model, shards=parts), folder, change={})
+    told = diff_versions(folder, 2, 4)
+    assert (told.n_same, told.n_removed, told.n_added) == (1, 1, 2)
+    assert [name for name, _, _ in told.components] == [names[t] for t in first.target]

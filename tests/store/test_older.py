@@ -129,6 +129,8 @@ def test_settings_take_their_new_names(copy: Path, monkeypatch: pytest.MonkeyPat
         for key in schema_3 - {"denoiser", "context"}:
             assert found[key] == stored[key]
         assert load_model(SAMPLES / name / "model").settings == found
+    today = replace(read_manifest(copy), schema_version=3)
+    assert older.description_of(today) is today.description
     # a model with the new names beside the old one differs in nothing
     commit_version(load_model(copy), copy, change={})
     assert load_model(copy).settings == load_model(copy, 1).settings

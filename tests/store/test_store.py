@@ -17,7 +17,7 @@ from locality.local.shard import ShardState
 from locality.model.model import Model
 from locality.store import folder as folder_module
 from locality.store.record import record_of
-from locality.store.store import load_model, save_model
+from locality.store.store import load_model, require_free, save_model
 
 W1 = "network.weight.w1"
 
@@ -316,6 +316,20 @@ def test_what_appears_meanwhile_is_kept(
         save_model(table_model, tmp_path / "model")
     assert contents(tmp_path) == {"model/theirs": b"precious"}
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_what_appears_while_a_model_is_written_is_kept(tmp_path: Path) -> None:
+    """What may be replaced is asked once more when all is there."""
+
+    def write() -> None:
+        with folder_module.building(tmp_path / "model", require_free) as partial:
+            (partial / "file").write_text("x")
+            (tmp_path / "model").mkdir()
+            (tmp_path / "model" / "theirs").write_text("precious")
+
+    with pytest.raises(OutputExists, match="not just a locality model"):
+        write()
+    assert contents(tmp_path) == {"model/theirs": b"precious"}
 
 
 def test_files_of_the_old_model_that_resist_are_reported(
