@@ -94,8 +94,7 @@ def implied_covariance(model: LocalizedDiffusion) -> FloatArray:
     precision = np.zeros((d, d))
     for shard in inner.shards:
         denoiser, _ = shard.denoiser(inner.domain, ())
-        level = torch.full((len(shard.target), 1), sigma, dtype=torch.float64)
-        weights = denoiser.closed_form.weights(level)[:, 0, :, 0].numpy()
+        weights = denoiser.closed_form.weights(np.full((len(shard.target), 1), sigma))[:, 0, :, 0]
         node = np.append(shard.source_node, 0)
         for j, target in enumerate(shard.target):
             np.add.at(precision[target], node[denoiser.closed_form.patches.slots[j]], -weights[j])

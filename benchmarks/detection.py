@@ -38,7 +38,7 @@ from sklearn.preprocessing import StandardScaler
 from locality import LocalizedDiffusion
 from locality._typing import BoolArray, FloatArray
 from locality.data.table import Table as Rows
-from locality.inference.judging.detection import detection
+from locality.inference.judging.judgment import judge
 from measure import Table, one_core
 
 __all__ = ["run"]

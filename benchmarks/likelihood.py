@@ -10,7 +10,7 @@ import torch
 from locality import LocalizedDiffusion
 from locality.data.synthetic import BandedGaussian, DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
-from locality.local.field import BoundField
+from locality.local.bound import BoundField
 from measure import Table, in_turns, one_core
 from sampling import build_field, with_networks
 

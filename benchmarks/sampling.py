@@ -16,7 +16,7 @@ import torch
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.methods import DPMSolver
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.networks import NetworkGroup
 from locality.local.shard import ShardState
@@ -52,7 +52,7 @@ def with_networks(field: ScoreField) -> ScoreField:
     def shard(state: ShardState) -> ShardState:
         m = len(state.target)
         span = np.tile([0.05, 6.0], (m, 1))
-        n_inputs = NetworkInputs(state.patches, torch.from_numpy(span), None).n_inputs
+        n_inputs = NetworkInputs.of(state.patches, span, None).n_inputs
         group = NetworkGroup(
             "perceptron",
             unit=np.arange(m),

@@ -12,10 +12,12 @@ from typing import Any
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Axis, DependencyGraph, Domain
@@ -25,6 +27,7 @@ from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
 from locality.model.model import Model
+from locality.model.settings import Settings
 from locality.noise.levels import BAND_EDGES, NoiseLevels
 from locality.noise.streams import stream
 from locality.store.garbage import collect_garbage
@@ -228,15 +231,14 @@ def kill_writers() -> Callable[[Callable[[Path, int], None], Path, Iterable[int]
 
 def _model(domain: Domain, shards: Any, n_columns: int, extent: tuple[int, ...] = ()) -> Model:
     rows = np.random.default_rng(3).standard_normal((20, n_columns))
+    names = [f"x{j}" for j in range(n_columns)] if extent else list(domain.names)
     return Model(
-        fit_standardizer(Table.from_frame(rows)),
-        domain,
-        tuple(shards),
+        fit_standardizer(Table.from_frame(pd.DataFrame(rows, columns=names))),
+        ScoreField(domain, tuple(shards), np.tile([-4.0, 1 / 3], (domain.n_nodes, 1))),
         NoiseLevels(0.0123456789, 12.0),
-        np.tile([-4.0, 1 / 3], (domain.n_nodes, 1)),
         extent,
         20,
-        {"graph": "chain", "lags": np.int64(1), "given": [], "seed": 5, "random_state": None},
+        Settings(graph="chain", lags=np.int64(1), seed=5),
         {"table": 0.1, "graph": 0.25, "closed form": 1e-05},
         {"locality": "0", "numpy": "2"},
     )
@@ -282,3 +284,13 @@ def table_model(make_field: Callable[..., Any]) -> Model:
 def folder(table_model: Model, tmp_path: Path) -> Path:
     """A stored model, alone in its parent."""
     return save_model(table_model, tmp_path / "model")
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """Six columns of an Ornstein–Uhlenbeck chain in odd units, with an index of its own."""
+    x = OrnsteinUhlenbeckChain(6, correlation=0.8).sample(400, random_state=0)
+    scales = np.array([1.0, 100.0, 0.01, 5.0, 30.0, 2.0])
+    names = ["feed", "pressure", "level", "temperature", "flow", "valve"]
+    index = pd.Index(np.arange(400) * 0.05, name="hours")
+    return pd.DataFrame(x * scales + 10 * scales, columns=names, index=index)

@@ -5,11 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from locality import LocalizedDiffusion
 from locality.analysis.pages.words import LANGUAGES, say
+from locality.analysis.quality import evaluation
 from locality.analysis.quality.evaluation import evaluate
+from locality.analysis.quality.fidelity import Fidelity
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, OptionError
 
@@ -171,8 +176,23 @@ def test_states_are_evaluated(tmp_path) -> None:
     assert found.drawn.margins > 0.9
 
 
+def test_any_table_will_do(model, monkeypatch) -> None:
+    sums = lambda a, b, *_: Fidelity(a.sum(), b.sum(), 1.0, 0.5, 0.0)  # noqa: E731 - no forests
+    monkeypatch.setattr(evaluation, "fidelity", sums)
+    rows = REAL[:80]
+    frame = pd.DataFrame(rows, columns=[f"x{j}" for j in range(6)])
+    shuffled = frame[[f"x{j}" for j in (3, 0, 5, 1, 2, 4)]].assign(note=1.0)
+    tables = (frame, shuffled, pl.DataFrame(frame), pa.Table.from_pandas(frame), rows.tolist())
+    found = evaluate(model, rows).to_dict()
+    assert all(evaluate(model, table).to_dict() == found for table in tables)
+
+
 def test_what_cannot_be_evaluated_is_told(model) -> None:
     with pytest.raises(DataError, match="at least 40 real rows, found 10"):
         evaluate(model, REAL[:10])
     with pytest.raises(DataError, match="target 'y' is no column"):
         evaluate(model, REAL, target="y")
+    with pytest.raises(DataError, match="5 columns, expected 6"):
+        evaluate(model, REAL[:, :5])
+    with pytest.raises(NotFittedError):
+        evaluate(LocalizedDiffusion(), REAL)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import multivariate_normal
 
-from locality import DataError, GraphError, LocalizedDiffusion, OptionError
+from locality import DataError, Execution, GraphError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.store.record import record_of
 
@@ -192,7 +192,10 @@ def test_tied_chain_shares_one_law() -> None:
 def test_identical_bits_whatever_the_number_of_workers(frame: pd.DataFrame) -> None:
     wide = pd.concat([frame.add_suffix(f"_{k}") + k for k in range(7)], axis=1)
     wide += np.random.default_rng(0).normal(size=wide.shape) * wide.std().to_numpy()
-    models = [LocalizedDiffusion(n_steps=25, n_jobs=n, random_state=0).fit(wide) for n in (1, 2)]
+    models = [
+        LocalizedDiffusion(n_steps=25, execution=Execution(n_jobs=n), random_state=0).fit(wide)
+        for n in (1, 2)
+    ]
     one, two = (record_of(m.model_)[1] for m in models)
     assert len(one) > 2  # more than one shard
     for group, arrays in one.items():

@@ -114,7 +114,7 @@ def test_conditions_are_read_or_refused() -> None:
 def test_gaps_where_they_cannot_be_are_named() -> None:
     rows = pd.DataFrame(OrnsteinUhlenbeckChain(5, 0.8).sample(200, 0), columns=list("abcde"))
     rows.iloc[7, 2] = np.nan
-    with pytest.raises(DataError, match="given column 'c' has missing values"):
+    with pytest.raises(DataError, match="context column 'c' has missing values"):
         chain(context=("c",)).fit(rows)
     with pytest.raises(OptionError, match=r"joint series\. Fill them, or fit with series"):
         chain(lags=1, series="joint").fit(rows)

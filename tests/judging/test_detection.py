@@ -15,8 +15,8 @@ from locality.data.table import Table
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, ModelCorrupt, OptionError
 from locality.inference.judging.alarm import Alarm
-from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.judging.explanation import evidence, expectations
+from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.store.groups import check_groups
 from locality.store.record import record_of

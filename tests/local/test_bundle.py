@@ -59,3 +59,20 @@ def test_prepared_levels_are_the_same_and_leave_no_decomposition(make_field) -> 
     assert all("closed_forms" not in vars(bundle) for bundle in ready.bundles)
     assert all("closed_forms" in vars(bundle) for bundle in asked.bundles)
     assert torch.equal(ready.denoise(y, 0.5), asked.denoise(y, 0.5))
+
+
+@pytest.mark.parametrize("d", [24, 26], ids=["equal shards", "a smaller one"])
+def test_a_shard_of_a_bundle_reads_its_own_sources_alone(make_field, d) -> None:
+    """Whatever else is NaN: padding of smaller shards and units looks at nobody else."""
+    graph = DependencyGraph.chain(d)
+    field = make_field(Domain(graph, tuple(f"x{j}" for j in range(d))), 2, law, n_shards=4)
+    y = torch.randn(d, 7, generator=stream(0))
+    bound = field.bind(np.zeros((d, 7), np.float32))
+    whole = bound.denoise(y, 0.4).clone()
+    row = field.row_of_node
+    assert len({len(shard.source_node) for shard in field.shards}) > 1
+    for shard in field.shards:
+        alone = torch.full_like(y, torch.nan)
+        alone[row[shard.source_node]] = y[row[shard.source_node]]
+        own = row[shard.target]
+        assert torch.equal(bound.denoise(alone, 0.4)[own], whole[own])

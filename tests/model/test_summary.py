@@ -8,7 +8,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.model.summary import component_names, expected_surprise, summarize
+from locality.model.summary import expected_surprise, summarize
 
 
 def _rows(n_columns: int = 8) -> np.ndarray:
@@ -64,8 +64,8 @@ def test_context_constants_and_copies_are_no_components() -> None:
     frame = pd.DataFrame(_rows(4), columns=list("abcd")).assign(e=2.5, f=lambda t: 3 * t["b"])
     model = LocalizedDiffusion(context=["a"], denoiser="linear", random_state=0).fit(frame).model_
     summary = summarize(model)
-    assert component_names(model) == ("b", "c", "d")
-    assert summary.given == ("a",)
+    assert model.layout.names == ("b", "c", "d")
+    assert summary.context == ("a",)
     assert summary.set_aside == {"e": "constant at 2.5", "f": "copy of b"}
     assert [component.name for component in summary.components] == ["b", "c", "d"]
     assert len(expected_surprise(model)) == 3

@@ -1,6 +1,7 @@
 """A model as plain data, and back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 from locality.exceptions import ModelCorrupt
 from locality.model.model import Model
+from locality.model.reference import Reference
+from locality.store.groups import to_bytes
 from locality.store.record import model_of, record_of
 
 
@@ -24,6 +27,30 @@ def test_state_and_back_gives_the_same_model(model: Model) -> None:
         assert found.keys() == mine.arrays().keys()
         for name, array in mine.arrays().items():
             np.testing.assert_array_equal(array, found[name])
+
+
+def test_nothing_of_a_model_is_lost(table_model: Model) -> None:
+    """Numbers of nodes that are not in a row, a reference, and all that is no array."""
+    rng = np.random.default_rng(0)
+    shapes = {"mean": (2, 6), "deviation": (2, 6), "spread": (3, 2, 6), "center": (4,),
+              "scale": (4,), "statistic": (20,), "sensor": (9, 6), "residual": (6,)}  # fmt: skip
+    reference = Reference(**{name: rng.normal(size=shape) for name, shape in shapes.items()})
+    ids = np.array([1, 2, 5, 7, 8, 30])
+    model = replace(table_model, ids=ids, reference=reference, flavor="numpy", n_rows=21)
+    description, groups = record_of(model)
+    stored = [groups[f"shard-{number:05d}"] for number in range(2)]
+    np.testing.assert_array_equal(np.concatenate([shard["target"] for shard in stored]), ids)
+    np.testing.assert_array_equal(stored[0]["source_node"], ids[:4])
+    again = model_of(description, groups)
+    for name in ("flavor", "n_rows", "settings", "seconds", "made_with", "levels", "extent"):
+        assert getattr(again, name) == getattr(model, name)
+    np.testing.assert_array_equal(again.node_ids, ids)
+    np.testing.assert_array_equal(again.limits, model.limits)
+    assert again.domain.graph == model.domain.graph
+    for name in shapes:
+        assert getattr(again.reference, name) is getattr(reference, name)
+    for mine, theirs in zip(model.shards, again.shards, strict=True):
+        assert to_bytes(mine.arrays()) == to_bytes(theirs.arrays())
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.density.nats import Nats
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
-from locality.local.gaussian import present_slots
 from locality.local.linear import LinearDenoiser
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import NoiseLevels
@@ -43,9 +42,8 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
     (shard,) = field.shards
     extent, n_samples = values.shape[1:-1], values.shape[-1]
     classes, inside = shard.sources.inside(field.domain, extent)
-    rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
     held = np.tile(np.arange(n_samples) % 5 == 0, len(classes))
-    z = unfold(values, shard.sources, field.domain).float()
+    z = torch.from_numpy(unfold(values, shard.sources, field.domain)).float()
     nothing = np.zeros((1, len(inside)), dtype=bool)
     return Parts(
         Examples(
@@ -55,10 +53,8 @@ def parts_of(field: ScoreField, values: NDArray[np.float64]) -> Parts:
             torch.from_numpy(np.flatnonzero(~held)),
             torch.from_numpy(np.flatnonzero(held)),
         ),
-        NetworkInputs(
-            shard.patches,
-            torch.from_numpy(shard.networks.level_range),
-            rim if len(inside) > 1 else None,
+        NetworkInputs.of(
+            shard.patches, shard.networks.level_range, inside if len(inside) > 1 else None
         ),
         shard.closed_form(inside),
     )
@@ -110,7 +106,11 @@ def test_a_unit_learns_alone_what_it_learns_in_company(make_field) -> None:
     company = Engine(*parts, OPTIONS, (0, 0))
     unit = torch.tensor([3])
     alone = Engine(
-        parts.examples, parts.inputs.take(unit), parts.closed_form.take(unit), OPTIONS, (0, 0)
+        parts.examples,
+        parts.inputs.take(unit),
+        parts.closed_form.take(unit.numpy()),
+        OPTIONS,
+        (0, 0),
     )
     for name, w in alone.networks.weights.items():
         w.copy_(company.networks.weights[name][unit])
@@ -175,7 +175,7 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
     field.shards[0].networks.weights["b3"][:] = 1.0  # a mistake that is large against the errors
     parts = parts_of(field, values)
     # the integral of both must cover the same levels
-    scale = parts.closed_form.conditional_scale[:, 0].numpy()
+    scale = parts.closed_form.conditional_scale[:, 0]
     field.shards[0].networks.level_range[:] = np.stack([0.07 * scale, np.full_like(scale, 6.0)], 1)
     engine = Engine(*parts, replace(OPTIONS, batch_size=256), (0, 0))
     shard = field.shards[0]
@@ -310,3 +310,106 @@ def test_examples_need_no_unit_of_their_own(make_field) -> None:
     assert (gradient[~padded].abs().sum(-1) > 0).all()
     slots = Patches.of(TABLE.stencils(1), Sources.of(TABLE.stencils(1))).slots
     np.testing.assert_array_equal(slots, parts.inputs.patches.slots)
+
+
+def test_averaged_weights_are_an_exponential_average_of_every_fourth(make_field) -> None:
+    """The factor is d⁴ for a step of four, d growing to its ceiling: two routes to one average."""
+    options = OPTIONS.model_copy(update={"averaging": 0.6})  # reached at once: both regimes
+    engine = Engine(*table_parts(make_field), options, (0, 0))
+    expected = {name: w.clone() for name, w in engine.networks.weights.items()}
+    for step in range(20):
+        engine.step(step)
+        if step % 4 == 3:
+            kept = min(0.6, (step + 1) / (step + 10)) ** 4
+            for name, w in engine.networks.weights.items():
+                expected[name] = kept * expected[name] + (1 - kept) * w
+    for name, w in engine.average.weights.items():
+        torch.testing.assert_close(w, expected[name])
+        assert not torch.allclose(w, engine.networks.weights[name])
+
+
+def test_averaged_weights_are_judged_and_kept(make_field) -> None:
+    engine = Engine(*table_parts(make_field), OPTIONS, (0, 0))
+    for step in range(8):
+        engine.step(step)
+    for name, w in engine.networks.weights.items():
+        w.fill_(3.0 if name == "b3" else torch.nan)  # what is not asked cannot matter
+    gain, error = engine.held_out_gain(engine.average)
+    engine.check(8)
+    ((step, curve),) = engine.curve
+    assert step == 8
+    np.testing.assert_array_equal(curve, gain)
+    np.testing.assert_array_equal(engine.last_gain, gain)
+    better = gain < 0
+    assert better.any()
+    np.testing.assert_array_equal(engine.best_gain, np.minimum(gain, 0.0))
+    np.testing.assert_array_equal(engine.best_error, error)
+    for name, best in engine.best.weights.items():
+        assert torch.equal(best[better], engine.average.weights[name][better]), name
+
+
+class Scripted(Engine):
+    """An engine whose networks gain what a list says, check by check [n_checks, n_units]."""
+
+    gains: NDArray[np.float64]
+
+    def held_out_gain(self, networks: Any):
+        gain = self.gains[len(self.curve)][self.units.numpy()]
+        return gain, 0.1 + 0.01 * self.units.numpy() - gain
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_networks_stop_when_their_patience_ends(make_field, patience: int) -> None:
+    """So many checks without a new best, and after the trial; a new best begins again."""
+    parts = table_parts(make_field)
+    options = OPTIONS.model_copy(update={"n_checks": 8, "patience": patience, "trial": 0.25})
+    engine = Scripted(*parts, options, (0, 0))
+    engine.gains = -np.array(
+        [
+            [1, 2, 3, 4, 5, 6, 7, 8],  # always better
+            [9, 1, 1, 1, 1, 1, 1, 1],
+            [1, 2, 2, 1, 3, 2, 2, 2],  # as good as before is not better
+            [1, 1, 1, 1, 1, 1, 1, 9],
+            [-1, -1, -1, -1, -1, -1, -1, -1],  # never better than no network at all
+        ]
+    ).T.astype(float)
+    engine.run()
+    trial = int(np.ceil(options.trial_steps / 5))
+    assert trial == 4
+    seen = np.isfinite([gain for _, gain in engine.curve])
+    steps = [step for step, _ in engine.curve]
+    assert steps == list(range(5, 45, 5))[: len(steps)]
+    for unit, gains in enumerate(engine.gains.T):
+        best, stale, n_seen = 0.0, 0, 8
+        for number, gain in enumerate(gains, 1):
+            best, stale = (gain, 0) if gain < best else (best, stale + 1)
+            if stale >= patience and number > trial:
+                n_seen = number
+                break
+        assert seen[:, unit].sum() == n_seen, unit
+        assert engine.best_gain[unit] == min(0.0, *gains[:n_seen])
+        assert engine.last_gain[unit] == gains[n_seen - 1]
+
+
+def test_errors_belong_to_the_gain_they_are_told_with(make_field) -> None:
+    """Of the best check, and of the first where nothing was ever gained."""
+    engine = Scripted(*table_parts(make_field), OPTIONS, (0, 0))
+    engine.gains = np.array([[-1.0, -2.0, -1.5], [1.0, 2.0, 3.0]])[[0, 1, 0, 1, 0]].T
+    for check in range(3):
+        engine.check(check)
+    told = np.array([2.0, -1.0, 2.0, -1.0, 2.0])  # minus the gain
+    np.testing.assert_allclose(engine.best_error, 0.1 + 0.01 * np.arange(5) + told)
+
+
+def test_no_rows_held_out_and_no_networks_left_are_no_obstacle(make_field) -> None:
+    parts = table_parts(make_field)
+    nothing = parts._replace(examples=replace(parts.examples, held_out=torch.arange(0)))
+    engine = Engine(*nothing, OPTIONS, (0, 0))
+    engine.run()
+    assert engine.curve == []
+    assert engine.units.tolist() == list(range(D))
+    assert (engine.average.weights["w3"] != 0).any()
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    engine.run(lambda gain, error: np.arange(0))
+    assert [step for step, _ in engine.curve] == [10]
+    assert engine.pruned.all()

@@ -51,7 +51,7 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
         gamma = shard.shrinkage[kept[place], -1]
         law = ((1 - gamma) * shard.covariance + gamma * np.eye(6))[np.ix_(kept, kept)]
         precision = np.linalg.inv(law)
-        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0].numpy()
+        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0]
         assert scale == pytest.approx(precision[place, place] ** -0.5, rel=1e-9)
         expected = -precision[place] / precision[place, place]
         slots = left.noisy[place][:5]
@@ -226,7 +226,7 @@ def test_columns_of_an_array_are_named_by_their_places() -> None:
     model = LocalizedDiffusion(graph="chain", context=["x5"], noise={"x4": 0.1}, denoiser="linear")
     model.fit(rows[:400])
     model.remove_sensors(rows[400:], ["x2"])
-    assert list(model.given) == ["x4"]
+    assert list(model.context) == ["x4"]
     assert model.noise == {"x3": 0.1}
     assert model.component_names_ == ("x0", "x1", "x2", "x3")
     left = np.delete(rows, 2, axis=1)
@@ -268,7 +268,7 @@ def test_what_cannot_be_done_is_said() -> None:
         model.add_sensors(rows.assign(extra=gappy))
     with pytest.raises(DataError, match="no column 'nowhere'"):
         model.remove_sensors(rows, ["nowhere"])
-    with pytest.raises(DataError, match="'s5' is given to all others"):
+    with pytest.raises(DataError, match="'s5' is context of all others"):
         model.remove_sensors(rows, ["s5"])
     with pytest.raises(DataError, match="No column that is modeled would be left"):
         model.remove_sensors(rows, ["s0", "s1", "s2", "s3", "s4"])

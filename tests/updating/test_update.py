@@ -12,7 +12,6 @@ from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 from locality.inference.judging.alarm import reference_of
-from locality.inference.judging.detection import standard_rows
 from locality.inference.judging.reference import nats_by_band
 from locality.inference.laws.repair import repair
 from locality.local.shard import ShardState
@@ -198,14 +197,14 @@ def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
     new[np.random.default_rng(2).random(new.shape) < 0.05] = np.nan
     model.update(new, ["x3", "x4"], margin=None)
     inner = model.model_
-    rows = standard_rows(inner, Table.from_frame(new))
+    rows = inner.layout.standard_rows(Table.from_frame(new))
     whole = repair(inner.field, rows, np.inf)
     missing = np.isnan(rows[inner.domain.targets].T)[280:]
     bands = nats_by_band(inner.field, inner.levels, whole.values)[:, 280:]
     expected = reference_of(
         np.where(missing, np.nan, bands),
         np.where(missing, np.nan, whole.residual.T[280:]),
-        ordered=inner.is_series,
+        ordered=inner.layout.is_series,
     )
     for name, array in inner.reference.arrays().items():
         np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-4, atol=1e-5)

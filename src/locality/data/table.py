@@ -212,6 +212,22 @@ class Table:
             unseen=unseen,
         )
 
+    def followed_by(self, later: "Table") -> "Table":
+        """Rows of both, one after the other, without index and time."""
+        unseen = [
+            np.zeros(part.values.shape, dtype=bool) if part.unseen is None else part.unseen
+            for part in (self, later)
+        ]
+        return replace(
+            self,
+            values=np.asfortranarray(np.vstack([self.values, later.values])),
+            observed=np.vstack([self.observed, later.observed]),
+            index=None,
+            time=None,
+            time_column=None,
+            unseen=np.vstack(unseen),
+        )
+
     @property
     def n_rows(self) -> int:
         """Number of observations."""

@@ -39,7 +39,7 @@ from locality.inference.judging.explanation import Explanation, explanation
 from locality.inference.judging.reference import calibration
 from locality.inference.updating.relearning import Learning
 from locality.inference.updating.revision import add_sensors, remove_sensors
-from locality.inference.updating.update import Update, choose_sensors, update_model
+from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors, update_model
 from locality.model.model import Model
 from locality.model.settings import Settings
 from locality.model.summary import reach
@@ -158,6 +158,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     model_: Model
     change_: dict[str, Any]
     _home: tuple[Path, str]
+    _waiting: Table | None = None
 
     @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
     def __init__(
@@ -250,6 +251,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ledger = None if work is None else FileLedger(Path(work))
         learn = Fit(settings, self.graph, execution, progress or quiet, ledger)
         self._take(learn(table))
+        self._waiting = None
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -258,6 +260,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : frame or array [n_rows, n_columns]
+            Fewer than 60 rows wait until enough have come.
         y : ignored
 
         Returns
@@ -267,9 +270,13 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ``update`` as ``mix``.
         """
         if not hasattr(self, "model_"):
-            self.fit(X)
-            return self
-        self.update(X, "all", margin=None)
+            return self.fit(X)
+        table = self._table(X)
+        if self._waiting is not None:
+            table = self._waiting.followed_by(table)
+        self._waiting = table if table.n_rows < MIN_ROWS else None
+        if self._waiting is None:
+            self._update(table, "all", None, None, 0.01, None)
         return self
 
     # -- drawing and filling ------------------------------------------------------------------
@@ -804,18 +811,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> told.accepted, "x3" in told.sensors, told.rescaled
         (True, True, ('x3',))
         """
-        table = self._table(X)
         older = None if mix is None else self._table(mix)
-        model = self.model_
-        with one_thread():
-            chosen = choose_sensors(model, table, sensors, level)
-            if not len(chosen):
-                return Update.nothing(model, margin)
-            model, told = update_model(
-                model, table, chosen, self._learning(progress), mix=older, margin=margin
-            )
-        self._take(model, "update", told)
-        return told
+        return self._update(self._table(X), sensors, older, margin, level, progress)
 
     def add_sensors(
         self,
@@ -1082,6 +1079,26 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"found {self.execution!r}."
             )
         return self.execution
+
+    def _update(
+        self,
+        table: Table,
+        sensors: str | int | Sequence[str],
+        older: Table | None,
+        margin: float | None,
+        level: float,
+        progress: Progress | None,
+    ) -> Update:
+        model = self.model_
+        with one_thread():
+            chosen = choose_sensors(model, table, sensors, level)
+            if not len(chosen):
+                return Update.nothing(model, margin)
+            model, told = update_model(
+                model, table, chosen, self._learning(progress), mix=older, margin=margin
+            )
+        self._take(model, "update", told)
+        return told
 
     def _learning(self, progress: Progress | None) -> Learning:
         settings = Settings.of(self.get_params(deep=False))

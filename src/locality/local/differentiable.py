@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from locality.exceptions import DataError, OptionError
+from locality.local.correction import Correction
 from locality.local.denoiser import LocalDenoiser
 from locality.local.field import ScoreField
 from locality.local.linear import LinearDenoiser
@@ -181,14 +182,13 @@ class _Shard:
         z = torch.cat([y.index_select(0, self.noisy), given.expand(-1, n), torch.zeros_like(y[:1])])
         moved = None if shift is None else shift.index_select(0, self.own)
         result, variance = self._linear(z, level, moved)
-        units = self.denoiser.network_units
-        if self.denoiser.networks is None or not bool(
-            self.denoiser.network_classes[self.boundary_class]
-        ):
+        correction = self.denoiser.correction
+        if correction is None or not bool(correction.classes[self.boundary_class]):
             return result
-        correction = self._networks(z, level, None if moved is None else moved[units])
+        units = correction.units
+        change = self._networks(correction, z, level, None if moved is None else moved[units])
         error = variance.index_select(0, units).clamp_min(0.0).sqrt()
-        return result.index_add(0, units, error * correction)
+        return result.index_add(0, units, error * change)
 
     def _linear(
         self, z: torch.Tensor, level: "float | torch.Tensor", shift: torch.Tensor | None
@@ -214,12 +214,14 @@ class _Shard:
         return result, variance
 
     def _networks(
-        self, z: torch.Tensor, level: "float | torch.Tensor", shift: torch.Tensor | None
+        self,
+        correction: Correction,
+        z: torch.Tensor,
+        level: "float | torch.Tensor",
+        shift: torch.Tensor | None,
     ) -> torch.Tensor:
         """F of the units that have a network, faded outside the levels trained [n_networks, n]."""
-        inputs, networks = self.denoiser.inputs, self.denoiser.networks
-        assert inputs is not None
-        assert networks is not None
+        inputs = correction.inputs
         sigma = torch.as_tensor(level, dtype=torch.float64).reshape(1, -1)
         low, high = inputs.level_range.unbind(1)
         fade = (sigma / low[:, None]).clamp_max(1.0) * (high[:, None] / sigma).clamp_max(1.0) ** 2
@@ -232,7 +234,7 @@ class _Shard:
             parts.append(inputs.rim[:, self.boundary_class, :, None].to(z.dtype).expand(-1, -1, n))
         width = sum(part.shape[1] for part in parts)
         parts.append(torch.zeros(len(low), inputs.n_inputs - width, n, dtype=z.dtype))
-        return networks.apply(torch.cat(parts, dim=1)) * fade.to(z.dtype)
+        return correction.networks.apply(torch.cat(parts, dim=1)) * fade.to(z.dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,10 @@ from locality.local.kinds import Networks, kind_of
 
 __all__ = ["NETWORK", "WEIGHT", "NetworkGroup", "kind_name"]
 
-_PER_NETWORK = ("unit", "radius", "noisy", "given", "level_range")
-NETWORK = "network."
-"""What the names of the arrays of networks begin with among those of a shard."""
+NETWORK, WEIGHT = "network.", "network.weight."
+"""What the names of a group's arrays begin with among those of a shard, and those of weights."""
 
-WEIGHT = "weight."
-"""What the names of weights begin with among the arrays of a group."""
+_PER_NETWORK = ("unit", "radius", "noisy", "given", "level_range")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +98,15 @@ class NetworkGroup:
         """All arrays by name, none if there are no networks."""
         if not len(self):
             return {}
-        return {
-            "kind": np.frombuffer(self.kind.encode("ascii"), dtype=np.uint8).copy(),
-            **{name: getattr(self, name) for name in _PER_NETWORK},
-            "trained_inside": self.trained_inside,
-            "uses_rim": np.array([self.uses_rim]),
-            **{WEIGHT + name: array for name, array in self.weights.items()},
-        }
+        own = {name: getattr(self, name) for name in (*_PER_NETWORK, "trained_inside")}
+        own["kind"] = np.frombuffer(self.kind.encode("ascii"), dtype=np.uint8).copy()
+        own["uses_rim"] = np.array([self.uses_rim])
+        found = {NETWORK + name: array for name, array in own.items()}
+        return found | {WEIGHT + name: array for name, array in self.weights.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_sources: int) -> "NetworkGroup":
-        """The networks of ``arrays``.
+        """The networks among the arrays of a shard.
 
         Raises
         ------
@@ -119,14 +115,12 @@ class NetworkGroup:
         OptionError
             If there are no networks of this kind.
         """
-        if not arrays:
+        own = {k.removeprefix(NETWORK): v for k, v in arrays.items() if k.startswith(NETWORK)}
+        if not own:
             return cls.empty(n_sources)
-        rest = {name: array for name, array in arrays.items() if not name.startswith(WEIGHT)}
-        kind, rim = kind_name(rest.pop("kind")), bool(rest.pop("uses_rim")[0])
-        weights = {k.removeprefix(WEIGHT): v for k, v in arrays.items() if k.startswith(WEIGHT)}
-        if weights.keys() != kind_of(kind).weights.keys():
-            raise KeyError(f"weights {', '.join(sorted(weights))} of networks of kind {kind!r}")
-        return cls(kind=kind, uses_rim=rim, weights=weights, **rest)
+        kind, rim = kind_name(own.pop("kind")), bool(own.pop("uses_rim")[0])
+        weights = {name: own.pop(f"weight.{name}") for name in kind_of(kind).weights}
+        return cls(kind=kind, uses_rim=rim, weights=weights, **own)
 
 
 def kind_name(letters: np.ndarray) -> str:

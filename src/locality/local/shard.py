@@ -7,18 +7,16 @@ of the axes. Networks are kept for the components where they beat the closed for
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
+from locality.local.denoiser import LocalDenoiser
+from locality.local.linear import LinearDenoiser
 from locality.local.networks import NETWORK, NetworkGroup
-
-if TYPE_CHECKING:
-    from locality.local.denoiser import LocalDenoiser
-    from locality.local.linear import LinearDenoiser
-    from locality.local.patches import Patches, Sources
+from locality.local.patches import Patches, Sources
 
 __all__ = ["ShardState"]
 
@@ -85,9 +83,8 @@ class ShardState:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, those of networks included."""
-        own = {item.name: getattr(self, item.name) for item in fields(self)}
-        networks = own.pop("networks").arrays()
-        return own | {NETWORK + name: array for name, array in networks.items()}
+        own = [item.name for item in fields(self) if item.name != "networks"]
+        return {name: getattr(self, name) for name in own} | self.networks.arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "ShardState":
@@ -98,11 +95,8 @@ class ShardState:
         KeyError, TypeError
             If an array is missing, or there is another one.
         """
-        parts: dict[bool, dict[str, Any]] = {True: {}, False: {}}
-        for name, array in arrays.items():
-            parts[name.startswith(NETWORK)][name.removeprefix(NETWORK)] = array
-        networks = NetworkGroup.from_arrays(parts[True], len(arrays["source_node"]))
-        return cls(networks=networks, **parts[False])
+        own: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith(NETWORK)}
+        return cls(networks=NetworkGroup.from_arrays(arrays, len(own["source_node"])), **own)
 
     @property
     def sources(self) -> "Sources":
@@ -214,41 +208,25 @@ class ShardState:
         ----------
         inside : bool array [n_classes, n_sources]
         """
-        import torch
-
-        from locality.local.linear import LinearDenoiser
-
-        n = len(self.source_node)
-        padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
-        padded[:n, :n] = torch.from_numpy(self.covariance)
         return LinearDenoiser.fit(
-            padded, self.patches, self.n_noisy, self.n_given, self.shrinkage, inside
+            np.pad(self.covariance, (0, 1)),
+            self.patches,
+            self.n_noisy,
+            self.n_given,
+            self.shrinkage,
+            inside,
         )
 
     def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> "tuple[LocalDenoiser, IntArray]":
         """The denoiser on a lattice of this extent, and the boundary class of every position."""
-        import torch
-
-        from locality.local.denoiser import LocalDenoiser, NetworkInputs
-        from locality.local.gaussian import present_slots
-        from locality.local.patches import Patches
-
         class_of_position, inside = self.sources.inside(domain, extent)
-        group = self.networks
-        trained = {row.tobytes() for row in group.trained_inside}
-        network_classes = torch.tensor([row.tobytes() in trained for row in inside])
-        networks, inputs = None, None
-        if len(group):
-            patches = Patches(group.noisy, group.given, len(self.source_node))
-            rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-            levels = torch.from_numpy(group.level_range)
-            inputs = NetworkInputs(patches, levels, rim if group.uses_rim else None)
-            networks = group.evaluator()
-        units = torch.from_numpy(group.unit)
-        denoiser = LocalDenoiser(
-            self.closed_form(inside), inside, networks, inputs, units, network_classes
-        )
-        return denoiser, class_of_position
+        form = self.closed_form(inside)
+        if not len(self.networks):
+            return LocalDenoiser(form, inside), class_of_position
+        from locality.local.correction import Correction
+
+        correction = Correction.of(self.networks, form, inside)
+        return LocalDenoiser(form, inside, correction), class_of_position
 
 
 def _moved_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:

@@ -23,6 +23,7 @@ from locality.exceptions import OptionError
 
 __all__ = [
     "BAND_EDGES",
+    "TRAIN_CEILING",
     "NoiseLevels",
     "band_labels",
     "band_of",
@@ -40,7 +41,8 @@ by close relations between sensors.
 """
 
 _TRAIN_FLOOR = 0.07  # times the conditional scale of a component
-_TRAIN_CEILING = 6.0  # times the total scale, which is 1 after standardization
+TRAIN_CEILING: Final = 6.0
+"""Highest level of training, times the total scale, which is 1 after standardization."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class NoiseLevels:
         weight : float array [n_levels]
             snr · Δ log snr, so that Σ weight · f(σ) approximates the integral.
         """
-        high = min(self.sigma_max, 2.0 * _TRAIN_CEILING)  # networks fade above
+        high = min(self.sigma_max, 2.0 * TRAIN_CEILING)  # networks fade above
         edges = np.linspace(np.log(high), np.log(self.sigma_min), n_levels + 1)
         sigma = np.exp(0.5 * (edges[1:] + edges[:-1]))
         return sigma, 2.0 * (edges[0] - edges[1]) / sigma**2
@@ -138,7 +140,7 @@ def training_levels(conditional_scale: FloatArray, n_levels: int) -> FloatArray:
     """
     low = np.log(_TRAIN_FLOOR * np.asarray(conditional_scale))[:, None]
     ramp = (np.arange(n_levels) + 0.5) / n_levels
-    levels: FloatArray = np.exp(low + (np.log(_TRAIN_CEILING) - low) * ramp)
+    levels: FloatArray = np.exp(low + (np.log(TRAIN_CEILING) - low) * ramp)
     return levels
 
 

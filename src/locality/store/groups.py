@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from locality._typing import BoolArray
 from locality.exceptions import ModelCorrupt
 from locality.local.kinds import KINDS
-from locality.local.networks import NETWORK, WEIGHT, kind_name
+from locality.local.networks import WEIGHT, kind_name
 from locality.noise.levels import BAND_EDGES
 
 __all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]
@@ -61,14 +61,14 @@ _SHARD = {
     "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
 }
 _NETWORKS = {
-    "kind": _Form("uint8", ("letters",)),
-    "unit": _Form("int64", ("networks",)),
-    "radius": _Form("int64", ("networks",)),
-    "noisy": _Form("int64", ("networks", "noisy inputs")),
-    "given": _Form("int64", ("networks", "given inputs")),
-    "level_range": _Form("float64", ("networks", 2)),
-    "trained_inside": _Form("bool", ("trained classes", "sources")),
-    "uses_rim": _Form("bool", (1,)),
+    "network.kind": _Form("uint8", ("letters",)),
+    "network.unit": _Form("int64", ("networks",)),
+    "network.radius": _Form("int64", ("networks",)),
+    "network.noisy": _Form("int64", ("networks", "noisy inputs")),
+    "network.given": _Form("int64", ("networks", "given inputs")),
+    "network.level_range": _Form("float64", ("networks", 2)),
+    "network.trained_inside": _Form("bool", ("trained classes", "sources")),
+    "network.uses_rim": _Form("bool", (1,)),
 }
 
 _NODES = {"id": _Form("int64", ("nodes",))}
@@ -182,19 +182,17 @@ def _known_nodes(arrays: Mapping[str, np.ndarray], n_nodes: int) -> BoolArray:
 
 def _forms_of_networks(arrays: Mapping[str, np.ndarray], group: str) -> dict[str, _Form]:
     """Of a shard without networks none; weights are as their kind says."""
-    if f"{NETWORK}kind" not in arrays:
+    if "network.kind" not in arrays:
         return {}
-    kind = kind_name(arrays[f"{NETWORK}kind"])
+    kind = kind_name(arrays["network.kind"])
     if kind not in KINDS:
         raise ModelCorrupt(
             f"Group {group!r} has networks of kind {kind[:40]!r}; this release knows "
             f"{', '.join(sorted(KINDS))}.",
             remedy="Use the release that wrote it.",
         )
-    weights = {
-        f"{WEIGHT}{name}": _Form("float32", axes) for name, axes in KINDS[kind].weights.items()
-    }
-    return {NETWORK + name: form for name, form in (_NETWORKS | weights).items()}
+    weights = KINDS[kind].weights
+    return _NETWORKS | {WEIGHT + name: _Form("float32", axes) for name, axes in weights.items()}
 
 
 def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:
@@ -239,7 +237,7 @@ def _contradictions(arrays: Mapping[str, np.ndarray], known: BoolArray) -> Itera
     for name, table, least in (("n_noisy", noisy, 1), ("n_given", given, 0)):
         if not ((arrays[name] >= least) & (arrays[name] <= table.shape[1])).all():
             yield f"{name} counts slots that are not there"
-    if f"{NETWORK}kind" in arrays:
+    if "network.kind" in arrays:
         yield from _contradictions_of_networks(arrays, n_sources, n_components)
     padded = np.append(arrays["source_given"], False)
     if _within(noisy, n_sources + 1) and padded[noisy].any():
@@ -259,7 +257,7 @@ def _contradictions_of_networks(
 ) -> Iterator[str]:
     """What is wrong with the networks of a shard whose arrays have the right form."""
     unit, level, noisy, given = (
-        arrays[NETWORK + name] for name in ("unit", "level_range", "noisy", "given")
+        arrays[f"network.{name}"] for name in ("unit", "level_range", "noisy", "given")
     )
     if not len(unit):
         yield "there are arrays of networks, but no networks"

@@ -93,9 +93,7 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
         (folder / VERSIONS).mkdir()
         blobs = []
         for blob, data in blobs_of(groups):
-            file = folder / BLOBS / blob.file_name
-            if not file.exists():
-                write_file(file, data)
+            write_file(folder / BLOBS / blob.file_name, data)
             blobs.append(blob)
         text = Manifest.of(description, blobs, change={"kind": "fit"}).to_bytes()
         write_file(folder / VERSIONS / version_file(1), text)
@@ -239,7 +237,11 @@ def read_manifest(folder: Path, version: int | None = None) -> Manifest:
         raise DataError(
             f"{folder} has no version {version}.", remedy=f"See locality versions {folder}."
         )
-    return Manifest.from_bytes(read_file(file, _MAX_MANIFEST_BYTES, f"{file} is missing."), file)
+    data = read_file(file, _MAX_MANIFEST_BYTES, f"{file} is missing.")
+    found = Manifest.from_bytes(data, file)
+    if found.version != version:
+        raise ModelCorrupt(f"{file} is the manifest of version {found.version}.", remedy=REMEDY)
+    return found
 
 
 def read_blob(file: Path, blob: Blob) -> Arrays:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from locality._typing import FloatArray, IntArray
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.kinds import Networks, kind_of
 from locality.local.linear import LinearDenoiser
 from locality.noise.levels import training_levels
@@ -129,9 +129,9 @@ class Engine:
     def _set_tables(self, inputs: NetworkInputs, closed_form: LinearDenoiser) -> None:
         """All that depends on the noise level alone, for the units now in training."""
         self.inputs, self.closed_form = inputs, closed_form
-        levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), self.n_rows)
+        levels = training_levels(closed_form.conditional_scale[:, 0], self.n_rows)
         size = self.networks.chunk_size(self.n_rows)
-        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels), self.device, size)
+        self.batches = Batches(inputs, closed_form, levels, self.device, size)
 
     def run(self, rule: TrialRule | None = None) -> None:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
@@ -280,4 +280,4 @@ class Engine:
         self.average = self.average.take(rows)
         self.gradients = self.networks.zeros_like()
         self.moments = [{name: m[rows] for name, m in part.items()} for part in self.moments]
-        self._set_tables(self.inputs.take(rows), self.closed_form.take(rows))
+        self._set_tables(self.inputs.take(rows), self.closed_form.take(rows.numpy()))

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import present_slots
+from locality.local.correction import NetworkInputs
 from locality.local.kinds import Networks, kind_of
 from locality.local.linear import LinearDenoiser
 from locality.local.networks import NetworkGroup
@@ -96,7 +95,7 @@ def learn(
         return None
     target, index = np.nonzero(tried)
     patches = _patches(examples, closed_form.patches, radii[index], target)
-    forms = closed_form.in_classes(torch.from_numpy(classes)).take(torch.from_numpy(target))
+    forms = closed_form.in_classes(classes).take(target)
     inputs = _network_inputs(patches, forms, examples.inside[classes])
     start = None
     if task.warm:
@@ -121,8 +120,8 @@ def learn(
     # networks that lost what they had gained overfit, and would again with nobody to see it
     steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * gain)
     if options.refit and len(steady):
-        chosen = torch.from_numpy(units[steady])
-        parts = inputs.take(chosen), forms.take(chosen)
+        chosen = units[steady]
+        parts = inputs.take(torch.from_numpy(chosen)), forms.take(chosen)
         _refit(task, rows, parts, best, torch.from_numpy(steady))
     group = NetworkGroup(
         kind=options.kind,
@@ -215,12 +214,12 @@ def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]
     receives_noise = np.zeros((examples.sources.n_sources + 1, int(enough.sum())), np.float32)
     receives_noise[:-1] = (examples.inside[enough] & ~examples.sources.given).T
     rows = Examples(
-        examples.z.float(),
+        torch.from_numpy(examples.z.astype(np.float32)),
         torch.from_numpy(receives_noise),
         torch.from_numpy(np.maximum(place[examples.classes], 0)),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds != 0))),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
-        examples.observed,
+        None if examples.observed is None else torch.from_numpy(examples.observed),
     )
     return rows, np.flatnonzero(enough)
 
@@ -237,11 +236,10 @@ def _patches(
 
 
 def _network_inputs(patches: Patches, forms: LinearDenoiser, inside: BoolArray) -> NetworkInputs:
-    levels = training_levels(forms.conditional_scale[:, 0].numpy(), 64)
+    levels = training_levels(forms.conditional_scale[:, 0], 64)
     edge = np.sqrt(levels[:, 1] / levels[:, 0])  # half a step beyond the outermost levels
     span = np.stack([levels[:, 0] / edge, levels[:, -1] * edge], axis=1)
-    rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-    return NetworkInputs(patches, torch.from_numpy(span), rim if len(inside) > 1 else None)
+    return NetworkInputs.of(patches, span, inside if len(inside) > 1 else None)
 
 
 def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:
@@ -253,8 +251,6 @@ def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:
     first = examples.patches[min(examples.patches)]
     held = np.zeros(first.n_units, dtype=bool)
     if task.is_series:
-        series = examples.z[torch.from_numpy(first.center)].reshape(
-            first.n_units, -1, task.values.shape[-1]
-        )
-        held = (series[:, 1:] == series[:, :-1]).float().mean((1, 2)).numpy() > _HELD_SHARE
+        series = examples.z[first.center].reshape(first.n_units, -1, task.values.shape[-1])
+        held = (series[:, 1:] == series[:, :-1]).mean(axis=(1, 2)) > _HELD_SHARE
     return held

@@ -16,7 +16,6 @@ from locality.local.linear import LinearDenoiser
 from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches
 from locality.local.shard import ShardState
-from locality.training.networks import learn, radii_to_try
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
 from locality.training.task import ShardExamples, ShardTask
 
@@ -63,7 +62,8 @@ def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
         return examples, curve
     if curve.still_falls:
         examples = ShardExamples.of(task)
-        return examples, linear_curve(examples.moments, examples.patches)
+        rest = {radius: part for radius, part in examples.patches.items() if radius not in narrow}
+        return examples, curve.extended(linear_curve(examples.moments, rest))
     return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 
@@ -76,6 +76,8 @@ def _fit(
     covariance = examples.moments.matrix()
     learned = None
     if task.options is not None:
+        from locality.training.networks import learn, radii_to_try
+
         tried = radii_to_try(curve)
         reach = np.maximum(radius.max(axis=1), np.where(tried, curve.radii, 0).max(axis=1))
         patches = _patches(examples, reach)
@@ -102,7 +104,7 @@ def _fit(
         given=patches.given,
         n_noisy=n_noisy,
         n_given=n_given,
-        covariance=covariance[:-1, :-1].numpy(),
+        covariance=covariance[:-1, :-1],
         networks=networks,
         held_out=held_out,
         held_out_error=error,

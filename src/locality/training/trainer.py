@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import perf_counter
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from locality.domain.stencils import Stencils
 from locality.exceptions import OptionError
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
-from locality.training.options import TrainingOptions
 from locality.training.shard import fit_shard
 from locality.training.task import ShardTask
+
+if TYPE_CHECKING:
+    from locality.training.options import TrainingOptions
 
 __all__ = ["Ledger", "Progress", "ShardWatch", "Trained", "Trainer", "quiet"]
 
@@ -102,7 +104,7 @@ class Trainer:
 
     domain: Domain
     radius: int | str = "auto"
-    options: TrainingOptions | None = None
+    options: "TrainingOptions | None" = None
     seed: int = 0
     executor: Executor = field(default_factory=Inline)
     shard_size: int = _SHARD_SIZE

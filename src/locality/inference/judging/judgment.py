@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.density.nats import nats_by_band
 from locality.inference.judging.alarm import MEMORIES, Alarm
+from locality.inference.judging.average import exponential_average
 from locality.inference.laws.inflation import inflation, tempered
 from locality.inference.laws.repair import Repair, repair
 from locality.model.model import Model
@@ -119,8 +119,8 @@ def judge(model: Model, table: Table, false_alarms: float) -> Judgment:
         p_value[moved] = np.minimum(p_value[moved], 1.0 / (reference.n_rows + 1.0))
     return Judgment(
         found.value, p_value, (p_value <= false_alarms) | moved, share,
-        alarm.sensors(own), _accumulated(0.5 * complete[targets].T ** 2), departed, fixed,
-        factor.T, memory, band,
+        alarm.sensors(own), exponential_average(0.5 * complete[targets].T ** 2, _RECENT, 0.5),
+        departed, fixed, factor.T, memory, band,
     )  # fmt: skip
 
 
@@ -142,18 +142,12 @@ def _blame(
     left = alarm.parts_of(repaired_bands, channel)
     gain = np.zeros_like(parts)
     for number, alpha in enumerate(MEMORIES):
-        recent = lfilter([alpha], [1.0, alpha - 1.0], fixed.gain.T, axis=0)
+        recent = exponential_average(fixed.gain.T, alpha)
         gain = np.where((memory == number)[:, None], recent, gain)
     total = gain.sum(axis=1, keepdims=True)
     taken = np.maximum(parts.sum(axis=1) - left.sum(axis=1), 0.0)[:, None]
     blame = np.where(total > 0, left + taken * gain / np.where(total > 0, total, 1.0), parts)
     return _normalized(blame)
-
-
-def _accumulated(nats: FloatArray) -> FloatArray:
-    """Exponentially weighted mean over the last rows, from the usual level on."""
-    start = np.full((1, nats.shape[1]), 0.5 * (1.0 - _RECENT))
-    return np.asarray(lfilter([_RECENT], [1.0, _RECENT - 1.0], nats, axis=0, zi=start)[0])
 
 
 def _normalized(parts: FloatArray) -> FloatArray:

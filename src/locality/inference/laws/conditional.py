@@ -136,8 +136,8 @@ def _conditional_laws(field: ScoreField) -> tuple[ConditionalLaw, ...]:
         entries: list[list[np.ndarray]] = []
         for shard, denoiser, classes in field.walk(extent):
             form, k = denoiser.closed_form, int(classes[n_past])
-            scale[shard.target] = form.conditional_scale[:, k].numpy()
-            weight, slots = form.prediction[:, k].numpy(), form.patches.slots
+            scale[shard.target] = form.conditional_scale[:, k]
+            weight, slots = form.prediction[:, k], form.patches.slots
             unit, slot = np.nonzero((slots < len(shard.source_node)) & (weight != 0.0))
             source = slots[unit, slot]
             lag = np.zeros(len(source), dtype=np.int64)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 
 from locality._typing import FloatArray
 from locality.domain.partition import sweep
@@ -120,20 +119,16 @@ def _regressions(
     """Weights [n_units, n_classes, n_slots], scales [n_units, n_classes], and the slots."""
     patches = shard.patches.within(shard.n_noisy[:, -1], shard.n_given[:, -1])
     slots = patches.slots
-    n = len(shard.source_node)
-    padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
-    padded[:n, :n] = torch.from_numpy(shard.covariance)
-    index = torch.from_numpy(slots)
-    eye = torch.eye(slots.shape[1], dtype=torch.float64)
-    gamma = torch.from_numpy(shard.shrinkage[:, -1])[:, None, None]
-    covariance = (1.0 - gamma) * padded[index[:, :, None], index[:, None, :]] + gamma * eye
+    eye = np.eye(slots.shape[1])
+    gamma = shard.shrinkage[:, -1, None, None]
+    padded = np.pad(shard.covariance, (0, 1))
+    covariance = (1.0 - gamma) * padded[slots[:, :, None], slots[:, None, :]] + gamma * eye
     before = np.append(np.where(shard.source_given, -1, rank[shard.source_node]), -1)[slots]
-    usable = torch.from_numpy(before < rank[shard.target][:, None])
-    seen = present_slots(patches, inside) & usable[:, None]
-    cross = torch.where(seen, covariance[:, None, 0], 0.0)
+    seen = present_slots(patches, inside) & (before < rank[shard.target][:, None])[:, None]
+    cross = np.where(seen, covariance[:, None, 0], 0.0)
     both = seen[..., :, None] & seen[..., None, :]
-    among = torch.where(both, covariance[:, None], eye) + _FLOOR * eye
-    weights = torch.linalg.solve(among, cross[..., None])[..., 0]
-    variance = covariance[:, None, 0, 0] - (weights * cross).sum(-1)
-    scale = variance.clamp_min(_FLOOR).sqrt()
-    return weights.numpy(), scale.numpy(), slots, of_position
+    among = np.where(both, covariance[:, None], eye) + _FLOOR * eye
+    weights = np.linalg.solve(among, cross[..., None])[..., 0]
+    variance = covariance[:, None, 0, 0] - (weights * cross).sum(axis=-1)
+    scale: FloatArray = np.sqrt(np.maximum(variance, _FLOOR))
+    return np.asarray(weights, dtype=np.float64), scale, slots, of_position

@@ -20,7 +20,7 @@ import torch
 from locality._typing import FloatArray
 from locality.exceptions import OptionError
 from locality.inference.sampling.sampler import Sampler
-from locality.local.field import BoundField
+from locality.local.bound import BoundField
 from locality.noise.levels import NoiseLevels
 from locality.noise.schedules import KarrasLevels, LevelSchedule
 

@@ -10,7 +10,8 @@ from locality._typing import FloatArray
 from locality.exceptions import OptionError
 from locality.inference.laws.posterior import PosteriorField
 from locality.inference.sampling.sampler import Sampler
-from locality.local.field import BoundField, ScoreField
+from locality.local.bound import BoundField
+from locality.local.field import ScoreField
 from locality.noise.streams import stream
 
 __all__ = ["draw_missing", "n_steps"]

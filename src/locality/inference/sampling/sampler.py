@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from locality._typing import Float32Array, FloatArray
-from locality.local.field import BoundField
+from locality.local.bound import BoundField
 
 __all__ = ["Sampler", "Trajectory"]
 

@@ -22,10 +22,10 @@ from locality.inference.updating.gate import Judged
 from locality.inference.updating.relearning import Learning, learn_again, lookers
 from locality.model.model import Model
 
-__all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
+__all__ = ["MIN_ROWS", "Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
 
 _HELD_OUT = 0.3  # of the new rows, the latest
-_MIN_ROWS = 60
+MIN_ROWS = 60
 _MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
 _MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
 _GATE_LEVEL = 0.05
@@ -185,9 +185,9 @@ def require_row_law(model: Model) -> None:
 
 
 def _require_rows(table: Table) -> None:
-    if table.n_rows < _MIN_ROWS:
+    if table.n_rows < MIN_ROWS:
         raise DataError(
-            f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            f"An update needs at least {MIN_ROWS} new rows, found {table.n_rows}.",
             remedy="Collect more, or use calibrate for the alarms alone.",
         )
 

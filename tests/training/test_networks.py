@@ -1,0 +1,157 @@
+"""Networks of a shard: whom they learn from, what they are tried at, and which weights stay."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from locality.data.synthetic import DoubleWellChain
+from locality.domain import Axis, DependencyGraph, Domain
+from locality.training import networks as networks_module
+from locality.training.engine import Engine
+from locality.training.networks import radii_to_try
+from locality.training.options import TrainingOptions
+from locality.training.radius import LinearCurve
+from locality.training.shard import fit_shard
+from locality.training.trainer import Trainer
+
+D = 5
+TABLE = Domain(DependencyGraph.chain(D), tuple("abcde"))
+OPTIONS = TrainingOptions(n_steps=60, batch_size=64, width=16, n_checks=4)
+
+
+def wells(n: int = 400, d: int = D) -> NDArray[np.float64]:
+    rows = DoubleWellChain(d).sample(n, 0)
+    return ((rows - rows.mean()) / rows.std()).T
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+    """All engines that were made, the first with rows held out and maybe one without."""
+    made: list[Engine] = []
+
+    class Kept(Engine):
+        def __init__(self, *parts: Any) -> None:
+            super().__init__(*parts)
+            made.append(self)
+
+    monkeypatch.setattr(networks_module, "Engine", Kept)
+    return made
+
+
+@pytest.fixture
+def shares(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float64]:
+    """Of the gain at the first check, one nat, what each network has at all others; set in place.
+
+    So that networks are kept whatever they learn within a few steps.
+    """
+    shares = np.ones(D)
+
+    def gains(engine: Engine, networks: Any) -> Any:
+        gain = shares[engine.units.numpy()] if engine.curve else np.ones(len(engine.units))
+        return -gain, np.full(len(gain), 0.01)
+
+    monkeypatch.setattr(Engine, "held_out_gain", gains)
+    return shares
+
+
+@pytest.mark.parametrize("kind", ["table", "series"])
+def test_networks_are_judged_on_rows_of_which_they_saw_none(
+    engines: list[Engine], shares: NDArray[np.float64], kind: str
+) -> None:
+    """Fold 0 is held out, of each row or position; in the last phase there is nothing to judge."""
+    if kind == "table":
+        task = Trainer(TABLE, 1, OPTIONS).tasks(wells())[0]
+        fold = task.fold_of_row
+    else:
+        domain = Domain(TABLE.graph, TABLE.names, (Axis("time", (1, 0)),))
+        task = Trainer(domain, 1, OPTIONS).tasks(wells(800).reshape(D, 400, 2))[0]
+        fold = np.repeat(task.fold_of_row, 2)
+        fold[:2] = -1  # the first position has no past: too few such examples to learn from
+    shard = fit_shard(task)
+    assert len(shard.network_unit) > 0
+    first, last = engines
+    assert 0 < (fold == 0).sum() < len(fold) / 2
+    np.testing.assert_array_equal(first.examples.held_out, np.flatnonzero(fold == 0))
+    np.testing.assert_array_equal(first.examples.train, np.flatnonzero(fold > 0))
+    np.testing.assert_array_equal(last.examples.train, np.flatnonzero(fold >= 0))
+    assert len(last.examples.held_out) == 0
+
+
+def test_the_weights_of_the_last_phase_are_its_averages(
+    engines: list[Engine], shares: NDArray[np.float64]
+) -> None:
+    shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
+    last = engines[1]
+    assert len(last.units) == len(shard.network_unit) == D
+    for name, w in last.average.weights.items():
+        np.testing.assert_array_equal(getattr(shard, name), w)
+        assert not np.array_equal(w, last.networks.weights[name])
+
+
+def test_networks_that_lost_what_they_had_gained_are_not_trained_further(
+    engines: list[Engine], shares: NDArray[np.float64]
+) -> None:
+    """Below four fifths of the best gain in the end: the best weights stay as they are."""
+    shares[:] = (1.0, 0.85, 0.75, -1.0, 1.0)
+    shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
+    assert shard.network_unit.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(shard.held_out_error, 0.01)
+    first, last = engines
+    for name, w in first.best.weights.items():
+        np.testing.assert_array_equal(getattr(shard, name)[[2, 3]], w[[2, 3]])
+        np.testing.assert_array_equal(getattr(shard, name)[[0, 1, 4]], last.average.weights[name])
+
+
+def curve_of(total: list[list[float]], n_slots: list[list[int]], n_measured: int) -> LinearCurve:
+    nats = np.array(total)[:, :, None]
+    return LinearCurve(
+        radii=np.arange(nats.shape[1]),
+        nats=nats,
+        shrinkage=np.zeros(nats.shape),
+        n_slots=np.array(n_slots),
+        independent=np.zeros(len(nats)),
+        n_measured=n_measured,
+    )
+
+
+def test_networks_are_tried_at_the_smallest_radii_that_cost_the_closed_form_little() -> None:
+    total = [
+        [1.5, 1.01, 1.0, 1.019, 0.999],  # at most 0.02 behind the best, three at most
+        [1.5, 1.3, 1.0, 1.0, 0.9],  # the last was not measured, and yet tells what is possible
+        [1.0, 1.0, 1.0, 1.0, 1.0],  # no network twice
+        [1.5, 1.25, 1.0, 1.015, 1.025],
+    ]
+    n_slots = [[1, 3, 5, 7, 9], [1, 3, 5, 7, 9], [1, 3, 3, 3, 4], [1, 2, 3, 4, 5]]
+    tried = radii_to_try(curve_of(total, n_slots, 4))
+    assert [np.flatnonzero(row).tolist() for row in tried] == [[1, 2, 3], [], [0, 1], [2, 3]]
+    tried = radii_to_try(curve_of(total, n_slots, 5))
+    assert [np.flatnonzero(row).tolist() for row in tried] == [[1, 2, 3], [4], [0, 1, 4], [2, 3]]
+
+
+@pytest.mark.parametrize("n", [199, 200])
+def test_boundary_classes_of_few_examples_are_left_to_the_closed_form(
+    engines: list[Engine], n: int
+) -> None:
+    """A lattice of four positions: each end needs 200 samples to be trained in."""
+    values = wells(400, 4)[None, :, :n]
+    task = Trainer(Domain(DependencyGraph.empty(1), ("x",), (Axis("s", extent=4),)), 1, OPTIONS)
+    (task,) = task.tasks(values)
+    fit_shard(task)
+    examples = engines[0].examples
+    fold = np.tile(task.fold_of_row, 4)
+    trained = fold if n == 200 else np.where(np.arange(4 * n) // n % 3 == 0, -1, fold)
+    np.testing.assert_array_equal(examples.train, np.flatnonzero(trained > 0))
+    np.testing.assert_array_equal(examples.held_out, np.flatnonzero(trained == 0))
+    assert examples.noisy_sources.shape[1] == (3 if n == 200 else 1)
+
+
+@pytest.mark.parametrize(("n", "n_engines"), [(72, 0), (75, 2)])
+def test_sixty_examples_to_learn_from_are_needed(
+    engines: list[Engine], shares: NDArray[np.float64], n: int, n_engines: int
+) -> None:
+    (task,) = Trainer(TABLE, 1, OPTIONS).tasks(wells(n))
+    fit_shard(task)
+    assert len(engines) == n_engines
+    assert (np.sum(task.fold_of_row > 0) >= 60) == bool(n_engines)
