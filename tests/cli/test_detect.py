@@ -330,6 +330,28 @@ def test_bad_options_are_refused(cli: Cli, fitted: Path, listing: Listing, tmp_p
     assert listing(tmp_path) == before
 
 
+def test_coarse_rows_are_told_with_what_to_do(cli: Cli, tmp_path: Path) -> None:
+    def tanks(n: int, seed: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        level, noise = rng.normal(5.0, 1.0, n), 0.0003 * rng.normal(size=(n, 2))
+        return pd.DataFrame(level[:, None] * [1.0, 1.4] + noise, columns=["a", "b"]).round(6)
+
+    model, arguments = tmp_path / "m", ("-o", tmp_path / "alarms.csv", "--overwrite")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(tanks(600, 0)).save(model)
+    for digits, listed, noise in (
+        (2, "a: 0.01 against 0.000001, b: 0.01 against 0.000001", "0.005"),
+        ({"a": 2, "b": 1}, "a: 0.01 against 0.000001, b: 0.1 against 0.000001", "a=0.005,b=0.05"),
+    ):
+        tanks(300, 1).round(digits).to_csv(tmp_path / "new.csv", index=False)
+        detect = ("detect", model, tmp_path / "new.csv", *arguments)
+        (warning,) = found(cli(*detect, "--json"))["warnings"]
+        assert warning == (
+            f"2 columns are rounded more coarsely than in the fit ({listed}): what is finer than "
+            f"that will look abnormal. Fit again with --noise {noise}."
+        )
+        assert f"Warning: {warning}" in " ".join(cli(*detect).out.split())
+
+
 def test_models_that_cannot_judge_are_refused(cli: Cli, tmp_path: Path) -> None:
     x = OrnsteinUhlenbeckChain(4, correlation=0.5).sample(100, random_state=0)
     frame = pd.DataFrame(x, columns=list("abcd"))

@@ -257,3 +257,21 @@ def test_advice_can_be_followed(cli: Cli, tmp_path: Path) -> None:
     assert told.code == 2
     assert "Name a file beside it" in told.message
     assert not (model / "x.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        (("fit", "x.csv", "-o", "m"), "--score=linear", "--denoiser"),
+        (("fit", "x.csv", "-o", "m"), "--given=feed", "--context"),
+        (("plan", "x.csv"), "--score=linear", "--denoiser"),
+        (("plan", "x.csv"), "--given=feed", "--context"),
+        (("check", "x.csv", "-o", "r"), "--given=feed", "--context"),
+        (("sample", "m", "-o", "x.csv"), "--given=feed=1", "--condition"),
+        (("sample", "m", "-o", "x.csv"), "--method=heun", "--sampler"),
+    ],
+)
+def test_options_that_have_another_name_now(
+    cli: Cli, command: tuple[str, ...], old: str, new: str
+) -> None:
+    refused(cli(*command, old), f"no {old.partition('=')[0]} any more", f"Write {new}.")

@@ -150,7 +150,7 @@ def test_context_comes_from_a_table(cli: Cli, fitted: Path, tmp_path: Path) -> N
     arguments = ("sample", model, "-n", "60", "-o", tmp_path / "drawn.csv")
     missing = cli(*arguments)
     assert missing.code == 2
-    assert "needs values of its given columns feed" in missing.message
+    assert "needs values of its context columns feed" in missing.message
     assert cli(*arguments, "--context", fitted / "new.csv").code == 0
     drawn, given = (pd.read_csv(path) for path in (tmp_path / "drawn.csv", fitted / "new.csv"))
     assert np.allclose(drawn["feed"], given["feed"])

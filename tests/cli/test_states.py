@@ -56,11 +56,12 @@ def new(mixed: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def plant(mixed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``mixed.parquet``, the model ``m.locality`` and ``given.locality``."""
+    """A folder with ``mixed.parquet``, the model ``m.locality`` and ``context.locality``."""
     folder = tmp_path_factory.mktemp("mixed")
     mixed[:N_FITTED].to_parquet(folder / "mixed.parquet")
-    for name, given in (("m", ()), ("given", ("mode", "pump", "lone"))):
-        model = LocalizedDiffusion(denoiser="linear", random_state=0, time="hours", given=given)
+    for name, context in (("m", ()), ("context", ("mode", "pump", "lone"))):
+        parameters = {"denoiser": "linear", "random_state": 0, "time": "hours"}
+        model = LocalizedDiffusion(**parameters, context=context)
         model.fit(mixed[:N_FITTED]).save(folder / f"{name}.locality")
     return folder
 
@@ -150,14 +151,14 @@ def test_samples_hold_states(cli: Cli, plant: Path, new: pd.DataFrame, tmp_path:
     context = tmp_path / "context.csv"
     new.to_csv(context, index=False)
     options = ("-n", N_NEW, "-o", output, "--overwrite", "--context", context)
-    ran(cli("sample", plant / "given.locality", *options))
+    ran(cli("sample", plant / "context.locality", *options))
     drawn = pd.read_csv(output)
     assert drawn["mode"].tolist() == new["mode"].tolist()
     assert drawn["pump"].tolist() == new["pump"].tolist()
     new.loc[7, "mode"] = "broken"
     new.to_csv(context, index=False)
     refused(
-        cli("sample", plant / "given.locality", *options), "context.csv: column 'mode', row 8",
+        cli("sample", plant / "context.locality", *options), "context.csv: column 'mode', row 8",
         '"broken" is a state never seen in the fit',
     )  # fmt: skip
 
@@ -263,7 +264,7 @@ def test_rows_with_states_never_seen_have_no_likelihood(
         "column 'mode', row 51: \"broken\" is a state never seen in the fit (1 more such row)",
     )
     assert not output.exists()
-    refused(cli("detect", plant / "given.locality", odd, "-o", output), "never seen", "row 51")
+    refused(cli("detect", plant / "context.locality", odd, "-o", output), "never seen", "row 51")
     new.drop(index=[50, 100, 150]).to_csv(odd, index=False)
     facts = facts_of(cli("likelihood", plant / "m.locality", odd, "-o", output, "--json"))
     assert facts["difference_per_component"] < 0.1
