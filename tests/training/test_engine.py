@@ -359,7 +359,7 @@ class Scripted(Engine):
 
     gains: NDArray[np.float64]
 
-    def held_out_gain(self, networks: Any):
+    def held_out_gain(self, networks: object):
         gain = self.gains[len(self.curve)][self.units.numpy()]
         return gain, 0.1 + 0.01 * self.units.numpy() - gain
 
