@@ -8,7 +8,7 @@ first needed: whoever only keeps or counts networks does without it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from locality.exceptions import OptionError
 
@@ -103,18 +103,19 @@ class NetworkKind:
     weights : mapping
         Axes of each of its arrays, all float32: lengths by name, "networks" first; "inputs" is the
         number of inputs.
-    module, name : str
-        Where the class is that evaluates and trains it.
+    networks : class, or str
+        What evaluates and trains it; as "module:class" it is imported when it is first needed.
     """
 
     weights: Mapping[str, tuple[str, ...]]
-    module: str
-    name: str
+    networks: type[Networks] | str
 
     def load(self) -> type[Networks]:
         """The class that evaluates and trains this kind."""
-        found: Any = getattr(import_module(self.module), self.name)
-        return cast(type[Networks], found)
+        if not isinstance(self.networks, str):
+            return self.networks
+        module, _, name = self.networks.partition(":")
+        return cast(type[Networks], getattr(import_module(module), name))
 
 
 def perceptron(layers: int) -> dict[str, tuple[str, ...]]:
@@ -134,9 +135,7 @@ def perceptron_name(layers: int) -> str:
 
 
 KINDS: dict[str, NetworkKind] = {
-    perceptron_name(layers): NetworkKind(
-        perceptron(layers), "locality.local.network", "LocalNetworks"
-    )
+    perceptron_name(layers): NetworkKind(perceptron(layers), "locality.local.network:LocalNetworks")
     for layers in range(2, MAX_LAYERS + 1)
 }
 """By name; another kind is entered here before it is used."""
