@@ -72,9 +72,10 @@ class Mutation:
         texts = []
         for _ in "01":
             whole = getattr(self.parent, self.field)[self.index] if by_statement else self.parent
-            texts.append(" ".join(ast.unparse(whole).split())[:90])
+            texts.append(" ".join(ast.unparse(whole).split()))
             self.swap()
-        return " → ".join(texts)
+        same = max(0, len(os.path.commonprefix(texts)) - 40)
+        return " → ".join("…" * (same > 0) + text[same : same + 80] for text in texts)
 
 
 def variants(node: ast.AST) -> Iterator[ast.AST]:

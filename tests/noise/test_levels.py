@@ -26,6 +26,7 @@ def test_quadrature_integrates_gaussian_errors(variance: float) -> None:
     misses = []
     for n_levels in (24, 48, 96):
         sigma, weight = levels.quadrature(n_levels)
+        assert len(sigma) == len(weight) == n_levels
         assert (np.diff(sigma) < 0).all()
         misses.append(abs(weight @ (variance / (1 + variance / sigma**2)) - exact))
     # A step of log snr h errs by about h²/24 times the change of slope, which is at most 1.
@@ -55,6 +56,12 @@ def test_bands_tile_all_levels_and_every_level_knows_its_band() -> None:
     assert set(band.tolist()) == set(range(len(band_labels()))) == set(range(len(edges) - 1))
 
 
+def test_bands_are_what_they_were() -> None:
+    """Models and their readers agree on bands: of equal width in log σ from 2 to 0.03."""
+    edges = np.array(BAND_EDGES)[1:-1]
+    np.testing.assert_allclose(edges, 2.0 * (0.03 / 2.0) ** (np.arange(5) / 4), rtol=1e-12)
+
+
 def test_levels_resolve_the_finest_conditional_scale() -> None:
     for finest in (0.9, 0.1, 0.004):
         levels = NoiseLevels.for_scales(np.array([1.0, finest]), 1.0)
@@ -68,6 +75,8 @@ def test_levels_drown_the_largest_common_movement() -> None:
     for widest in (1.0, 7.0, 300.0):
         levels = NoiseLevels.for_scales(np.ones(2), widest)
         assert widest / levels.sigma_max**2 <= 1 / 100 + 1e-12
+        assert levels.sigma_max == pytest.approx(max(12.0, 10 * widest**0.5))
+    assert NoiseLevels.for_scales(np.ones(2), 1e9).sigma_max == 500.0
 
 
 def test_quadrature_ends_where_networks_have_faded() -> None:
@@ -102,6 +111,7 @@ def test_ornstein_uhlenbeck_time_is_another_name_for_sigma() -> None:
     [
         ((0.0, 1.0), "sigma_min=0.0"),
         ((2.0, 1.0), "sigma_max=1.0"),
+        ((2.0, 2.0), "sigma_max=2.0"),
         ((0.1, np.inf), "sigma_max=inf"),
         ((np.nan, 1.0), "sigma_min=nan"),
     ],

@@ -8,9 +8,9 @@ from locality import LocalizedDiffusion
 def test_a_held_series_gets_no_network_but_its_free_twin_does() -> None:
     rng = np.random.default_rng(0)
     # two-sided jumps: strongly non-Gaussian, so that networks gain on whatever may have one
-    free = rng.choice([-1.0, 1.0], size=900) + 0.15 * rng.normal(size=900)
-    held = np.repeat(rng.choice([-1.0, 1.0], size=300) + 0.15 * rng.normal(size=300), 3)
-    model = LocalizedDiffusion(lags=1, n_steps=400, random_state=0).fit(
+    free = rng.choice([-1.0, 1.0], size=450) + 0.15 * rng.normal(size=450)
+    held = np.repeat(rng.choice([-1.0, 1.0], size=150) + 0.15 * rng.normal(size=150), 3)
+    model = LocalizedDiffusion(lags=1, n_steps=150, random_state=0).fit(
         np.column_stack([held, free])
     )
     np.testing.assert_array_equal(model.model_.shards[0].has_network, [False, True])

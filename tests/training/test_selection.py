@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import DependencyGraph, Domain
@@ -52,6 +53,35 @@ def test_order_does_not_matter_and_certain_gains_are_taken_at_their_word() -> No
     certain = worthwhile(np.array([-0.5, 0.5, -0.01, 0.0]), np.zeros(4), 2.0)
     assert certain.tolist() == [True, False, True, False]
     assert worthwhile(np.empty(0), np.empty(0), 2.0).tolist() == []
+
+
+def sureness(gain: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Posterior mean over its standard error, by precisions, the error of μ included."""
+    precision = error**-2
+    mean = (precision @ gain) / precision.sum()
+    spread = max(np.mean((gain - mean) ** 2 - error**2), 1e-300)
+    posterior = 1 / (precision + 1 / spread)
+    weight = posterior / spread  # of μ; its own variance is 1/Σ precision
+    variance = posterior + weight**2 / precision.sum()
+    return -(posterior * (gain * precision + mean / spread)) / variance**0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gains_are_as_sure_as_their_posterior_says(seed: int) -> None:
+    """Kept just below as many errors as the posterior has, and not just above."""
+    rng = np.random.default_rng(seed)
+    scatter = 0.05 if seed % 2 else 0.0  # around a common gain, or none of its own
+    error = rng.uniform(0.02, 0.08, 9)
+    gain = -0.1 + scatter * rng.standard_normal(9) + error * rng.standard_normal(9)
+    for unit, sure in enumerate(sureness(gain, error)):
+        if sure > 0.5:
+            assert worthwhile(gain, error, 0.999 * sure)[unit]
+            assert not worthwhile(gain, error, 1.001 * sure)[unit]
+
+
+def test_a_gain_of_five_thousandths_is_asked_for() -> None:
+    gain = np.array([-0.5, 0.5, -0.0051, -0.0049, 0.0051])
+    assert worthwhile(gain, np.zeros(5), 2.0).tolist() == [True, False, True, False, False]
 
 
 def test_the_best_unit_of_every_target() -> None:
