@@ -320,7 +320,7 @@ def test_examples_need_no_unit_of_their_own(make_field) -> None:
 
 def test_averaged_weights_are_an_exponential_average_of_every_fourth(make_field) -> None:
     """The factor is d⁴ for a step of four, d growing to its ceiling: two routes to one average."""
-    options = OPTIONS.model_copy(update={"averaging": 0.6})  # reached at once: both regimes
+    options = replace(OPTIONS, averaging=0.6)  # reached at once: both regimes
     engine = Engine(*table_parts(make_field), options, (0, 0))
     expected = {name: w.clone() for name, w in engine.networks.weights.items()}
     for step in range(20):
@@ -368,7 +368,7 @@ class Scripted(Engine):
 def test_networks_stop_when_their_patience_ends(make_field, patience: int) -> None:
     """So many checks without a new best, and after the trial; a new best begins again."""
     parts = table_parts(make_field)
-    options = OPTIONS.model_copy(update={"n_checks": 8, "patience": patience, "trial": 0.25})
+    options = replace(OPTIONS, n_checks=8, patience=patience, trial=0.25)
     engine = Scripted(*parts, options, (0, 0))
     engine.gains = -np.array(
         [

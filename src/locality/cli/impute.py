@@ -79,7 +79,7 @@ def impute(
     from locality.data.files import write_frame
     from locality.inference.sampling.imputation import fill
     from locality.store.store import load_model
-    from locality.training.executors import one_thread
+    from locality.training.threads import one_thread
 
     fitted = load_model(model)
     rows = read_model_rows(table, fitted, complete=False)

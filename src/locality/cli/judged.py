@@ -72,15 +72,16 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
         A file cannot be used, the model has no law of a row, or it does not know normal rows.
     """
     from locality.inference.judging.detection import Detection
-    from locality.inference.judging.reference import calibration
     from locality.store.store import load_model
-    from locality.training.executors import one_thread
+    from locality.training.threads import one_thread
 
     with progress_bar("Judging rows"):
         fitted = load_model(model)
         rows = read_model_rows(table, fitted, complete=False)
         with one_thread():
             if normal is not None:
+                from locality.inference.judging.reference import calibration
+
                 known = read_model_rows(normal, fitted, complete=False)
                 with _of_file(normal, "Pass more rows, or leave --normal out."):
                     fitted = replace(fitted, normal=calibration(fitted, known.table))

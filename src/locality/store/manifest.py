@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from locality.exceptions import ModelCorrupt
 
 __all__ = ["KIND", "MAX_BLOB_BYTES", "REMEDY", "Blob", "Manifest"]
@@ -247,7 +245,7 @@ def _digest(body: Mapping[str, Any]) -> str:
 
 def _plain(value: object) -> Any:
     """A number of numpy as one of Python."""
-    if isinstance(value, np.generic):
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON")
 

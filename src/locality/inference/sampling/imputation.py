@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from locality._typing import FloatArray
 from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.laws.table import GaussianTable
-from locality.inference.sampling.methods import build_sampler
-from locality.inference.sampling.missing import draw_missing, n_steps
 from locality.model.model import Model
 
 __all__ = ["Imputation", "fill"]
@@ -123,7 +121,7 @@ def _closed_form(
         wider = deviation * np.maximum(model.reference.residual, 1.0)[:, None]
         # but never wider than the column itself: near-copies may have parted for a while
         deviation = np.minimum(wider, np.maximum(deviation, 1.0))
-    half = float(norm.ppf(0.5 + 0.5 * level)) * deviation
+    half = float(ndtri(0.5 + 0.5 * level)) * deviation
     mean = _restored(model, rows, found.mean, True)
     for j, name, column in _bent(model):
         gaps = np.isnan(rows[model.domain.targets[j]])
@@ -143,6 +141,9 @@ def _sampled(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> _Filled:
+    from locality.inference.sampling.methods import build_sampler
+    from locality.inference.sampling.missing import draw_missing, n_steps
+
     walk = build_sampler("sde", model.levels, _EVALUATIONS)
     n_all = max(n_draws, _DRAWS)
     n_gappy = int(np.isnan(rows).any(axis=0).sum())
