@@ -114,7 +114,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             other = copy.copy(node)
             other.body = [*node.body, ast.Break()]
             yield other
-        case ast.FunctionDef() if not any(
+        case ast.FunctionDef(body=[_, _, *_]) if not any(
             isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) and n.value
             for n in ast.walk(node)
         ):
