@@ -74,7 +74,8 @@ class Mutation:
             whole = getattr(self.parent, self.field)[self.index] if by_statement else self.parent
             texts.append(" ".join(ast.unparse(whole).split()))
             self.swap()
-        same = max(0, len(os.path.commonprefix(texts)) - 40)
+        differ = (k for k, (a, b) in enumerate(zip(*texts, strict=False)) if a != b)
+        same = max(0, next(differ, 0) - 40)
         return " → ".join("…" * (same > 0) + text[same : same + 80] for text in texts)
 
 
@@ -113,7 +114,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             other = copy.copy(node)
             other.body = [*node.body, ast.Break()]
             yield other
-        case ast.FunctionDef() if not any(
+        case ast.FunctionDef(body=[_, _, *_]) if not any(
             isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) and n.value
             for n in ast.walk(node)
         ):

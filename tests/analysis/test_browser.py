@@ -26,6 +26,7 @@ WIDTHS = {1280: "en", 390: "ja"}
 """Widths in pixels, and the language in which a page begins."""
 PICTURES = ("graph", "radius", "sensors", "bands", "learning", "factors")
 MARKS = ".scatterlayer path, .barlayer path"
+LAST_RESORT = 120_000  # milliseconds after which what a page should do has not happened
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def visit(
         if key not in pages:
             path = report.to_html(folder / f"{len(pages)}.html", language)
             page = browser.new_page(viewport={"width": width, "height": 900})
+            page.set_default_timeout(LAST_RESORT)
             page.on("pageerror", lambda error: faults.append(f"error: {error}"))
             page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
             page.on("console", lambda message: faults.append(f"console: {message.text}"))
@@ -204,10 +206,12 @@ def test_it_follows_the_width_of_the_window(make_report: Any, visit: Callable[..
 def test_it_can_be_printed(make_report: Any, visit: Callable[..., Any]) -> None:
     page = visit(make_report())
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    widths = page.evaluate(
-        "[...document.querySelectorAll('.main-svg')].map((svg) => svg.clientWidth)"
+    page.wait_for_function(  # A4 with margins
+        "[...document.querySelectorAll('.main-svg')].every((svg) => svg.clientWidth <= 690)"
     )
-    assert 0 < max(widths) <= 690  # A4 with margins
+    assert page.evaluate(
+        "[...document.querySelectorAll('.main-svg')].some((svg) => svg.clientWidth > 0)"
+    )
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.pdf(format="A4").startswith(b"%PDF")
 
@@ -236,6 +240,7 @@ def test_the_page_of_an_evaluation(
     found = evaluate(model.fit(law.sample(300, 0)), law.sample(300, 1), title="later rows")
     path = found.to_html(tmp_path / "q.html", WIDTHS[width])
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(LAST_RESORT)
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
     page.on("console", lambda message: faults.append(f"console: {message.text}"))
     page.goto(path.as_uri(), wait_until="load")

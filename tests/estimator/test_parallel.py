@@ -62,9 +62,8 @@ class _Backwards:
             yield number, result
 
 
-def test_bits_do_not_depend_on_the_order(truth: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locality.estimator.options.executor", lambda *_: _Backwards())
-    assert hashes(fitted().fit(ROWS)) == truth
+def test_bits_do_not_depend_on_the_order(truth: list[str]) -> None:
+    assert hashes(fitted(engine=_Backwards()).fit(ROWS)) == truth
 
 
 @pytest.mark.parametrize("how", [Inline(), Processes(2)])

@@ -419,3 +419,29 @@ def test_no_rows_held_out_and_no_networks_left_are_no_obstacle(make_field) -> No
     engine.run(lambda gain, error: np.arange(0))
     assert [step for step, _ in engine.curve] == [10]
     assert engine.pruned.all()
+
+
+def test_errors_of_gains_are_those_of_repetitions(make_field) -> None:
+    """40 disjoint sets of held-out rows, noise of their own: the spread that was told, ± 15 %."""
+    parts = table_parts(make_field, 2400)
+    engine = Engine(*parts, OPTIONS, (0, 0))
+    for name in ("w3", "b3"):
+        w = engine.networks.weights[name]
+        w.copy_(torch.randn(w.shape, generator=stream(9)))
+    found = []
+    for k, rows in enumerate(torch.arange(2400).view(60, 40).T):
+        engine.key = (0, k)
+        engine.examples = replace(engine.examples, held_out=rows)
+        found.append(engine.held_out_gain(engine.networks))
+    gain, error = map(np.array, zip(*found, strict=True))
+    told = np.sqrt((error**2).mean(axis=0))
+    np.testing.assert_allclose((gain.std(axis=0, ddof=1) / told).mean(), 1.0, atol=0.15)
+
+
+def test_few_networks_see_more_rows_at_a_time(make_field) -> None:
+    for d, n_rows in ((7, 4 * 64), (8, 64)):
+        domain = Domain(DependencyGraph.chain(d), tuple("abcdefgh"[:d]))
+        values = wells(200, d)
+        c = values @ values.T / 200
+        field = make_field(domain, 1, lambda s, c=c: c[np.ix_(s.node, s.node)], strength=1.0)
+        assert Engine(*parts_of(field, values), OPTIONS, (0, 0)).n_rows == n_rows

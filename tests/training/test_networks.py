@@ -1,9 +1,11 @@
 """Networks of a shard: whom they learn from, what they are tried at, and which weights stay."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from locality.data.synthetic import DoubleWellChain
@@ -34,6 +36,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
     class Kept(Engine):
         def __init__(self, *parts: Any) -> None:
             super().__init__(*parts)
+            self.begun = self.networks.take(self.units)
             made.append(self)
 
     monkeypatch.setattr(networks_module, "Engine", Kept)
@@ -102,6 +105,28 @@ def test_networks_that_lost_what_they_had_gained_are_not_trained_further(
     for name, w in first.best.weights.items():
         np.testing.assert_array_equal(getattr(shard, name)[[2, 3]], w[[2, 3]])
         np.testing.assert_array_equal(getattr(shard, name)[[0, 1, 4]], last.average.weights[name])
+
+
+def test_networks_start_from_present_ones_that_saw_the_same(
+    engines: list[Engine], shares: NDArray[np.float64]
+) -> None:
+    """Without the edge between d and e those two look elsewhere, and begin anew, as others do."""
+    shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
+    assert len(shard.network_unit) == D
+    other = Domain(DependencyGraph.from_edges([(0, 1), (1, 2), (2, 3)], D), TABLE.names)
+    (task,) = Trainer(other, 1, OPTIONS, seed=3).tasks(wells(400))
+    half = (shard.take(np.array([0, 2, 3, 4])),)  # b was given up
+    for warm in ((), half):
+        fit_shard(replace(task, warm=warm))
+    anew, started = engines[2].begun.weights, engines[4].begun.weights
+    for name in anew:
+        np.testing.assert_array_equal(started[name][[0, 2]], getattr(shard, name)[[0, 2]])
+        assert torch.equal(started[name][[1, 3, 4]], anew[name][[1, 3, 4]])
+    wider = replace(task, options=OPTIONS.model_copy(update={"width": 24}))
+    for warm in ((), half):
+        fit_shard(replace(wider, warm=warm))
+    for name, w in engines[6].begun.weights.items():
+        assert torch.equal(engines[8].begun.weights[name], w)
 
 
 def curve_of(total: list[list[float]], n_slots: list[list[int]], n_measured: int) -> LinearCurve:

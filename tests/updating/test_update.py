@@ -1,7 +1,9 @@
 """Partial retraining: only what was chosen changes, the gate holds, and little is lost."""
 
+import copy
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from locality.store.versions import (
     served_digest,
     set_alias,
 )
+from locality.training.trainer import Trainer
 
 
 def _hash(shard: ShardState) -> str:
@@ -35,9 +38,15 @@ def _chain(n_rows: int, seed: int, d: int = 70) -> np.ndarray:
     return OrnsteinUhlenbeckChain(d, correlation=0.8).sample(n_rows, random_state=seed)
 
 
-@pytest.fixture
-def fitted() -> LocalizedDiffusion:
+@pytest.fixture(scope="module")
+def once_fitted() -> LocalizedDiffusion:
     return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_chain(800, 0))
+
+
+@pytest.fixture
+def fitted(once_fitted: LocalizedDiffusion) -> LocalizedDiffusion:
+    """One for every test: an update replaces what an estimator has, and alters nothing of it."""
+    return copy.copy(once_fitted)
 
 
 def test_other_shards_keep_their_bits_and_answers(fitted: LocalizedDiffusion) -> None:
@@ -130,6 +139,28 @@ def test_an_update_ends_near_a_full_fit() -> None:
     assert gap < 0.01
 
 
+def test_what_is_learned_again_starts_from_what_is_there(
+    fitted: LocalizedDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer gets the present states of just the components that it is to learn."""
+    given = []
+    train = Trainer.train
+
+    def watched(*args: Any, cut: Any = None, warm: Any = None, **options: Any) -> Any:
+        given.append((cut, warm))
+        return train(*args, cut=cut, warm=warm, **options)
+
+    monkeypatch.setattr(Trainer, "train", watched)
+    fitted.update(_chain(400, 1), ["x0", "x40", "x69"])
+    assert given
+    for cut, warm in given:
+        assert len(cut) == len(warm)
+        for part, states in zip(cut, warm, strict=True):
+            owned = np.concatenate([state.target for state in states])
+            np.testing.assert_array_equal(np.sort(owned), part)
+
+
+@pytest.mark.slow
 def test_networks_start_from_the_present_ones() -> None:
     law = DoubleWellChain(6)
     model = LocalizedDiffusion(graph="chain", radius=1, n_steps=600, random_state=0)
@@ -185,7 +216,7 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     [
         (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear"}),
         (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear", "lags": 2}),
-        (DoubleWellChain(12), {"n_steps": 200, "radius": 1}),
+        (DoubleWellChain(6), {"n_steps": 200, "radius": 1}),
     ],
     ids=["linear", "series", "networks"],
 )
