@@ -228,7 +228,7 @@ def test_a_reference_that_is_damaged_is_named(chain) -> None:
 def test_a_reference_of_another_model_is_refused(chain, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     other = fitted(rng.standard_normal((300, 3)))
-    save_model(replace(chain.model_, reference=other.model_.reference), tmp_path / "mixed")
+    save_model(replace(chain.model_, normal=other.model_.reference), tmp_path / "mixed")
     with pytest.raises(ModelCorrupt, match="reference is of"):
         LocalizedDiffusion.load(tmp_path / "mixed")
 
@@ -292,7 +292,7 @@ def test_what_is_expected_is_the_exact_conditional_mean(make_field) -> None:
     mean, scale = plant.standardizer.mean, plant.standardizer.scale
     law = c * np.outer(unit / scale, unit / scale)
     exact = make_field(plant.domain, 8, lambda s: law[np.ix_(s.node, s.node)], n_shards=3)
-    model.model_ = replace(plant, shards=exact.shards)
+    model.model_ = plant.with_shards(exact.shards)
     covariance = c * np.outer(unit, unit)
     for row in (3, 17):
         why = model.explain(fresh, row)

@@ -78,5 +78,5 @@ def test_what_is_too_large_is_left_to_gradients(monkeypatch: pytest.MonkeyPatch)
     free = np.isnan(rows).T
     for limit in ("_MOST_NUMBERS", "_MOST_WORK", "_MOST_ENTRIES"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"locality.inference.banded.{limit}", 10)
+            patch.setattr(f"locality.inference.laws.banded.{limit}", 10)
             assert BandedFactor.of(table._laws, free) is None

@@ -110,6 +110,31 @@ def test_bands_add_up(make_covariance, edges) -> None:
     np.testing.assert_allclose(together, np.stack(bands), rtol=1e-12)
 
 
+@pytest.mark.parametrize("band", [*pairwise(BAND_EDGES), (np.inf, 0.0), (50.0, 1e-3)])
+@pytest.mark.parametrize("smallest", [1e-8, 1e-3, 0.9])
+def test_the_quadrature_of_the_form_is_exact_to_rounding(band, smallest) -> None:
+    """H Hᵀ against A_kl in logarithms, for eigenvalues up to ten orders of magnitude apart."""
+    rng = np.random.default_rng(3)
+    values = np.geomspace(smallest, 80.0, 9)
+    vectors, _ = np.linalg.qr(rng.standard_normal((9, 9)))
+    none = np.zeros((1, 1, 9, 0))
+    model = LocalGaussian(values[None, None], vectors[None, None], none)
+    factor = model.factor(*band)[1][0, 0]
+    start, stop = (np.inf if edge == 0.0 else edge**-2.0 for edge in band)
+
+    def gathered(snr: float) -> NDArray[np.float64]:
+        log = np.log(values) if np.isinf(snr) else np.log1p(values * snr)
+        same = 1.0 / values if np.isinf(snr) else snr / (1.0 + values * snr)
+        gap = np.subtract.outer(values, values) + np.eye(9)
+        return np.subtract.outer(log, log) / gap + np.diag(same)
+
+    u = vectors[0]
+    expected = vectors @ (np.outer(u, u) * (gathered(stop) - gathered(start))) @ vectors.T
+    np.testing.assert_allclose(
+        factor @ factor.T, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max()
+    )
+
+
 def expected_square(
     c: NDArray[np.float64], n_noisy: int, x: NDArray[np.float64], sigma: float
 ) -> float:

@@ -53,6 +53,38 @@ def test_every_band_looks_as_far_as_its_radius_and_no_farther(make_covariance, s
         np.testing.assert_allclose(variance[j], c[j, j] - expected @ c[:, j], rtol=1e-7)
 
 
+def test_units_that_see_the_same_slots_are_what_they_are_alone(make_covariance) -> None:
+    """Sets of noisy and given slots that several units see, each in an order of its own."""
+    domain = Domain(DependencyGraph.chain(6), tuple("abcdef"), (Axis("t", (1, 0)),), context=(5,))
+    sources = Sources.of(domain.stencils(4))
+    patches = Patches.of(domain.stencils(4), sources)
+    n = sources.n_sources
+    padded = np.pad(make_covariance(n), (0, 1))
+    n_noisy, n_given = (np.tile(part[:, None], 6) for part in patches.n_present)
+    inside = np.random.default_rng(0).random((2, n)) < 0.8
+    inside[:, patches.center] = True
+
+    def fit(units: NDArray[np.int64]) -> LinearDenoiser:
+        part = Patches(patches.noisy[units], patches.given[units], n)
+        shrinkage = np.full((len(units), 6), 0.1)
+        return LinearDenoiser.fit(padded, part, n_noisy[units], n_given[units], shrinkage, inside)
+
+    together = fit(np.arange(5))
+    z = np.vstack([np.random.default_rng(1).standard_normal((n, 8)), np.zeros(8)])
+    kinds = np.arange(8) % 2
+    level = np.full((5, 1), 0.3)
+    assert len({tuple(np.sort(row)) for row in patches.slots}) < 5
+    for unit in range(5):
+        alone = fit(np.array([unit]))
+        for name in ("weights", "variance"):
+            found, expected = (getattr(m, name)(level[: m.n_units]) for m in (together, alone))
+            np.testing.assert_allclose(found[unit], expected[0], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(together.prediction[unit], alone.prediction[0], atol=1e-8)
+        np.testing.assert_allclose(
+            together.surprise(z, kinds)[0, unit], alone.surprise(z, kinds)[0, 0], rtol=1e-7
+        )
+
+
 def test_levels_of_different_units_may_lie_in_different_bands(make_covariance) -> None:
     model, _ = banded(make_covariance(D))
     sigma = np.geomspace(0.01, 9.0, 4 * D).reshape(D, 4)

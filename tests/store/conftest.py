@@ -19,7 +19,7 @@ def another(table_model: Model) -> Callable[[float], Model]:
     def changed(amount: float) -> Model:
         last = table_model.shards[-1]
         other = replace(last, held_out=np.full(len(last.target), amount))
-        return replace(table_model, shards=(*table_model.shards[:-1], other))
+        return table_model.with_shards((*table_model.shards[:-1], other))
 
     return changed
 

@@ -174,7 +174,7 @@ def test_an_invalid_model_is_no_version(folder: Path, table_model: Model) -> Non
     shard = table_model.shards[0]
     broken = replace(shard, covariance=shard.covariance * float("nan"))
     with pytest.raises(ModelCorrupt, match="not finite"):
-        commit_version(replace(table_model, shards=(broken, *table_model.shards[1:])), folder,
+        commit_version(table_model.with_shards((broken, *table_model.shards[1:])), folder,
                        change={})  # fmt: skip
     assert sorted(folder.rglob("*")) == before
 
@@ -208,9 +208,8 @@ def test_two_versions_are_compared_sensor_by_sensor(folder: Path, another: Anoth
     """Names are those of the nodes, whatever numbers shards have for them."""
     model = another(2.0)
     names = model.domain.names
-    numbered = replace(model, ids=model.node_ids * 10 + 3, settings=model.settings | {
-        "lags": 2, "feature_names": ["x"], "graph": None
-    })  # fmt: skip
+    settings = model.settings.replace(lags=2, feature_names=("x",), graph=None)
+    numbered = replace(model, ids=model.node_ids * 10 + 3, settings=settings)
     commit_version(model, folder, change={})
     commit_version(numbered, folder, change={})
     told = diff_versions(folder, 1, 2)
@@ -224,7 +223,7 @@ def test_two_versions_are_compared_sensor_by_sensor(folder: Path, another: Anoth
     assert (told.n_same, told.n_removed, told.n_added) == (0, 2, 2)
     first, second = model.shards
     parts = (first.take(np.array([0])), first.take(np.array([1, 2])), second)
-    commit_version(replace(model, shards=parts), folder, change={})
+    commit_version(model.with_shards(parts), folder, change={})
     told = diff_versions(folder, 2, 4)
     assert (told.n_same, told.n_removed, told.n_added) == (1, 1, 2)
     assert [name for name, _, _ in told.components] == [names[t] for t in first.target]

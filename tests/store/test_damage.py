@@ -317,7 +317,7 @@ def test_a_reference_of_other_sensors_is_refused(folder: Path, table_model: Mode
             rows((bands, n)), rows((bands, n)), rows((2, bands, n)), rows(3), rows(3), rows(9),
             rows((4, n)), rows(n),
         )  # fmt: skip
-        save_model(replace(table_model, reference=reference), folder, overwrite=True)
+        save_model(replace(table_model, normal=reference), folder, overwrite=True)
         if fits:
             load_model(folder)
         else:

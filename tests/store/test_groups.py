@@ -157,7 +157,7 @@ def test_weights_are_those_of_their_kind(
     groups: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second kind is one more entry: the store knows its weights from there."""
-    kind = type(KINDS["perceptron"])({"wide": ("networks", "inputs", "inputs")}, "", "")
+    kind = type(KINDS["perceptron"])({"wide": ("networks", "inputs", "inputs")}, "")
     monkeypatch.setitem(KINDS, "wide", kind)  # type: ignore[arg-type]
     shard = groups["shard-00000"]
     perceptron = {k: shard.pop(k) for k in list(shard) if k.startswith("network.weight.")}

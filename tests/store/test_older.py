@@ -16,6 +16,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.exceptions import ModelCorrupt
+from locality.model.settings import Settings
 from locality.store import older
 from locality.store.difference import diff_versions
 from locality.store.older import group_of, renamed_settings
@@ -113,8 +114,7 @@ def test_an_older_version_stays_as_it_is_and_can_be_served_again(copy: Path) -> 
     assert [version.number for version in list_versions(copy)] == [1, 2]
 
 
-def test_settings_take_their_new_names(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(older, "_RENAMES_SETTINGS", True)
+def test_settings_take_their_new_names(copy: Path) -> None:
     schema_3 = {
         "graph", "radius", "lags", "series", "tied", "context", "time", "gaussianize", "noise",
         "denoiser", "n_neighbors", "edge_level", "n_steps", "random_state", "seed",
@@ -128,7 +128,7 @@ def test_settings_take_their_new_names(copy: Path, monkeypatch: pytest.MonkeyPat
         assert found["context"] == stored["given"]
         for key in schema_3 - {"denoiser", "context"}:
             assert found[key] == stored[key]
-        assert load_model(SAMPLES / name / "model").settings == found
+        assert load_model(SAMPLES / name / "model").settings == Settings.from_dict(found)
     today = replace(read_manifest(copy), schema_version=3)
     assert older.description_of(today) is today.description
     # a model with the new names beside the old one differs in nothing

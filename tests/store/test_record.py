@@ -36,7 +36,7 @@ def test_nothing_of_a_model_is_lost(table_model: Model) -> None:
               "scale": (4,), "statistic": (20,), "sensor": (9, 6), "residual": (6,)}  # fmt: skip
     reference = Reference(**{name: rng.normal(size=shape) for name, shape in shapes.items()})
     ids = np.array([1, 2, 5, 7, 8, 30])
-    model = replace(table_model, ids=ids, reference=reference, flavor="numpy", n_rows=21)
+    model = replace(table_model, ids=ids, normal=reference, flavor="numpy", n_rows=21)
     description, groups = record_of(model)
     stored = [groups[f"shard-{number:05d}"] for number in range(2)]
     np.testing.assert_array_equal(np.concatenate([shard["target"] for shard in stored]), ids)

@@ -15,6 +15,7 @@ import pytest
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
 from locality.local.shard import ShardState
 from locality.model.model import Model
+from locality.model.settings import Settings
 from locality.store import folder as folder_module
 from locality.store.record import record_of
 from locality.store.store import load_model, require_free, save_model
@@ -58,7 +59,7 @@ def test_a_model_comes_back_to_the_bit(model: Model, tmp_path: Path) -> None:
 def test_a_loaded_model_denoises_the_same(model: Model, tmp_path: Path) -> None:
     import torch
 
-    extent = model.extent or ((6,) if model.is_series else ())
+    extent = model.extent or ((6,) if model.layout.is_series else ())
     values = np.zeros((model.domain.n_nodes, *extent, 3), dtype=np.float32)
     y = torch.randn(
         len(model.domain.targets),
@@ -72,13 +73,13 @@ def test_a_loaded_model_denoises_the_same(model: Model, tmp_path: Path) -> None:
 
 def test_blobs_depend_on_learned_numbers_only(table_model: Model, tmp_path: Path) -> None:
     first = save_model(table_model, tmp_path / "first")
-    slower = replace(table_model, seconds={"table": 99.0}, settings={"seed": 6})
+    slower = replace(table_model, seconds={"table": 99.0}, settings=Settings(seed=6))
     assert [f.name for f in blob_files(first)] == [
         f.name for f in blob_files(save_model(slower, tmp_path / "second"))
     ]
     shard = table_model.shards[1]
     other = replace(shard, covariance=np.nextafter(shard.covariance, 2))
-    changed = replace(table_model, shards=(table_model.shards[0], other))
+    changed = table_model.with_shards((table_model.shards[0], other))
     third = save_model(changed, tmp_path / "third")
     shared = {f.name for f in blob_files(first)} & {f.name for f in blob_files(third)}
     assert len(shared) == len(blob_files(first)) - 1  # a new shard leaves the others as they are
@@ -93,7 +94,7 @@ def test_memory_layout_does_not_matter(table_model: Model, tmp_path: Path) -> No
         for shard in table_model.shards
     )
     plain = save_model(table_model, tmp_path / "plain")
-    odd = save_model(replace(table_model, shards=shards), tmp_path / "odd")
+    odd = save_model(table_model.with_shards(shards), tmp_path / "odd")
     assert [f.name for f in blob_files(plain)] == [f.name for f in blob_files(odd)]
 
 
@@ -107,7 +108,7 @@ def test_what_cannot_be_read_again_is_not_written(table_model: Model, tmp_path: 
     shard = table_model.shards[0]
     w1 = np.full_like(shard.networks.weights["w1"], np.nan)
     diverged = ShardState.from_arrays(shard.arrays() | {W1: w1})
-    broken = replace(table_model, shards=(diverged, table_model.shards[1]))
+    broken = table_model.with_shards((diverged, table_model.shards[1]))
     with pytest.raises(ModelCorrupt, match=r"weight.w1' of group 'shard-00000'.*not finite"):
         save_model(broken, tmp_path / "model")
     assert os.listdir(tmp_path) == []

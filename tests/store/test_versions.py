@@ -44,7 +44,7 @@ def changed(model: Model, amount: float) -> Model:
     """The model with another last shard."""
     last = model.shards[-1]
     other = replace(last, held_out=np.full(len(last.target), amount))
-    return replace(model, shards=(*model.shards[:-1], other))
+    return model.with_shards((*model.shards[:-1], other))
 
 
 def bits(model: Model) -> list[bytes]:

@@ -18,6 +18,7 @@ over components is exactly −log p(x).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ __all__ = ["LocalGaussian", "present_slots"]
 
 _FLOOR = 1e-9  # of an eigenvalue, total variance being 1
 _NEAR = 1e-6  # relative gap below which eigenvalues count as equal
+_DIGITS = 40.0  # natural logarithm of the accuracy of an integral: that of rounding
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -123,6 +125,20 @@ class LocalGaussian:
             self.eigenvalues[units], self.eigenvectors[units], self.regression[units]
         )
 
+    def rearranged(self, noisy: IntArray, given: IntArray) -> "LocalGaussian":
+        """The same Gaussians with their slots in another order.
+
+        Parameters
+        ----------
+        noisy, given : int arrays [n_units, n_noisy], [n_units, n_given]
+            Which slot comes to each place.
+        """
+        unit = np.arange(self.n_units)[:, None]
+        vectors = self.eigenvectors.swapaxes(1, 2)[unit, noisy].swapaxes(1, 2)
+        regression = self.regression.swapaxes(1, 2)[unit, noisy].swapaxes(1, 2)
+        regression = regression.transpose(0, 3, 1, 2)[unit, given].transpose(0, 2, 3, 1)
+        return LocalGaussian(self.eigenvalues, vectors, regression)
+
     def in_classes(self, classes: IntArray) -> "LocalGaussian":
         """Some boundary classes only."""
         return LocalGaussian(
@@ -210,8 +226,13 @@ class LocalGaussian:
         result[..., 0] += 0.5 * (_LOG_2PI + 1.0)
         return result.transpose(2, 3, 0, 1)
 
-    def quadratic(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
-        """Surprise gathered between two noise levels, as constant + ½ pᵀ F p of a patch p.
+    def factor(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
+        """Surprise gathered between two noise levels, as constant + ½ |Hᵀ p|² of a patch p.
+
+        A_kl is integrated by Gauss and Legendre's rule in τ = log (1 + b snr)/(1 + a snr), where
+        all eigenvalues lie between a and b: poles of the integrand lie at |Im τ| = π, so that the
+        rule converges geometrically, here to rounding, with a number of points that grows with
+        the logarithm of b/a and not with the patch.
 
         Parameters
         ----------
@@ -222,41 +243,35 @@ class LocalGaussian:
         Returns
         -------
         constant : float array [n_units, n_classes]
-        form : float array [n_units, n_classes, n_slots, n_slots]
+        factor : float array [n_units, n_classes, n_slots, n_points]
+            H.
         """
-        constant, core = self._gathered(upper, lower)
-        form = self.eigenvectors @ core @ self.eigenvectors.swapaxes(-1, -2)
-        across = -form @ self.regression
-        both = -self.regression.swapaxes(-1, -2) @ across
-        return constant, np.block([[form, across], [across.swapaxes(-1, -2), both]])
-
-    def gathered(self, patch: FloatArray, upper: float, lower: float) -> FloatArray:
-        """The same for some patches at once, of the first class: without a form, for a few.
-
-        Parameters
-        ----------
-        patch : float array [n_units, n_slots, n_examples]
-        upper, lower : float
-
-        Returns
-        -------
-        float array [n_units, n_examples]
-        """
-        constant, core = self._gathered(upper, lower)
-        n = self.eigenvalues.shape[-1]
-        residual = patch[:, :n] - self.regression[:, 0] @ patch[:, n:]
-        z = self.eigenvectors[:, 0].swapaxes(-1, -2) @ residual
-        return np.asarray(constant + 0.5 * (z * (core[:, 0] @ z)).sum(axis=1))
-
-    def _gathered(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
-        """Constant, and the form in the basis of the eigenvectors."""
         values, u = self.eigenvalues, self.loading
         start = 0.0 if np.isinf(upper) else upper**-2.0
         stop = lower**-2.0 if lower else np.inf
         constant = 0.5 * (u**2 * (_antiderivative(values, stop) - _antiderivative(values, start)))
         constant = constant.sum(-1) + (0.5 * (_LOG_2PI + 1.0) if start == 0.0 else 0.0)
-        product = _pairs(values, stop) - _pairs(values, start)
-        return constant, u[..., :, None] * u[..., None, :] * product
+        low, high = 0.5 * values[..., :1], 2.0 * values[..., -1:]  # ascending; ends never meet
+        first, last = (
+            np.log(high / low if np.isinf(snr) else (1.0 + high * snr) / (1.0 + low * snr))
+            for snr in (start, stop)
+        )
+        x, w = _rule(float((last - first).max(initial=0.0)))
+        m = np.exp(first + (last - first) * x)  # [n_units, n_classes, n_points]
+        weight = np.sqrt(w * (last - first) * m * (high - low))
+        below, above = (high - values)[..., None], (values - low)[..., None]
+        spectrum = u[..., None] * weight[..., None, :] / (below + above * m[..., None, :])
+        noisy = self.eigenvectors @ spectrum
+        return constant, np.concatenate([noisy, -self.regression.swapaxes(-1, -2) @ noisy], axis=-2)
+
+
+@lru_cache(maxsize=256)
+def _rule(length: float) -> tuple[FloatArray, FloatArray]:
+    """Points and weights on (0, 1) for functions that are analytic where |Im| < π/length."""
+    ratio = 2.0 * np.pi / max(length, 1.0)
+    n = int(np.ceil(_DIGITS / (2.0 * np.arcsinh(ratio))))
+    x, w = np.polynomial.legendre.leggauss(n)
+    return 0.5 * (x + 1.0), 0.5 * w
 
 
 def _reached(values: FloatArray, snr: FloatArray) -> list[FloatArray]:
@@ -272,16 +287,6 @@ def _reached(values: FloatArray, snr: FloatArray) -> list[FloatArray]:
         np.concatenate([log, limit], axis=-1),
         np.concatenate([below * inverse, 1.0 / values], axis=-1),
     ]
-
-
-def _pairs(values: FloatArray, snr: float) -> FloatArray:
-    """A_kl integrated from 0 to snr; stable for equal eigenvalues."""
-    a, b = values[..., :, None], values[..., None, :]
-    scale = 1.0 / b if np.isinf(snr) else snr / (1.0 + b * snr)
-    x = (a - b) * scale  # log((1 + a s)/(1 + b s)) / (a - b) = scale log1p(x) / x
-    small = np.abs(x) < 1e-8
-    safe = np.where(small, 1.0, x)
-    return np.asarray(scale * np.where(small, 1.0 - 0.5 * x, np.log1p(safe) / safe))
 
 
 def _antiderivative(values: FloatArray, snr: float) -> FloatArray:

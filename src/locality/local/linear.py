@@ -21,8 +21,7 @@ from locality.noise.levels import BAND_EDGES, band_of
 
 __all__ = ["LinearDenoiser"]
 
-_CHUNK = 1 << 14  # examples whose surprise is worked out together
-_FEW = 24  # examples of a boundary class, which a form would not pay for
+_CHUNK = 1 << 12  # examples whose surprise is worked out together
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +75,7 @@ class LinearDenoiser:
                 places.append(places[-1])
                 continue
             part = patches.within(n_noisy[:, b], n_given[:, b])
-            bands.append(
-                LocalGaussian.fit(
-                    covariance[part.slots[:, :, None], part.slots[:, None, :]],
-                    part.noisy.shape[1],
-                    present_slots(part, inside),
-                    shrinkage[:, b],
-                )
-            )
+            bands.append(_fitted(covariance, part, shrinkage[:, b], inside))
             places.append(_places(part, patches))
         return cls(patches, tuple(bands), tuple(places))
 
@@ -169,49 +161,42 @@ class LinearDenoiser:
         -------
         float array [n_bands, n_units, n_examples]
         """
+        pieces = list(self._pieces(bands))
         result = np.empty((len(bands), self.n_units, z.shape[1]))
-        for k in np.unique(classes).tolist():
-            members, here = np.flatnonzero(classes == k), self.in_classes(np.array([k]))
-            if len(members) <= _FEW:
-                result[:, :, members] = here._directly(z[:, members].astype(np.float64), bands)
-                continue
-            constants, forms = zip(*(here._quadratic(*band) for band in bands), strict=True)
-            constant, form = np.stack(constants), np.stack(forms)
+        for k in range(self.n_classes):
+            members = np.flatnonzero(classes == k)
             for start in range(0, len(members), _CHUNK):
                 part = members[start : start + _CHUNK]
                 rows = z[:, part].astype(np.float64)
-                for j, slots in enumerate(self.patches.slots):
-                    patch = rows[slots]
-                    moved = (form[:, j].reshape(-1, len(patch)) @ patch).reshape(
-                        len(bands), *patch.shape
-                    )
-                    quadratic = np.einsum("bsn,sn->bn", moved, patch)
-                    result[:, j, part] = constant[:, j, None] + 0.5 * quadratic
+                total = np.zeros((len(bands), self.n_units, len(part)))
+                for slots, of_band in pieces:
+                    for j, read in enumerate(slots):
+                        patch = rows[read]
+                        for number, constant, factor in of_band:
+                            total[number, j] += constant[j, k] + 0.5 * _squares(factor[j, k], patch)
+                result[..., part] = total
         return result
 
-    def _directly(self, rows: FloatArray, bands: Sequence[tuple[float, float]]) -> FloatArray:
-        """Surprise in a few examples of the first class [n_bands, n_units, n_examples]."""
-        result = np.zeros((len(bands), self.n_units, rows.shape[1]))
-        for into, (upper, lower) in zip(result, bands, strict=True):
-            for b, high, low in _tiles(upper, lower):
-                slots = np.pad(self.patches.slots, ((0, 0), (0, 1)), constant_values=-1)
-                patch = rows[np.take_along_axis(slots, self.places[b], axis=1)]
-                into += self.bands[b].gathered(patch, high, low)
-        return result
-
-    def _quadratic(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
-        """Constant [n_units] and form [n_units, n_slots, n_slots] of the first class, gathered
-        between two noise levels.
+    def _pieces(
+        self, bands: Sequence[tuple[float, float]]
+    ) -> Iterator[tuple[IntArray, list[tuple[int, FloatArray, FloatArray]]]]:
+        """Slots [n_units, n_slots] of every Gaussian, with the bands asked for that it is part of:
+        number, constant and factor of each.
         """
-        n = self.patches.slots.shape[1] + 1
-        constant, form = np.zeros(self.n_units), np.zeros((self.n_units, n, n))
-        unit = np.arange(self.n_units)[:, None, None]
-        for b, high, low in _tiles(upper, lower):
-            value, part = self.bands[b].quadratic(high, low)
-            constant += value[:, 0]
-            place = self.places[b]
-            form[unit, place[:, :, None], place[:, None, :]] += part[:, 0]
-        return constant, form[..., :-1, :-1]
+        slots = np.pad(self.patches.slots, ((0, 0), (0, 1)), constant_values=self.patches.n_sources)
+        edges = list(pairwise(BAND_EDGES))
+        for same in _runs(self.bands):
+            gaussian, place = self.bands[same[0]], self.places[same[0]]
+            top, bottom = edges[same[0]][0], edges[same[-1]][1]
+            spans = [(min(top, upper), max(bottom, lower)) for upper, lower in bands]
+            yield (
+                np.take_along_axis(slots, place, axis=1),
+                [
+                    (number, *gaussian.factor(high, low))
+                    for number, (high, low) in enumerate(spans)
+                    if high > low
+                ],
+            )
 
     def _levels_by_band(self, sigma: FloatArray) -> list[tuple[int, BoolArray]]:
         """Bands that hold some of the levels, and which [n_units, n_levels]."""
@@ -219,12 +204,30 @@ class LinearDenoiser:
         return [(b, band == b) for b in np.flatnonzero(np.bincount(band.ravel())).tolist()]
 
 
-def _tiles(upper: float, lower: float) -> Iterator[tuple[int, float, float]]:
-    """Noise bands that lie between two levels, with the part of each that does."""
-    for b, (high, low) in enumerate(pairwise(BAND_EDGES)):
-        high, low = min(high, upper), max(low, lower)
-        if high > low:
-            yield b, high, low
+def _fitted(
+    covariance: FloatArray, patches: Patches, shrinkage: FloatArray, inside: BoolArray
+) -> LocalGaussian:
+    """Gaussians of patches; units that see the same slots share a decomposition."""
+    order = [np.argsort(part, axis=1, kind="stable") for part in (patches.noisy, patches.given)]
+    sets = [
+        np.take_along_axis(patches.noisy, order[0], 1),
+        np.take_along_axis(patches.given, order[1], 1),
+    ]
+    key = np.column_stack([*sets, np.unique(shrinkage, return_inverse=True)[1]])
+    _, first, which = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    slots = patches.slots[first]
+    found = LocalGaussian.fit(
+        covariance[slots[:, :, None], slots[:, None, :]],
+        patches.noisy.shape[1],
+        present_slots(patches, inside)[first],
+        shrinkage[first],
+    )
+    if len(first) == patches.n_units:
+        return found.take(which.ravel())
+    back = [np.empty_like(part) for part in order]
+    for part, mine in zip(order, back, strict=True):
+        np.put_along_axis(mine, part, part[first][which.ravel()], axis=1)
+    return found.take(which.ravel()).rearranged(*back)
 
 
 def _places(part: Patches, whole: Patches) -> IntArray:
@@ -233,3 +236,23 @@ def _places(part: Patches, whole: Patches) -> IntArray:
     given = np.arange(part.given.shape[1], dtype=np.int64)
     place = np.concatenate([np.arange(part.noisy.shape[1], dtype=np.int64), n_noisy + given])
     return np.where(part.slots < part.n_sources, place, n_slots)
+
+
+def _runs(bands: Sequence[LocalGaussian]) -> list[list[int]]:
+    """Numbers of neighboring bands that are one Gaussian."""
+    runs = [[0]]
+    for b in range(1, len(bands)):
+        if bands[b] is bands[b - 1]:
+            runs[-1].append(b)
+        else:
+            runs.append([b])
+    return runs
+
+
+def _squares(factor: FloatArray, patch: FloatArray) -> FloatArray:
+    """|Hᵀ p|² of every column p; by the matrix H Hᵀ where that is smaller than the factor."""
+    n_slots, n_points = factor.shape
+    if n_slots <= n_points:
+        return np.asarray(np.einsum("sn,sn->n", (factor @ factor.T) @ patch, patch))
+    moved = factor.T @ patch
+    return np.asarray(np.einsum("qn,qn->n", moved, moved))

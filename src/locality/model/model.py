@@ -5,7 +5,7 @@ rows) is solved once and kept by it; so whoever asks a model twice gets the seco
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -80,6 +80,10 @@ class Model:
     def shards(self) -> tuple[ShardState, ...]:
         """What was learned, component by component."""
         return self.field.shards
+
+    def with_shards(self, shards: Sequence[ShardState]) -> "Model":
+        """The same but for what was learned of components."""
+        return replace(self, field=replace(self.field, shards=tuple(shards)))
 
     @property
     def limits(self) -> FloatArray:

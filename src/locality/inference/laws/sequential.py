@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from locality._typing import FloatArray
 from locality.domain.partition import sweep
-from locality.exceptions import OptionError
+from locality.inference.laws.assembly import assembled, rows_extent
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
 from locality.local.shard import ShardState
@@ -65,52 +65,24 @@ class SequentialLaw:
 
 def _sequential_laws(field: ScoreField) -> tuple[SequentialLaw, ...]:
     """Solved for every number of past rows."""
-    domain = field.domain
-    if any(not axis.is_causal for axis in domain.axes):
-        raise OptionError(
-            "Rows of this model have no law of their own: it is a lattice, or a joint series.",
-            remedy='Fit with series="causal" and without tied=True.',
-        )
-    n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
-    extent = (n_lags + 1,) if domain.axes else ()
+    domain, extent = field.domain, rows_extent(field)
     rank = np.empty(domain.n_nodes, dtype=np.int64)
     rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
     parts = [
-        _regressions(shard, rank, *shard.sources.inside(domain, extent)) for shard in field.shards
+        (shard, *_regressions(shard, rank, *shard.sources.inside(domain, extent)))
+        for shard in field.shards
     ]
     targets, context = domain.targets, np.array(domain.context, dtype=np.int64)
     eye = sp.eye_array(len(targets), format="csr")
-    laws = []
-    for n_past in range(n_lags + 1):
-        scale = np.empty(domain.n_nodes)
-        entries = []
-        for shard, (weights, scales, slots, of_position) in zip(field.shards, parts, strict=True):
-            k = of_position[n_past]
-            scale[shard.target] = scales[:, k]
-            unit, slot = np.nonzero((slots < len(shard.source_node)) & (weights[:, k] != 0.0))
-            source = slots[unit, slot]
-            lag = np.zeros(len(source), dtype=np.int64)
-            if domain.axes:
-                lag = -shard.source_offset[source, 0]
-            entries.append(
-                [shard.target[unit], shard.source_node[source], lag, weights[unit, k, slot]]
-            )
-        row, column, lag, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
-        by_lag = []
-        for back in range(n_lags + 1):
-            here = lag == back
-            shape = domain.n_nodes, domain.n_nodes
-            whole = sp.csr_array((weight[here], (row[here], column[here])), shape=shape)
-            by_lag.append(whole[targets])
-        laws.append(
-            SequentialLaw(
-                sp.csr_array(eye - by_lag[0][:, targets]),
-                tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
-                tuple(sp.csr_array(part[:, context]) for part in by_lag),
-                scale[targets],
-            )
+    return tuple(
+        SequentialLaw(
+            sp.csr_array(eye - by_lag[0][:, targets]),
+            tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
+            tuple(sp.csr_array(part[:, context]) for part in by_lag),
+            scale,
         )
-    return tuple(laws)
+        for by_lag, scale in assembled(field, parts)
+    )
 
 
 def _regressions(
