@@ -231,6 +231,7 @@ def test_numbers_of_rows_to_draw(cli: Cli, fitted: Path, tmp_path: Path) -> None
     refused(cli(*arguments, "-n", "0"), "'--n-rows' / '-n'", "found '0'", "≥ 1")
     refused(cli(*arguments, "-n", "3", "--series-count", "4"), "--series-count is 4", "3 rows")
     refused(cli(*arguments, "--sampler", "euler"), "--sampler", "euler", "heun")
+    refused(cli(*arguments, "--levels", "even"), "--levels", "even", "lognormal")
     refused(cli(*arguments, "--evaluations", "0"), "--evaluations")
     context = cli(*arguments, "--context", fitted / "new.csv")
     refused(context, "no context columns")

@@ -55,7 +55,7 @@ def demo(
     """
     folder, report, seconds = _prepared(output, overwrite), Report(), dict[str, float]()
     with _timed(seconds, "loading libraries and data"):
-        from locality.cli.pictures import draw_fault, draw_radius
+        from locality.cli.demo_pictures import draw_fault, draw_radius
         from locality.cli.plant import Plant
         from locality.model.summary import summarize
 

@@ -33,8 +33,8 @@ _USAGE: type[Exception] = next(
 
 _NOW = {
     "check": {"--given": "--context"},
-    "fit": {"--given": "--context", "--denoiser": "--denoiser"},
-    "plan": {"--given": "--context", "--denoiser": "--denoiser"},
+    "fit": {"--given": "--context", "--score": "--denoiser"},
+    "plan": {"--given": "--context", "--score": "--denoiser"},
     "sample": {"--given": "--condition", "--method": "--sampler"},
 }
 """By command, options that have another name now."""

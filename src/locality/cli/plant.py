@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
-from locality.cli.pictures import FaultRun, draw_samples
+from locality.cli.demo_pictures import FaultRun, draw_samples
 from locality.cli.terminal import Report
 from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
 from locality.data.files import write_frame

@@ -37,9 +37,9 @@ class Sampler(StrEnum):
 class Levels(StrEnum):
     """Which noise levels a sampler walks down."""
 
-    karras = "KarrasLevels"
-    geometric = "GeometricLevels"
-    lognormal = "LogNormalLevels"
+    karras = "karras"
+    geometric = "geometric"
+    lognormal = "lognormal"
 
 
 @taking(execution=("n_jobs",), n_jobs=1)
@@ -107,7 +107,7 @@ def sample(
         )
     from locality.data.files import write_frame
     from locality.estimator import LocalizedDiffusion
-    from locality.noise import schedules
+    from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 
     fitted = LocalizedDiffusion.load(model)
     needs = fitted.model_.layout.context
@@ -119,6 +119,8 @@ def sample(
     if context is not None and not needs:
         raise OptionError("The model has no context columns, so --context has no use.")
     known = None if context is None else read_model_rows(context, fitted.model_, needs).table
+    schedules = KarrasLevels(), GeometricLevels(), LogNormalLevels()
+    schedule = dict(zip(Levels, schedules, strict=True))[levels]
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         rows = fitted.sample(
@@ -127,7 +129,7 @@ def sample(
             context=known,
             condition=condition,
             sampler=sampler.value,
-            levels=getattr(schedules, levels.value)(),
+            levels=schedule,
             n_evaluations=evaluations,
             execution=execution,
             random_state=seed,

@@ -125,11 +125,14 @@ def nats_by_band(
     field: ScoreField, levels: NoiseLevels, rows: FloatArray, by_band: bool = True
 ) -> FloatArray:
     """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components], or of all
-    bands together as one.
+    bands together as one; of several such tables at once [n_tables, ...] likewise.
     """
-    state = rows[:, :, None] if field.domain.axes else rows
-    found = Nats(levels, by_band=by_band).surprise(field, state).bands
-    return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
+    tables = rows if rows.ndim == 3 else rows[None]
+    state = tables.transpose(1, 2, 0)  # those of a row lie side by side
+    state = state if field.domain.axes else state.reshape(len(state), -1)
+    found = Nats(levels, by_band=by_band).surprise(field, np.ascontiguousarray(state)).bands
+    shaped = found.reshape(*found.shape[:2], -1, len(tables)).transpose(3, 0, 2, 1)
+    return np.ascontiguousarray(shaped if rows.ndim == 3 else shaped[0])
 
 
 def _bank_place(values: FloatArray) -> IntArray:

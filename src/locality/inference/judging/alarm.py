@@ -18,9 +18,9 @@ ones, which `Alarm.error` allows for.
 
 import warnings
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from locality._typing import FloatArray, IntArray
 from locality.inference.judging.average import exponential_average
@@ -175,7 +175,7 @@ def _scales(bands: FloatArray, residual: FloatArray, ordered: bool) -> Reference
     memories = MEMORIES if ordered else MEMORIES[:1]
     spread = np.stack([exponential_average(z, a).std(axis=1) for a in memories])
     spread = np.maximum(spread, 1e-6)
-    residual = np.maximum(usual / ndtri(0.5 + 0.5 * _USUAL), 1e-6)
+    residual = np.maximum(usual / NormalDist().inv_cdf(0.5 + 0.5 * _USUAL), 1e-6)
     none = np.zeros(0)
     unit = Reference(mean, deviation, spread, none, none, none, np.zeros((0, 0)), residual)
     channels = np.concatenate([part.sum(axis=-1) for part in Alarm(unit).channels(z)])

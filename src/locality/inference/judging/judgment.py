@@ -89,14 +89,12 @@ def judge(model: Model, table: Table, false_alarms: float) -> Judgment:
     complete = repair(model.field, rows, np.inf).values
     fixed = repair(model.field, rows, FITS * reference.residual[:, None] * np.sqrt(factor))
 
-    def judged(values: FloatArray) -> FloatArray:
-        bands, usual = nats_by_band(model.field, model.levels, values), reference.mean[:, None]
-        bands = usual + tempered(bands - usual, factor.T)
-        bands[:, ~observed] = np.nan
-        return bands
-
-    bands = judged(complete)
-    repaired_bands = judged(fixed.values) if fixed.wrong.any() else bands
+    tables = np.stack([complete, fixed.values] if fixed.wrong.any() else [complete])
+    usual = reference.mean[:, None]
+    nats = nats_by_band(model.field, model.levels, tables)
+    nats = usual + tempered(nats - usual, factor.T)
+    nats[:, :, ~observed] = np.nan
+    bands, repaired_bands = nats[0], nats[-1]
     alarm = Alarm(reference)
     found = alarm.measure(bands)
     memory, band = alarm.memory_and_band(found.channel)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from locality._typing import FloatArray
 from locality.data.kinds import Kind
@@ -121,7 +121,7 @@ def _closed_form(
         wider = deviation * np.maximum(model.reference.residual, 1.0)[:, None]
         # but never wider than the column itself: near-copies may have parted for a while
         deviation = np.minimum(wider, np.maximum(deviation, 1.0))
-    half = float(ndtri(0.5 + 0.5 * level)) * deviation
+    half = NormalDist().inv_cdf(0.5 + 0.5 * level) * deviation
     mean = _restored(model, rows, found.mean, True)
     for j, name, column in _bent(model):
         gaps = np.isnan(rows[model.domain.targets[j]])
