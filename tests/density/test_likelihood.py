@@ -61,8 +61,8 @@ def test_gaussian_rows_have_their_exact_likelihood(
 
 
 FITS: dict[str, dict[str, Any]] = {
-    "linear": {"graph": "chain", "score": "linear"},
-    "causal": {"lags": 1, "score": "linear"},
+    "linear": {"graph": "chain", "denoiser": "linear"},
+    "causal": {"lags": 1, "denoiser": "linear"},
     "neural": {"graph": "chain", "n_steps": 150, "radius": 1},
     "causal neural": {"graph": "chain", "lags": 1, "n_steps": 150, "radius": 1},
 }
