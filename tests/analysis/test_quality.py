@@ -13,6 +13,7 @@ from locality.analysis.words import LANGUAGES, say
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, OptionError
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 LAW = OrnsteinUhlenbeckChain(6, correlation=0.8)
 TRAIN, REAL = LAW.sample(500, 0), LAW.sample(800, 1)
 
