@@ -197,6 +197,13 @@ def killed_in(moment: int, folder: Path, work: Callable[[], object]) -> bool:
 
 
 @pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classifiers of drawn and real rows need not be the best."""
+    for module in ("fidelity", "evaluation"):
+        monkeypatch.setattr(f"locality.analysis.{module}._TREES", 25)
+
+
+@pytest.fixture
 def killed_at() -> Callable[[int, Path, Callable[[], object]], bool]:
     return killed_in
 

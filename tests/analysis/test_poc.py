@@ -17,6 +17,8 @@ from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, OptionError, OutputExists
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def chain(n: int = 900) -> pd.DataFrame:
     rows = OrnsteinUhlenbeckChain(14, 0.7).sample(n, 0)

@@ -18,6 +18,7 @@ from locality.analysis.quality.fidelity import Fidelity
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, OptionError
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 LAW = OrnsteinUhlenbeckChain(6, correlation=0.8)
 TRAIN, REAL = LAW.sample(500, 0), LAW.sample(800, 1)
 

@@ -104,6 +104,7 @@ def test_plan_puts_actual_times_beside(cli: Cli, table: Path, tmp_path: Path) ->
     assert all(cost["actual_seconds"] is not None for cost in costs)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_poc_leaves_a_model_that_scores(cli: Cli, table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "poc"
     result = cli("poc", table, "--quality", "0.8", "-o", folder, *FAST)
