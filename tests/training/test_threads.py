@@ -25,7 +25,8 @@ assert Nats(levels, by_band=True).surprise(field, values).total.shape == (4, 80)
 gaps = np.where(rng.random(values.shape) < 0.1, np.nan, values)
 assert np.isfinite(repair(field, gaps, 3.0).values).all()
 assert np.isfinite(GaussianTable(field).posterior(gaps, 1, rng).mean).all()
-loaded = {"torch", "sklearn", "joblib", "scipy.signal", "ray"} & set(sys.modules)
+heavy = {"torch", "sklearn", "pandas", "networkx", "joblib", "pydantic", "scipy.signal", "ray"}
+loaded = heavy & set(sys.modules)
 assert not loaded, loaded
 """
 
