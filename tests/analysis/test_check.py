@@ -207,7 +207,7 @@ def test_a_disconnected_graph_is_fine() -> None:
         (lambda x: x * np.nan, {}, DataError, "misses more than 50%"),
         (lambda x: x, {"lags": -1}, OptionError, "lags"),
         (lambda x: x, {"level": 1.5}, OptionError, "level"),
-        (lambda x: x, {"given": ["oil"]}, DataError, "oil"),
+        (lambda x: x, {"context": ["oil"]}, DataError, "oil"),
         (lambda x: x, {"cycles": ["1d"]}, DataError, "time of each row"),
         (lambda x: x, {"graph": np.ones((3, 3))}, GraphError, "3 nodes"),
         (lambda x: x, {"graph": np.triu(np.ones((D, D)))}, GraphError, "symmetric"),

@@ -10,6 +10,7 @@ from locality.analysis.planning.plan import plan
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
+from locality.model.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_actual_times_stand_beside(rows: np.ndarray) -> None:
 
 def test_large_tables_are_cut_down_to_what_belongs_together() -> None:
     rows = OrnsteinUhlenbeckChain(900, 0.9).sample(60, 0)
-    piece = Piece.of(Table.from_frame(rows), LocalizedDiffusion(graph="chain").get_params())
+    piece = Piece.of(Table.from_frame(rows), Settings(), "chain")
     assert piece.n_targets == 900
     assert piece.n_edges == 899
     assert piece.domain.n_nodes == 640
@@ -75,7 +76,7 @@ def test_large_tables_are_cut_down_to_what_belongs_together() -> None:
 
 def test_long_tables_are_cut_down() -> None:
     rows = np.random.default_rng(0).standard_normal((9000, 5))
-    piece = Piece.of(Table.from_frame(rows), LocalizedDiffusion(graph="chain").get_params())
+    piece = Piece.of(Table.from_frame(rows), Settings(), "chain")
     assert piece.n_examples == 4000
     assert piece.row_share == pytest.approx(4 / 9)
     assert piece.rows(10).shape == (5, 10)

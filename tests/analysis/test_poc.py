@@ -116,7 +116,7 @@ def test_states_survive_and_are_compared_by_their_texts() -> None:
         (lambda x: x[:40], {}, DataError, "40 rows.*at least 50"),
         (lambda x: x, {"lags": 50}, OptionError, "at most 8"),
         (lambda x: x, {"lags": 1.5}, OptionError, "lags"),
-        (lambda x: x, {"score": "magic"}, OptionError, "score"),
+        (lambda x: x, {"denoiser": "magic"}, OptionError, "denoiser"),
     ],
 )
 def test_errors(change: Any, options: dict[str, Any], kind: type, message: str) -> None:
