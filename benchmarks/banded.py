@@ -94,8 +94,7 @@ def implied_covariance(model: LocalizedDiffusion) -> FloatArray:
     precision = np.zeros((d, d))
     for shard in inner.shards:
         denoiser, _ = shard.denoiser(inner.domain, ())
-        level = torch.full((len(shard.target), 1), sigma, dtype=torch.float64)
-        weights = denoiser.closed_form.weights(level)[:, 0, :, 0].numpy()
+        weights = denoiser.closed_form.weights(np.full((len(shard.target), 1), sigma))[:, 0, :, 0]
         node = np.append(shard.source_node, 0)
         for j, target in enumerate(shard.target):
             np.add.at(precision[target], node[denoiser.closed_form.patches.slots[j]], -weights[j])
@@ -124,14 +123,16 @@ def run(quick: bool = False) -> list[Table]:
         for seed in range(n_seeds):
             rows = law.sample(n, np.random.default_rng([seed, 0]))
             by_radius.append([plug_in(law, rows, r) for r in RADII])
-            plain = LocalizedDiffusion(graph="chain", score="linear", random_state=seed).fit(rows)
+            plain = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=seed).fit(
+                rows
+            )
             rich = LocalizedDiffusion(
                 graph="chain", n_steps=300 if quick else 3000, n_jobs=2, random_state=seed
             ).fit(rows)
             linear.append(score_error(plain, law, seed))
             neural.append(score_error(rich, law, seed))
             radii.append(plain.radius_.mean())
-            n_networks.append(sum(len(s.network_unit) for s in rich.model_.shards))
+            n_networks.append(sum(len(s.networks) for s in rich.model_.shards))
             drawn.append(covariance_error(np.asarray(plain.sample(N_DRAWS)), law))
             root = np.linalg.cholesky(implied_covariance(plain))
             white = np.random.default_rng([seed, 2]).standard_normal((N_DRAWS, len(root)))

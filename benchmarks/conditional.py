@@ -105,8 +105,10 @@ def strong_networks(field: ScoreField) -> ScoreField:
     """With random networks that bend the field as much as its closed form does."""
     shards = []
     for shard in with_networks(field).shards:
-        weights = {name: getattr(shard, name).astype(np.float64) for name in ("w1", "w2", "b3")}
-        shards.append(replace(shard, **weights, w3=1e4 * shard.w3.astype(np.float64)))
+        group = shard.networks
+        weights = {name: w.astype(np.float64) for name, w in group.weights.items()}
+        weights["w3"] *= 1e4
+        shards.append(replace(shard, networks=replace(group, weights=weights)))
     return ScoreField(field.domain, tuple(shards))
 
 

@@ -38,7 +38,7 @@ from sklearn.preprocessing import StandardScaler
 from locality import LocalizedDiffusion
 from locality._typing import BoolArray, FloatArray
 from locality.data.table import Table as Rows
-from locality.inference.judging.detection import detection
+from locality.inference.judging.judgment import judge
 from measure import Table, one_core
 
 __all__ = ["run"]
@@ -149,7 +149,7 @@ def gappy_row(
     alarms = {}
     for number, name in enumerate(judged):
         hidden = np.random.default_rng(number).random(data[name].shape) < share
-        found = model.detect(data[name].mask(hidden), false_alarms=FALSE_ALARMS)
+        found = model.detect(data[name].mask(hidden), false_alarms=FALSE_ALARMS).to_frame()
         alarms[name] = found["alarm"].to_numpy() == 1
     d = data[judged[0]].shape[1]
     return verdict_row(f"{d}: local, linear, calibrated, {100 * share:g} % missing", alarms)
@@ -189,13 +189,15 @@ def plant(folder: Path, neural: bool) -> list[Table]:
         data = {name: frame[columns] for name, frame in runs.items()}
         d = len(columns)
         for score in ("linear", "neural") if neural and columns is few else ("linear",):
-            model = LocalizedDiffusion(score=score, lags=LAGS, n_neighbors=8, random_state=0)
+            model = LocalizedDiffusion(denoiser=score, lags=LAGS, n_neighbors=8, random_state=0)
             model.fit(data["normal_train"])
             for calibrated in (False, True):
                 if calibrated:
                     model.calibrate(data["normal_test"])
                 found = {
-                    n: model.detect(data[n], false_alarms=FALSE_ALARMS).reset_index(drop=True)
+                    n: model.detect(data[n], false_alarms=FALSE_ALARMS)
+                    .to_frame()
+                    .reset_index(drop=True)
                     for n in judged
                 }
                 title = f"{d}: local, {score}{'' if calibrated else ', calibrated on its own'}"
@@ -328,10 +330,10 @@ def local(series: Series) -> Scores:
     """Ours."""
     start = perf_counter()
     model = LocalizedDiffusion(
-        score="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
+        denoiser="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
     )
     model.fit(series.train)
-    found = detection(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)
+    found = judge(model.model_, Rows.from_frame(series.test), FALSE_ALARMS)
     rows = found.statistic.copy()
     moved = found.departed.any(axis=1)
     rows[moved] = np.maximum(rows[moved], rows.max() + 1.0)  # a constant that moves is a change

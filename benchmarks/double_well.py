@@ -60,11 +60,11 @@ def cases(judge: Judge, n_steps: int, n_seeds: int) -> Table:
         for seed in range(n_seeds):
             train = judge.law.sample(n, seed + 1)
             options = {"graph": "chain", "tied": tied, "random_state": seed}
-            plain = LocalizedDiffusion(score="linear", **options).fit(train)
+            plain = LocalizedDiffusion(denoiser="linear", **options).fit(train)
             start = perf_counter()
             rich = LocalizedDiffusion(n_steps=n_steps, n_jobs=2, **options).fit(train)
             seconds = perf_counter() - start
-            reach = np.concatenate([shard.network_radius for shard in rich.model_.shards])
+            reach = np.concatenate([shard.networks.radius for shard in rich.model_.shards])
             figures.append(
                 [
                     judge.nats(plain),

@@ -19,7 +19,7 @@ from torch import nn
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
 from locality.local.linear import LinearDenoiser
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
@@ -62,10 +62,10 @@ def build_engine(
         np.zeros(every_band),
         inside,
     )
-    levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), 64)
-    inputs = NetworkInputs(patches, torch.from_numpy(levels[:, [0, -1]]), None)
+    levels = training_levels(closed_form.conditional_scale[:, 0], 64)
+    inputs = NetworkInputs.of(patches, levels[:, [0, -1]], None)
     examples = Examples(
-        z.float(),
+        torch.from_numpy(z).float(),
         torch.from_numpy(np.append(~sources.given, False)).float()[:, None],
         torch.from_numpy(classes),
         torch.from_numpy(np.flatnonzero(folds != 0)),

@@ -147,7 +147,7 @@ def ours(
     d, given = train.shape[1], [] if calendar is None else list(calendar(train.index))
     rows = train if calendar is None else pd.concat([train, calendar(train.index)], axis=1)
     model = LocalizedDiffusion(
-        score="linear", lags=lags, random_state=0, given=given, n_neighbors=n_neighbors
+        denoiser="linear", lags=lags, random_state=0, given=given, n_neighbors=n_neighbors
     ).fit(rows)
 
     def fill(gappy: pd.DataFrame) -> Filled:

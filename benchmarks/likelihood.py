@@ -10,7 +10,7 @@ import torch
 from locality import LocalizedDiffusion
 from locality.data.synthetic import BandedGaussian, DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
-from locality.local.field import BoundField
+from locality.local.bound import BoundField
 from measure import Table, in_turns, one_core
 from sampling import build_field, with_networks
 
@@ -28,7 +28,7 @@ def oracles(quick: bool) -> Table:
         ("double wells, d = 20, 4,000 rows", DoubleWellChain(20), 4_000, "neural"),
     ]
     for title, law, n, score in cases[: 1 if quick else None]:
-        model = LocalizedDiffusion(graph="chain", score=score, random_state=0)
+        model = LocalizedDiffusion(graph="chain", denoiser=score, random_state=0)
         model.fit(law.sample(n, 0))
         rows = law.sample(500, 1)
         d = rows.shape[1]

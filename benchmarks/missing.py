@@ -31,7 +31,7 @@ def run(quick: bool = False) -> list[Table]:
             gaps = np.random.default_rng(seed).random(rows.shape) < SHARE
             tables = np.where(gaps, np.nan, rows), rows[: round((1 - SHARE) * n)]
             gappy, whole = (
-                -LocalizedDiffusion(graph="chain", score=score, random_state=seed)
+                -LocalizedDiffusion(graph="chain", denoiser=score, random_state=seed)
                 .fit(table)
                 .score_samples(fresh)
                 .mean()

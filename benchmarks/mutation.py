@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
     "hypothesis", "joblib", "matplotlib", "networkx", "numpy", "pandas", "polars",
-    "pyarrow.parquet", "pydantic", "pytest", "rich", "scipy.optimize", "scipy.signal",
+    "pyarrow.parquet", "pytest", "rich", "scipy.optimize", "scipy.signal",
     "scipy.sparse.linalg",
     "scipy.stats", "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "torch", "typer",
 )  # fmt: skip

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import FloatArray
-from locality.analysis.check import check
-from locality.analysis.dependences import Dependences
-from locality.analysis.memory import choose_lags, search_depth
-from locality.analysis.subject import Subject
+from locality.analysis.check.dependences import Dependences
+from locality.analysis.check.memory import choose_lags, search_depth
+from locality.analysis.check.subject import Subject
+from locality.analysis.face import check
 from locality.data.table import Table
 from measure import Table as Result
 from measure import one_core

@@ -67,7 +67,7 @@ def run(quick: bool = False) -> list[Table]:
             held = model.held_out_nats_
             name = f"{score}, {f'lags={lags}' if lags else 'no lags'}"
             gain = (nats[score] - nats["linear"]).max()
-            n_networks = sum(len(shard.network_unit) for shard in model.model_.shards)
+            n_networks = sum(len(shard.networks) for shard in model.model_.shards)
             fits.append(
                 [
                     name,

@@ -15,11 +15,13 @@ import torch
 
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
-from locality.inference.sampling.sampler import DPMSolver
-from locality.local.denoiser import NetworkInputs
+from locality.inference.sampling.methods import DPMSolver
+from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
+from locality.local.networks import NetworkGroup
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
+from locality.noise.schedules import KarrasLevels
 from locality.training.executors import one_thread
 from locality.training.trainer import Trainer
 from measure import Table, median_time, one_core
@@ -50,27 +52,31 @@ def with_networks(field: ScoreField) -> ScoreField:
     def shard(state: ShardState) -> ShardState:
         m = len(state.target)
         span = np.tile([0.05, 6.0], (m, 1))
-        n_inputs = NetworkInputs(state.patches, torch.from_numpy(span), None).n_inputs
-        return replace(
-            state,
-            network_unit=np.arange(m),
-            network_radius=state.radius.max(axis=1),
-            network_noisy=state.noisy,
-            network_given=state.given,
+        n_inputs = NetworkInputs.of(state.patches, span, None).n_inputs
+        group = NetworkGroup(
+            "perceptron",
+            unit=np.arange(m),
+            radius=state.radius.max(axis=1),
+            noisy=state.noisy,
+            given=state.given,
             level_range=span,
             trained_inside=np.ones((1, len(state.source_node)), dtype=bool),
-            w1=random(m, n_inputs, WIDTH),
-            w2=random(m, WIDTH, WIDTH),
-            w3=0.01 * random(m, WIDTH),
-            b3=np.zeros(m, dtype=np.float32),
+            uses_rim=False,
+            weights={
+                "w1": random(m, n_inputs, WIDTH),
+                "w2": random(m, WIDTH, WIDTH),
+                "w3": 0.01 * random(m, WIDTH),
+                "b3": np.zeros(m, dtype=np.float32),
+            },
         )
+        return replace(state, networks=group)
 
     return ScoreField(field.domain, tuple(shard(state) for state in field.shards))
 
 
 def drawer(field: ScoreField) -> Callable[[], object]:
     """Draw once per call, the same number of rows at every dimension."""
-    walk = DPMSolver(NoiseLevels(0.02, 12.0).grid(N_EVALUATIONS))
+    walk = DPMSolver(KarrasLevels()(NoiseLevels(0.02, 12.0), N_EVALUATIONS))
     d = field.domain.n_nodes
     bound = field.bind(np.zeros((d, N_SAMPLES), dtype=np.float32))
 

@@ -18,9 +18,10 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.draw import draw
-from locality.inference.sampling.sampler import StochasticDPMSolver
+from locality.inference.sampling.methods import StochasticDPMSolver
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
+from locality.noise.schedules import KarrasLevels
 from locality.training.options import TrainingOptions
 from locality.training.trainer import Trainer
 from measure import Table, one_core
@@ -69,7 +70,7 @@ def one(kind: str, side: int) -> dict[str, float]:
     trained = Trainer(domain, radius, options).train(z)
     found = {"fit": process_time() - start}
     field = ScoreField(domain, trained.shards)
-    walk = StochasticDPMSolver(NoiseLevels(0.02, 20.0).grid(N_EVALUATIONS))
+    walk = StochasticDPMSolver(KarrasLevels()(NoiseLevels(0.02, 20.0), N_EVALUATIONS))
     start = process_time()
     draw(field, walk, 1 if few else N_SAMPLES, (), 0)
     found["draw"] = process_time() - start

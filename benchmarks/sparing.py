@@ -5,6 +5,7 @@ and one that has not gained for some checks stops later. The same fit without th
 networks to the end; which are kept is decided alike. CPU seconds of the networks alone.
 """
 
+from dataclasses import replace
 from time import process_time
 from typing import Any
 
@@ -41,7 +42,7 @@ def run(quick: bool = False) -> list[Table]:
                 self: Engine, rule: Any = None, title: str = title, spent: list[float] = spent
             ) -> None:
                 if title == "without":
-                    rule, self.options = None, self.options.model_copy(update={"patience": 10**6})
+                    rule, self.options = None, replace(self.options, patience=10**6)
                 start = process_time()
                 whole(self, rule)
                 spent[0] += process_time() - start
@@ -55,7 +56,7 @@ def run(quick: bool = False) -> list[Table]:
                 took = spent[0]
             finally:
                 Engine.run = whole  # type: ignore[method-assign]
-            kept = sum(len(shard.network_unit) for shard in model.model_.shards)
+            kept = sum(len(shard.networks) for shard in model.model_.shards)
             found[title] = took, float(np.mean(model.surprise(later))), kept
         (a, nats_a, kept_a), (b, nats_b, kept_b) = found["with"], found["without"]
         lines.append(

@@ -18,7 +18,7 @@ import numpy as np
 
 from locality import LocalizedDiffusion
 from locality._typing import FloatArray
-from locality.analysis.check import check
+from locality.analysis.face import check
 from locality.data.synthetic import BandedGaussian, DoubleWellChain, OrnsteinUhlenbeckChain
 from measure import Table, one_core
 
@@ -111,7 +111,7 @@ def radii(n_seeds: int) -> Table:
                 nats = {}
                 for r in sorted({*range(7), radius}):
                     model = LocalizedDiffusion(
-                        graph="chain", radius=r, score="linear", random_state=0
+                        graph="chain", radius=r, denoiser="linear", random_state=0
                     ).fit(rows)
                     nats[r] = exact_nats(model, fresh)
                 chosen.append(radius)

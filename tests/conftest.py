@@ -12,20 +12,28 @@ from typing import Any
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from locality.domain import Domain
+from locality.data.synthetic import OrnsteinUhlenbeckChain
+from locality.data.table import Table
+from locality.data.transforms_fit import fit_standardizer
+from locality.domain import Axis, DependencyGraph, Domain
 from locality.local.field import ScoreField
 from locality.local.network import LocalNetworks, round_up
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
-from locality.noise.levels import BAND_EDGES
+from locality.model.model import Model
+from locality.model.settings import Settings
+from locality.noise.levels import BAND_EDGES, NoiseLevels
 from locality.noise.streams import stream
 from locality.store.garbage import collect_garbage
-from locality.store.store import load_model
+from locality.store.store import load_model, save_model
 from locality.store.versions import list_versions
+from locality.training.trainer import Trainer
 
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -58,12 +66,23 @@ def by_hand(
         inside = sources.inside(domain, extent)[1] if strength else np.zeros((0, 0), dtype=bool)
         rim = len(inside) > 1
         width = round_up(patches.slots.shape[1] + 3 + (patches.noisy.shape[1] - 1) * rim)
-        units = np.arange(len(nodes)) if strength else np.arange(0)
+        units = np.arange(len(nodes))
         generator = stream(7, number)
         networks = LocalNetworks.initial(len(units), width, 8, generator)
         for name in ("w3", "b3"):
             weight = networks.weights[name]
             weight.copy_(strength * torch.randn(weight.shape, generator=generator))
+        group = NetworkGroup(
+            "perceptron",
+            unit=units,
+            radius=np.full(len(units), radius),
+            noisy=patches.noisy,
+            given=patches.given,
+            level_range=np.tile([0.05, 6.0], (len(units), 1)),
+            trained_inside=inside,
+            uses_rim=rim,
+            weights={name: w.numpy() for name, w in networks.weights.items()},
+        )
         nothing = np.full((len(nodes), 1, N_BANDS), np.nan)
         every_band = (len(nodes), N_BANDS)
         n_noisy, n_given = (
@@ -82,14 +101,7 @@ def by_hand(
                 n_noisy=n_noisy,
                 n_given=n_given,
                 covariance=covariance(sources),
-                network_unit=units,
-                network_radius=np.full(len(units), radius),
-                network_noisy=patches.noisy[units],
-                network_given=patches.given[units],
-                level_range=np.tile([0.05, 6.0], (len(units), 1)),
-                trained_inside=inside,
-                uses_rim=np.array([rim]),
-                **{name: w.numpy() for name, w in networks.weights.items()},
+                networks=group if strength else NetworkGroup.empty(sources.n_sources),
                 held_out=nothing[:, 0, 0],
                 held_out_error=np.zeros(len(nodes)),
                 held_out_independent=nothing[:, 0, 0],
@@ -219,3 +231,73 @@ def kill_writers() -> Callable[[Callable[[Path, int], None], Path, Iterable[int]
         return highest
 
     return kill
+
+
+# -- models of every shape that a store must hold ---------------------------------------------
+
+
+def _model(domain: Domain, shards: Any, n_columns: int, extent: tuple[int, ...] = ()) -> Model:
+    rows = np.random.default_rng(3).standard_normal((20, n_columns))
+    names = [f"x{j}" for j in range(n_columns)] if extent else list(domain.names)
+    return Model(
+        fit_standardizer(Table.from_frame(pd.DataFrame(rows, columns=names))),
+        ScoreField(domain, tuple(shards), np.tile([-4.0, 1 / 3], (domain.n_nodes, 1))),
+        NoiseLevels(0.0123456789, 12.0),
+        extent,
+        20,
+        Settings(graph="chain", lags=np.int64(1), seed=5),
+        {"table": 0.1, "graph": 0.25, "closed form": 1e-05},
+        {"locality": "0", "numpy": "2"},
+    )
+
+
+def _with_networks(make_field: Any, extent: tuple[int, ...], n_shards: int) -> Model:
+    def covariance(sources: Sources) -> np.ndarray:
+        gap = np.abs(np.subtract.outer(sources.node, sources.node))
+        for offset in sources.offset.T:
+            gap = gap + np.abs(np.subtract.outer(offset, offset))
+        return 0.6**gap
+
+    axes = tuple(Axis("position", extent=n) for n in extent)
+    n_nodes = 1 if extent else 6
+    names = tuple(f"é{j}" for j in range(n_nodes))
+    domain = Domain(DependencyGraph.chain(n_nodes), names, axes)
+    field = make_field(domain, 1, covariance, n_shards=n_shards, extent=extent, strength=0.3)
+    return _model(domain, field.shards, int(np.prod(extent)) if extent else n_nodes, extent)
+
+
+def _trained_series() -> Model:
+    """Without networks, so that many arrays are empty; one node is context."""
+    axis = Axis("time", window=(1, 0))
+    domain = Domain(DependencyGraph.chain(4), ("a", "b", "c", "d"), (axis,), (3,))
+    z = np.random.default_rng(0).standard_normal((4, 60, 1))
+    return _model(domain, Trainer(domain, 1, shard_size=2).train(z).shards, 4)
+
+
+@pytest.fixture(params=["table", "lattice", "series"])
+def model(request: pytest.FixtureRequest, make_field: Callable[..., Any]) -> Model:
+    if request.param == "series":
+        return _trained_series()
+    extent, n_shards = ((), 2) if request.param == "table" else ((5,), 1)
+    return _with_networks(make_field, extent, n_shards)
+
+
+@pytest.fixture
+def table_model(make_field: Callable[..., Any]) -> Model:
+    return _with_networks(make_field, (), 2)
+
+
+@pytest.fixture
+def folder(table_model: Model, tmp_path: Path) -> Path:
+    """A stored model, alone in its parent."""
+    return save_model(table_model, tmp_path / "model")
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """Six columns of an Ornstein–Uhlenbeck chain in odd units, with an index of its own."""
+    x = OrnsteinUhlenbeckChain(6, correlation=0.8).sample(400, random_state=0)
+    scales = np.array([1.0, 100.0, 0.01, 5.0, 30.0, 2.0])
+    names = ["feed", "pressure", "level", "temperature", "flow", "valve"]
+    index = pd.Index(np.arange(400) * 0.05, name="hours")
+    return pd.DataFrame(x * scales + 10 * scales, columns=names, index=index)

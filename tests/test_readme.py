@@ -1,4 +1,4 @@
-"""The commands and the Python of the README run as printed."""
+"""The commands of the README and the Python of all pages run as printed."""
 
 import os
 import re
@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-_README = Path(__file__).parents[1] / "README.md"
+from locality.local import kinds
+
+_ROOT = Path(__file__).parents[1]
+_README = _ROOT / "README.md"
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", _README.read_text("utf-8"), flags=re.DOTALL)
+def _blocks(language: str, page: Path = _README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", _blocks("python", _ROOT / "docs" / "extending.md"))
+def test_extensions(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kinds, "KINDS", kinds.KINDS.copy())
+    exec(compile(block, "extending.md", "exec"), {"__name__": "extending"})
 
 
 @pytest.mark.parametrize("block", _blocks("python"))

@@ -10,39 +10,52 @@ from locality.exceptions import (
     NotFitted,
     OptionError,
     OutputExists,
+    VersionConflict,
 )
 
 if TYPE_CHECKING:
     from locality import datasets as datasets
-    from locality.analysis.check import check as check
-    from locality.analysis.plan import plan as plan
-    from locality.analysis.poc import poc as poc
+    from locality import samplers as samplers
+    from locality.analysis.face import check as check
+    from locality.analysis.planning.plan import plan as plan
+    from locality.analysis.planning.poc import poc as poc
+    from locality.analysis.quality.evaluation import evaluate as evaluate
     from locality.estimator import LocalizedDiffusion as LocalizedDiffusion
+    from locality.training.execution import Execution as Execution
+    from locality.training.options import NetworkOptions as NetworkOptions
 
 __version__ = "0.1.0"
 
+_LAZY = {
+    "Execution": "locality.training.execution",
+    "LocalizedDiffusion": "locality.estimator",
+    "NetworkOptions": "locality.training.options",
+    "check": "locality.analysis.face",
+    "evaluate": "locality.analysis.quality.evaluation",
+    "plan": "locality.analysis.planning.plan",
+    "poc": "locality.analysis.planning.poc",
+}
+_MODULES = ("datasets", "samplers")
+
 __all__ = [
     "DataError",
+    "Execution",
     "GraphError",
     "LocalityError",
     "LocalizedDiffusion",
     "ModelCorrupt",
+    "NetworkOptions",
     "NotFitted",
     "OptionError",
     "OutputExists",
+    "VersionConflict",
     "check",
     "datasets",
+    "evaluate",
     "plan",
     "poc",
+    "samplers",
 ]
-
-
-_LAZY = {
-    "LocalizedDiffusion": "locality.estimator",
-    "check": "locality.analysis.check",
-    "plan": "locality.analysis.plan",
-    "poc": "locality.analysis.poc",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -51,6 +64,11 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    if name == "datasets":
-        return import_module("locality.datasets")
+    if name in _MODULES:
+        return import_module(f"locality.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return [*__all__, "__version__"]

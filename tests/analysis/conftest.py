@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from locality.analysis.findings import (
+from locality.analysis.check.findings import (
     BandFinding,
     ComponentFinding,
     CostFinding,
@@ -17,10 +17,10 @@ from locality.analysis.findings import (
     LearningPoint,
     RadiusFinding,
     RowsNeeded,
-    Statement,
     Verdict,
 )
-from locality.analysis.report import LocalityReport
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.pages.words import Statement
 
 ODD_NAMES = (
     "<script>alert(1)</script>",
@@ -132,7 +132,7 @@ def made_up(
             Statement("factors.lead"),
             Statement("page.table", {"n_rows": 1, "n_columns": 2}),
         ),
-        notes=(Statement("page.title", {"title": names[0]}),),
+        notes=(Statement("check.title", {"title": names[0]}),),
     )
 
 

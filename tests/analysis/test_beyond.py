@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from locality.analysis.beyond import far_dependence
-from locality.analysis.context import Context
-from locality.analysis.dependences import Dependences
-from locality.analysis.memory import choose_lags, search_depth
-from locality.analysis.surroundings import Surroundings
-from locality.analysis.trials import contiguous_folds
+from locality.analysis.check.beyond import far_dependence
+from locality.analysis.check.context import Context
+from locality.analysis.check.dependences import Dependences
+from locality.analysis.check.memory import choose_lags, search_depth
+from locality.analysis.check.surroundings import Surroundings
+from locality.analysis.check.trials import contiguous_folds
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.domain import DependencyGraph, Domain

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.catalog import CATALOG
-from locality.analysis.evaluation import evaluate
-from locality.analysis.report import LocalityReport
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.pages.catalog import CATALOG
+from locality.analysis.quality.evaluation import evaluate
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -236,7 +236,7 @@ def test_the_page_of_an_evaluation(
     browser: Any, faults: list[str], tmp_path: Path, width: int
 ) -> None:
     law = OrnsteinUhlenbeckChain(5, correlation=0.8)
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0)
     found = evaluate(model.fit(law.sample(300, 0)), law.sample(300, 1), title="later rows")
     path = found.to_html(tmp_path / "q.html", WIDTHS[width])
     page = browser.new_page(viewport={"width": width, "height": 900})

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import locality
-from locality.analysis.check import check
-from locality.analysis.report import LocalityReport
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.check.report import LocalityReport
+from locality.analysis.face import check
+from locality.analysis.pages.words import LANGUAGES, say
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, GraphError, OptionError
 
@@ -101,7 +101,7 @@ def test_a_hidden_factor_is_not_local_and_its_context_heals_it() -> None:
     found = look(rows)
     assert found.verdict.answer == "not local"
     assert "common factor" in told(found)
-    healed = look(rows.assign(load=factor), given=["load"])
+    healed = look(rows.assign(load=factor), context=["load"])
     assert healed.verdict.answer == "local"
     assert healed.n_columns == D
     assert "load" in told(healed)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.piece import Piece, related_columns
-from locality.analysis.plan import plan
+from locality.analysis.check.memory import related_columns
+from locality.analysis.planning.piece import Piece
+from locality.analysis.planning.plan import plan
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
@@ -31,7 +32,7 @@ def test_shards_edges_and_stages(rows: np.ndarray) -> None:
 
 
 def test_the_closed_form_has_no_networks(rows: np.ndarray) -> None:
-    made = plan(rows, graph="chain", score="linear", workers=(1,))
+    made = plan(rows, graph="chain", denoiser="linear", workers=(1,))
     assert [cost.stage for cost in made.costs] == [
         "table",
         "graph",
@@ -42,8 +43,8 @@ def test_the_closed_form_has_no_networks(rows: np.ndarray) -> None:
 
 
 def test_the_disk_is_that_of_the_model(rows: np.ndarray, tmp_path: object) -> None:
-    made = plan(rows, graph="chain", score="linear", workers=(1,))
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
+    made = plan(rows, graph="chain", denoiser="linear", workers=(1,))
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows)
     actual = sum(
         array.nbytes
         for shard in model.model_.shards
@@ -54,8 +55,8 @@ def test_the_disk_is_that_of_the_model(rows: np.ndarray, tmp_path: object) -> No
 
 
 def test_actual_times_stand_beside(rows: np.ndarray) -> None:
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
-    made = plan(rows, graph="chain", score="linear", workers=(1,), model=model)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows)
+    made = plan(rows, graph="chain", denoiser="linear", workers=(1,), model=model)
     actual = {cost.stage: cost.actual_seconds for cost in made.costs}
     assert actual["closed form"] == model.seconds_["closed form"]
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from locality import LocalizedDiffusion
-from locality.analysis.concept import ProofOfConcept
-from locality.analysis.fidelity import fidelity
-from locality.analysis.poc import poc
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.pages.words import LANGUAGES, say
+from locality.analysis.planning.concept import ProofOfConcept
+from locality.analysis.planning.poc import poc
+from locality.analysis.quality.fidelity import fidelity
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, OptionError, OutputExists
@@ -83,7 +83,7 @@ def test_advice_in_both_languages(found: ProofOfConcept) -> None:
 def test_what_falls_short_is_named() -> None:
     rows = chain(400)
     rows["s08"] += 20 * np.sign(rows["s08"])  # two humps far apart, which no law of a column has
-    found = poc(rows, quality=0.95, lags=0, start="s08", score="linear")
+    found = poc(rows, quality=0.95, lags=0, start="s08", denoiser="linear")
     assert not found.met
     assert "classifier" in found.short
     assert any("--start" in say(step) for step in found.next_steps("poc"))
@@ -95,7 +95,7 @@ def test_states_survive_and_are_compared_by_their_texts() -> None:
     rows["s08"] = texts[np.digitize(rows["s08"], [-0.7, 0.7])]
     rows["s10"] = rows["s10"] > 0
     rows["s09"] = rows["s09"].astype(np.float32)
-    found = poc(rows, quality=0.8, lags=0, start="s08", score="linear")
+    found = poc(rows, quality=0.8, lags=0, start="s08", denoiser="linear")
     assert {"s08", "s09", "s10"} <= set(found.columns)
     assert found.model.model_.standardizer.labels["s08"] in (tuple(texts), tuple(texts[::-1]))
     for drawn in (found.synthetic, found.kept_back):

@@ -5,11 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from locality import LocalizedDiffusion
-from locality.analysis.evaluation import evaluate
-from locality.analysis.words import LANGUAGES, say
+from locality.analysis.pages.words import LANGUAGES, say
+from locality.analysis.quality import evaluation
+from locality.analysis.quality.evaluation import evaluate
+from locality.analysis.quality.fidelity import Fidelity
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.exceptions import DataError, OptionError
 
@@ -20,7 +25,7 @@ TRAIN, REAL = LAW.sample(500, 0), LAW.sample(800, 1)
 
 @pytest.fixture(scope="module")
 def model() -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(TRAIN)
+    return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(TRAIN)
 
 
 def judged(model, monkeypatch, draw, **options):
@@ -94,7 +99,9 @@ def test_lost_memory_is_told() -> None:
     x = np.zeros((700, 3))
     for t in range(1, 700):
         x[t] = 0.9 * x[t - 1] + rng.standard_normal(3)
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0).fit(x[:350])
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0).fit(
+        x[:350]
+    )
     kept = evaluate(model, x[350:])
     assert kept.autocorrelation < kept.real_autocorrelation + 0.15
     whole = model.sample
@@ -134,7 +141,7 @@ NAMES = ["<b>a</b>", "</script><script>alert(1)</script>", "c", "d", "e", "f"]
 
 def test_the_page_shows_what_was_found(tmp_path) -> None:
     frames = [pd.DataFrame(rows, columns=NAMES) for rows in (TRAIN, REAL[:400])]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=1, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=1, random_state=0)
     found = evaluate(model.fit(frames[0]), frames[1], train=frames[0], target="c", title="<i>")
     text = found.to_html(tmp_path / "q.html", "ja").read_text("utf-8")
     assert "<b>a" not in text.replace("\\u003cb", "")
@@ -164,10 +171,21 @@ def test_states_are_evaluated(tmp_path) -> None:
     x = rng.standard_normal((600, 2))
     table = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
     table["s"] = np.where(table["a"] > 0, "on", "off")
-    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="complete", denoiser="linear", random_state=0)
     found = evaluate(model.fit(table[:300]), table[300:], train=table[:300])
     assert {c.name for c in found.columns} == {"a", "b", "s"}
     assert found.drawn.margins > 0.9
+
+
+def test_any_table_will_do(model, monkeypatch) -> None:
+    sums = lambda a, b, *_: Fidelity(a.sum(), b.sum(), 1.0, 0.5, 0.0)  # noqa: E731 - no forests
+    monkeypatch.setattr(evaluation, "fidelity", sums)
+    rows = REAL[:80]
+    frame = pd.DataFrame(rows, columns=[f"x{j}" for j in range(6)])
+    shuffled = frame[[f"x{j}" for j in (3, 0, 5, 1, 2, 4)]].assign(note=1.0)
+    tables = (frame, shuffled, pl.DataFrame(frame), pa.Table.from_pandas(frame), rows.tolist())
+    found = evaluate(model, rows).to_dict()
+    assert all(evaluate(model, table).to_dict() == found for table in tables)
 
 
 def test_what_cannot_be_evaluated_is_told(model) -> None:
@@ -175,3 +193,7 @@ def test_what_cannot_be_evaluated_is_told(model) -> None:
         evaluate(model, REAL[:10])
     with pytest.raises(DataError, match="target 'y' is no column"):
         evaluate(model, REAL, target="y")
+    with pytest.raises(DataError, match="5 columns, expected 6"):
+        evaluate(model, REAL[:, :5])
+    with pytest.raises(NotFittedError):
+        evaluate(LocalizedDiffusion(), REAL)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from locality.analysis.errors import ErrorCurves, LimitCurve
-from locality.analysis.rivals import factors, independent, lagged, shrunk
-from locality.analysis.trials import Fitted, Trials, contiguous_folds
-from locality.analysis.verdict import difference_error
+from locality.analysis.check.errors import ErrorCurves, LimitCurve
+from locality.analysis.check.rivals import factors, independent, lagged, shrunk
+from locality.analysis.check.trials import Trial, Trials, contiguous_folds
+from locality.analysis.check.verdict import difference_error
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import Axis, DependencyGraph, Domain
 
@@ -123,11 +123,11 @@ def test_errors_trade_off() -> None:
     """Nats made of exp(−2 r) and r/n give these back, and a radius that grows with n."""
     radii = np.arange(6)
 
-    def fit(n: int) -> Fitted:
+    def fit(n: int) -> Trial:
         nats = 10.0 + 5.0 * np.exp(-2.0 * radii) + 40.0 * radii / n
         curve = nats[None, :, None]
         none = np.empty((0, 1))
-        return Fitted(n, radii, curve, curve[:, 0, 0], np.zeros((1, 1), int), 0.0, none)
+        return Trial(n, radii, curve, curve[:, 0, 0], np.zeros((1, 1), int), none)
 
     curves = ErrorCurves.of([fit(n) for n in (400, 200, 200, 100, 100, 100)])
     assert np.allclose(curves.statistical, 40.0 * radii / 400)

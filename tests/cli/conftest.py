@@ -88,7 +88,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_plant(60, seed=1).to_csv(folder / "new.csv", index=False)
     result = run(
         *("fit", folder / "plant.csv", "-o", folder / "plant.locality"),
-        *("--time", "when", "--score", "linear"),
+        *("--time", "when", "--denoiser", "linear"),
     )
     assert result.code == 0, result.err
     return folder

@@ -47,7 +47,7 @@ def test_check_leaves_a_report_and_a_graph_for_fit(cli: Cli, table: Path, tmp_pa
     assert {("s0", "s1"), ("s6", "s7")} <= set(zip(edges["from"], edges["to"], strict=True))
     fitted = cli(
         "fit", table, "-o", tmp_path / "m.locality", "--graph", report / "graph.csv",
-        "--score", "linear",
+        "--denoiser", "linear",
     )  # fmt: skip
     assert fitted.code == 0, fitted.err
     again = cli("check", table, "-o", report, *FAST)
@@ -91,15 +91,15 @@ def test_plan_tells_and_leaves_nothing(cli: Cli, table: Path, tmp_path: Path) ->
     for word in ("closed form", "networks, at most", "memory", "disk", "shards"):
         assert word in result.out
     assert sorted(tmp_path.iterdir()) == before
-    told = json.loads(cli("plan", table, "--score", "linear", "--json").out)
+    told = json.loads(cli("plan", table, "--denoiser", "linear", "--json").out)
     assert told["n_columns"] == 8
     assert all(cost["seconds"] >= 0 for cost in told["costs"])
 
 
 def test_plan_puts_actual_times_beside(cli: Cli, table: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.locality"
-    assert cli("fit", table, "-o", model, "--score", "linear").code == 0
-    result = cli("plan", table, "--score", "linear", "--model", model, "--json")
+    assert cli("fit", table, "-o", model, "--denoiser", "linear").code == 0
+    result = cli("plan", table, "--denoiser", "linear", "--model", model, "--json")
     costs = json.loads(result.out)["costs"]
     assert all(cost["actual_seconds"] is not None for cost in costs)
 
@@ -124,7 +124,7 @@ def test_poc_leaves_a_model_that_scores(cli: Cli, table: Path, tmp_path: Path) -
         (("--level", "2"), ("'2'", "between 0 and 1")),
         (("--graph", "missing.csv"), ("missing.csv", "neither chain nor ring nor a file")),
         (("--columns", "s0,oil"), ("oil", "--columns")),
-        (("--given", "oil"), ("oil", "--given")),
+        (("--context", "oil"), ("oil", "--context")),
         (("--cycle", "1d"), ("1d", "--time")),
         (("--time", "when"), ("when", "--time")),
         (("--language", "fr"), ("fr",)),

@@ -76,7 +76,7 @@ def test_the_table_is_that_of_python(
         estimator = LocalizedDiffusion.load(model)
         if normal is not None:
             estimator.calibrate(pd.read_csv(normal))
-        expected = estimator.detect(pd.read_csv(spike))
+        expected = estimator.detect(pd.read_csv(spike)).to_frame()
         table = pd.read_parquet(output)
         assert list(table.columns)[:3] == ["when", "alarm", "p_value"]
         pd.testing.assert_frame_equal(table, expected, check_dtype=False)
@@ -192,7 +192,7 @@ def test_normal_rows_have_few_alarms(cli: Cli, fitted: Path, tmp_path: Path) -> 
     for name, rows in {"fit": x[:400], "known": x[400:900], "new": x[900:]}.items():
         pd.DataFrame(rows, columns=frame.columns).to_parquet(tmp_path / f"{name}.parquet")
     model, new, output = tmp_path / "model", tmp_path / "new.parquet", tmp_path / "alarms.parquet"
-    assert cli("fit", tmp_path / "fit.parquet", "-o", model, "--score", "linear").code == 0
+    assert cli("fit", tmp_path / "fit.parquet", "-o", model, "--denoiser", "linear").code == 0
     arguments = ("detect", model, new, "-o", output, "--normal", tmp_path / "known.parquet")
     for rate in (0.02, 0.2):
         facts = found(cli(*arguments, "--false-alarms", rate, "--json", "--overwrite"))
@@ -228,7 +228,7 @@ def test_an_index_is_kept(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None
     rows = rows.set_index(pd.Index(plant.index * 0.05, name="h"))
     rows.loc[0.5, "pressure"] += 900.0
     rows.to_parquet(tmp_path / "plant.parquet")
-    LocalizedDiffusion(score="linear", random_state=0).fit(rows).save(tmp_path / "model")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows).save(tmp_path / "model")
     arguments = (tmp_path / "model", tmp_path / "plant.parquet")
     result = cli("detect", *arguments, "-o", tmp_path / "alarms.csv")
     assert "11 (h 0.5)" in result.out
@@ -330,11 +330,33 @@ def test_bad_options_are_refused(cli: Cli, fitted: Path, listing: Listing, tmp_p
     assert listing(tmp_path) == before
 
 
+def test_coarse_rows_are_told_with_what_to_do(cli: Cli, tmp_path: Path) -> None:
+    def tanks(n: int, seed: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        level, noise = rng.normal(5.0, 1.0, n), 0.0003 * rng.normal(size=(n, 2))
+        return pd.DataFrame(level[:, None] * [1.0, 1.4] + noise, columns=["a", "b"]).round(6)
+
+    model, arguments = tmp_path / "m", ("-o", tmp_path / "alarms.csv", "--overwrite")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(tanks(600, 0)).save(model)
+    for digits, listed, noise in (
+        (2, "a: 0.01 against 0.000001, b: 0.01 against 0.000001", "0.005"),
+        ({"a": 2, "b": 1}, "a: 0.01 against 0.000001, b: 0.1 against 0.000001", "a=0.005,b=0.05"),
+    ):
+        tanks(300, 1).round(digits).to_csv(tmp_path / "new.csv", index=False)
+        detect = ("detect", model, tmp_path / "new.csv", *arguments)
+        (warning,) = found(cli(*detect, "--json"))["warnings"]
+        assert warning == (
+            f"2 columns are rounded more coarsely than in the fit ({listed}): what is finer than "
+            f"that will look abnormal. Fit again with --noise {noise}."
+        )
+        assert f"Warning: {warning}" in " ".join(cli(*detect).out.split())
+
+
 def test_models_that_cannot_judge_are_refused(cli: Cli, tmp_path: Path) -> None:
     x = OrnsteinUhlenbeckChain(4, correlation=0.5).sample(100, random_state=0)
     frame = pd.DataFrame(x, columns=list("abcd"))
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    linear = {"score": "linear", "random_state": 0, "graph": "chain"}
+    linear = {"denoiser": "linear", "random_state": 0, "graph": "chain"}
     LocalizedDiffusion(**linear).fit(frame[:20]).save(tmp_path / "few")
     LocalizedDiffusion(**linear, tied=True).fit(frame).save(tmp_path / "tied")
     joint = LocalizedDiffusion(**linear, lags=1, series="joint")

@@ -18,14 +18,14 @@ Cli = Callable[..., Any]
 def test_fit_is_the_fit_of_python(fitted: Path) -> None:
     ours = LocalizedDiffusion.load(fitted / "plant.locality")
     frame = pd.read_csv(fitted / "plant.csv")
-    model = LocalizedDiffusion(time="when", score="linear", random_state=0).fit(frame)
+    model = LocalizedDiffusion(time="when", denoiser="linear", random_state=0).fit(frame)
     assert np.array_equal(ours.held_out_nats_, model.held_out_nats_)
     assert ours.component_names_ == model.component_names_
 
 
 def test_fit_tells_what_an_engineer_asks(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    arguments = ("--time", "when", "--score", "linear", "--drop", "count")
+    arguments = ("--time", "when", "--denoiser", "linear", "--drop", "count")
     result = cli("fit", fitted / "plant.csv", "-o", model, *arguments)
     assert result.code == 0
     assert result.err == ""  # no progress where there is no terminal
@@ -50,7 +50,7 @@ def test_fit_tells_what_an_engineer_asks(cli: Cli, fitted: Path, tmp_path: Path)
 def test_json_has_the_same_numbers(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     result = cli(
         *("fit", fitted / "plant.csv", "-o", tmp_path / "model", "--json"),
-        *("--time", "when", "--score", "linear"),
+        *("--time", "when", "--denoiser", "linear"),
     )
     summary = json.loads(result.out)
     assert summary["set_aside"] == {"site": "constant at 7", "level in mm": "copy of level"}
@@ -88,14 +88,22 @@ def test_networks_are_reported(cli: Cli, fitted: Path, tmp_path: Path) -> None:
 def test_columns_are_chosen_by_name(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None:
     plant.rename(columns={"flow": "flow, raw"}).to_csv(tmp_path / "plant.csv", index=False)
     result = cli(
-        *("fit", tmp_path / "plant.csv", "-o", tmp_path / "model", "--score", "linear", "--json"),
-        *("--columns", "feed, pressure", "--columns", "flow, raw", "--given", "valve"),
+        *(
+            "fit",
+            tmp_path / "plant.csv",
+            "-o",
+            tmp_path / "model",
+            "--denoiser",
+            "linear",
+            "--json",
+        ),
+        *("--columns", "feed, pressure", "--columns", "flow, raw", "--context", "valve"),
         *("--graph", "complete"),
     )
     summary = json.loads(result.out)
     names = [component["name"] for component in summary["components"]]
     assert names == ["feed", "pressure", "flow, raw"]
-    assert summary["given"] == ["valve"]
+    assert summary["context"] == ["valve"]
     assert {component["n_given"] for component in summary["components"]} == {1}
 
 
@@ -104,7 +112,7 @@ def test_a_graph_from_a_file(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     names = dict(enumerate(["feed", "pressure", "level", "temperature"]))
     edges.replace(names).to_csv(tmp_path / "edges.csv", index=False)
     result = cli(
-        *("fit", fitted / "plant.csv", "-o", tmp_path / "model", "--score", "linear", "--json"),
+        *("fit", fitted / "plant.csv", "-o", tmp_path / "model", "--denoiser", "linear", "--json"),
         *("--drop", "when", "--graph", tmp_path / "edges.csv"),
     )
     assert json.loads(result.out)["n_edges"] == 3
@@ -122,7 +130,7 @@ def test_every_layout(
     cli: Cli, fitted: Path, tmp_path: Path, options: tuple[str, ...], kind: str
 ) -> None:
     model = tmp_path / "model"
-    chosen = ("--columns", "feed,pressure,level,temperature,flow,valve", "--score", "linear")
+    chosen = ("--columns", "feed,pressure,level,temperature,flow,valve", "--denoiser", "linear")
     assert cli("fit", fitted / "plant.csv", "-o", model, *chosen, *options).code == 0
     summary = json.loads(cli("info", model, "--json").out)
     assert summary["kind"] == kind
@@ -132,7 +140,15 @@ def test_every_layout(
 
 
 def test_overwrite_replaces_a_model_only(cli: Cli, fitted: Path, tmp_path: Path) -> None:
-    arguments = ("fit", fitted / "plant.csv", "--score", "linear", "--overwrite", "--drop", "when")
+    arguments = (
+        "fit",
+        fitted / "plant.csv",
+        "--denoiser",
+        "linear",
+        "--overwrite",
+        "--drop",
+        "when",
+    )
     assert cli(*arguments, "-o", tmp_path / "model").code == 0
     assert cli(*arguments, "-o", tmp_path / "model", "--seed", "1").code == 0
     (tmp_path / "letters").mkdir()

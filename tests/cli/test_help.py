@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 import locality
+from locality.model.settings import Settings
+from locality.training.execution import Execution
+from locality.training.options import NetworkOptions
 
 COMMANDS = ("check", "plan", "poc", "fit", "info", "sample", "score", "demo")
 
@@ -38,6 +42,21 @@ def test_version(cli: Callable[..., Any]) -> None:
     result = cli("--version")
     assert result.code == 0
     assert result.out.strip() == f"locality {locality.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("command", "others"), [("fit", ()), ("plan", ("engine", "device", "gpu_share"))]
+)
+def test_every_setting_is_an_option(
+    cli: Callable[..., Any], command: str, others: tuple[str, ...]
+) -> None:
+    """With the words of its declaration."""
+    words = {"gaussianize": "plain", "random_state": "seed", "n_jobs": "workers", "kind": "network"}
+    told = " ".join(cli(command, "--help").out.replace("│", " ").split())
+    for part in (*fields(Settings), *fields(NetworkOptions), *fields(Execution)):
+        if part.metadata and part.name not in others:
+            word = words.get(part.name, part.name.removeprefix("n_"))
+            assert f"--{word.replace('_', '-')}" in told
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -1,4 +1,4 @@
-"""``impute``, ``likelihood`` and ``sample --given`` as a user types them."""
+"""``impute``, ``likelihood`` and ``sample --condition`` as a user types them."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_gaps_are_filled_with_medians_on_request(cli: Cli, tmp_path: Path) -> No
     rows = pd.DataFrame({"x": x, "rain": np.exp(0.8 * x + 0.6 * rng.standard_normal(600))})
     rows.to_csv(tmp_path / "rows.csv", index=False)
     rows[:40].assign(rain=np.nan).to_csv(tmp_path / "gappy.csv", index=False)
-    fit = ("fit", tmp_path / "rows.csv", "-o", tmp_path / "m", "--score", "linear")
+    fit = ("fit", tmp_path / "rows.csv", "-o", tmp_path / "m", "--denoiser", "linear")
     assert cli(*fit).code == 0
     filled = {}
     for name, options in (("mean", ()), ("median", ("--median",))):
@@ -96,7 +96,7 @@ def test_a_table_without_gaps_is_refused(cli: Cli, fitted: Path, tmp_path: Path)
 
 def test_tables_with_gaps_are_fitted_and_scored(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     table = gappy(fitted, tmp_path)
-    result = cli("fit", table, "-o", tmp_path / "m", "--time", "when", "--score", "linear")
+    result = cli("fit", table, "-o", tmp_path / "m", "--time", "when", "--denoiser", "linear")
     assert result.code == 0, result.err
     assert cli("score", tmp_path / "m", table, "-o", tmp_path / "nats.csv").code == 0
     nats = pd.read_csv(tmp_path / "nats.csv")
@@ -122,13 +122,13 @@ def test_likelihood_is_that_of_python(cli: Cli, fitted: Path, tmp_path: Path) ->
 def test_columns_are_held_and_bounded(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     model = fitted / "plant.locality"
     out = tmp_path / "s.csv"
-    held = ("--given", "pressure=1100, flow>300")
+    held = ("--condition", "pressure=1100, flow>300")
     assert cli("sample", model, "-n", 40, "-o", out, *held).code == 0
     rows = pd.read_csv(out)
     assert np.allclose(rows["pressure"], 1100)
     assert rows["flow"].gt(300).all()
     for text, word in (("presure=1", "'presure'"), ("flow", "'flow' cannot be read")):
-        refused = cli("sample", model, "-o", tmp_path / "t.csv", "--given", text)
+        refused = cli("sample", model, "-o", tmp_path / "t.csv", "--condition", text)
         assert refused.code == 2
         assert word in refused.message
     assert not (tmp_path / "t.csv").exists()

@@ -74,7 +74,7 @@ def test_tables_that_cannot_be_modeled(
     if case == "date" and suffix == ".csv":
         words = ("column 'day', row 1", "not a number")
     before = listing(tmp_path)
-    refused(cli("fit", path, "-o", tmp_path / "model", "--score", "linear"), *words)
+    refused(cli("fit", path, "-o", tmp_path / "model", "--denoiser", "linear"), *words)
     assert listing(tmp_path) == before
 
 
@@ -86,7 +86,7 @@ def test_repeated_column_names(cli: Cli, listing: Listing, tmp_path: Path) -> No
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("option", ["--columns", "--drop", "--given", "--time"])
+@pytest.mark.parametrize("option", ["--columns", "--drop", "--context", "--time"])
 def test_unknown_columns(cli: Cli, fitted: Path, tmp_path: Path, option: str) -> None:
     result = cli("fit", fitted / "plant.csv", "-o", tmp_path / "model", option, "presure")
     refused(result, f"{option} names a column", "'presure' (did you mean 'pressure'?)", "'flow'")
@@ -122,7 +122,7 @@ OPTIONS = {
     "graph": (("--graph", "chian"), ("--graph is 'chian'", "learn, chain, ring, complete")),
     "radius": (("--radius", "abc"), ("--radius", "found 'abc'", "whole number")),
     "negative radius": (("--radius=-1",), ("--radius", "found '-1'", "auto")),
-    "score": (("--score", "nonsense"), ("--score", "nonsense", "linear", "neural")),
+    "score": (("--denoiser", "nonsense"), ("--denoiser", "nonsense", "linear", "neural")),
     "series": (("--series", "acausal"), ("--series", "acausal", "causal", "joint")),
     "lags": (("--lags", "150"), ("plant.csv has 300 rows", "--lags 150 needs", "fewer lags")),
     "negative lags": (("--lags=-1",), ("--lags", "found '-1'", "≥ 0")),
@@ -131,8 +131,11 @@ OPTIONS = {
     "seed": (("--seed", "1.5"), ("--seed", "found '1.5'", "whole number")),
     "tied": (("--tied", "--columns", "feed,flow"), ("tied", "'learn'", "chain", "ring")),
     "unknown": (("--epochs", "3"), ("--epochs",)),
-    "given and dropped": (("--given", "feed", "--drop", "feed"), ("'feed'", "--drop", "--given")),
-    "all given": (("--columns", "feed", "--given", "feed"), ("nothing to model",)),
+    "given and dropped": (
+        ("--context", "feed", "--drop", "feed"),
+        ("'feed'", "--drop", "--context"),
+    ),
+    "all given": (("--columns", "feed", "--context", "feed"), ("nothing to model",)),
 }
 
 
@@ -227,10 +230,11 @@ def test_numbers_of_rows_to_draw(cli: Cli, fitted: Path, tmp_path: Path) -> None
     arguments = ("sample", fitted / "plant.locality", "-o", tmp_path / "x.csv")
     refused(cli(*arguments, "-n", "0"), "'--n-rows' / '-n'", "found '0'", "≥ 1")
     refused(cli(*arguments, "-n", "3", "--series-count", "4"), "--series-count is 4", "3 rows")
-    refused(cli(*arguments, "--method", "euler"), "--method", "euler", "heun")
+    refused(cli(*arguments, "--sampler", "euler"), "--sampler", "euler", "heun")
+    refused(cli(*arguments, "--levels", "even"), "--levels", "even", "lognormal")
     refused(cli(*arguments, "--evaluations", "0"), "--evaluations")
     context = cli(*arguments, "--context", fitted / "new.csv")
-    refused(context, "no given columns")
+    refused(context, "no context columns")
     assert not list(tmp_path.iterdir())
 
 
@@ -239,7 +243,7 @@ def test_advice_can_be_followed(cli: Cli, tmp_path: Path) -> None:
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 3)), columns=["a", "b", "c"])
     rows.to_csv(tmp_path / "rows.csv", index=False)
     model = tmp_path / "m"
-    assert cli("fit", tmp_path / "rows.csv", "-o", model, "--score", "linear").code == 0
+    assert cli("fit", tmp_path / "rows.csv", "-o", model, "--denoiser", "linear").code == 0
     rows.astype({"b": object}).assign(b="n/a?").to_csv(tmp_path / "text.csv", index=False)
     rows.mask(rows > 2).to_csv(tmp_path / "gaps.csv", index=False)
     out = ("-o", tmp_path / "x.csv")
@@ -254,3 +258,21 @@ def test_advice_can_be_followed(cli: Cli, tmp_path: Path) -> None:
     assert told.code == 2
     assert "Name a file beside it" in told.message
     assert not (model / "x.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        (("fit", "x.csv", "-o", "m"), "--score=linear", "--denoiser"),
+        (("fit", "x.csv", "-o", "m"), "--given=feed", "--context"),
+        (("plan", "x.csv"), "--score=linear", "--denoiser"),
+        (("plan", "x.csv"), "--given=feed", "--context"),
+        (("check", "x.csv", "-o", "r"), "--given=feed", "--context"),
+        (("sample", "m", "-o", "x.csv"), "--given=feed=1", "--condition"),
+        (("sample", "m", "-o", "x.csv"), "--method=heun", "--sampler"),
+    ],
+)
+def test_options_that_have_another_name_now(
+    cli: Cli, command: tuple[str, ...], old: str, new: str
+) -> None:
+    refused(cli(*command, old), f"no {old.partition('=')[0]} any more", f"Write {new}.")

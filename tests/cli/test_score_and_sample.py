@@ -50,7 +50,7 @@ def test_an_index_is_kept(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None
     rows = plant[["feed", "pressure", "level"]].set_index(pd.Index(plant.index * 0.05, name="h"))
     rows.to_parquet(tmp_path / "plant.parquet")
     model = tmp_path / "model"
-    chosen = ("--score", "linear")
+    chosen = ("--denoiser", "linear")
     assert cli("fit", tmp_path / "plant.parquet", "-o", model, *chosen).code == 0
     result = cli("score", model, tmp_path / "plant.parquet", "-o", tmp_path / "nats.csv")
     assert result.code == 0
@@ -99,7 +99,7 @@ def test_a_model_of_an_array_takes_columns_by_place(
     cli: Cli, plant: pd.DataFrame, tmp_path: Path
 ) -> None:
     values = plant[["feed", "pressure", "level"]]
-    model = LocalizedDiffusion(score="linear", random_state=0).fit(values.to_numpy())
+    model = LocalizedDiffusion(denoiser="linear", random_state=0).fit(values.to_numpy())
     model.save(tmp_path / "model")
     values.to_csv(tmp_path / "plant.csv", index=False)
     arguments = ("score", tmp_path / "model", tmp_path / "plant.csv")
@@ -142,15 +142,15 @@ def test_context_comes_from_a_table(cli: Cli, fitted: Path, tmp_path: Path) -> N
     model = tmp_path / "model"
     assert (
         cli(
-            *("fit", fitted / "plant.csv", "-o", model, "--drop", "when", "--given", "feed"),
-            *("--score", "linear"),
+            *("fit", fitted / "plant.csv", "-o", model, "--drop", "when", "--context", "feed"),
+            *("--denoiser", "linear"),
         ).code
         == 0
     )
     arguments = ("sample", model, "-n", "60", "-o", tmp_path / "drawn.csv")
     missing = cli(*arguments)
     assert missing.code == 2
-    assert "needs values of its given columns feed" in missing.message
+    assert "needs values of its context columns feed" in missing.message
     assert cli(*arguments, "--context", fitted / "new.csv").code == 0
     drawn, given = (pd.read_csv(path) for path in (tmp_path / "drawn.csv", fitted / "new.csv"))
     assert np.allclose(drawn["feed"], given["feed"])

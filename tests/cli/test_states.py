@@ -56,11 +56,12 @@ def new(mixed: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def plant(mixed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``mixed.parquet``, the model ``m.locality`` and ``given.locality``."""
+    """A folder with ``mixed.parquet``, the model ``m.locality`` and ``context.locality``."""
     folder = tmp_path_factory.mktemp("mixed")
     mixed[:N_FITTED].to_parquet(folder / "mixed.parquet")
-    for name, given in (("m", ()), ("given", ("mode", "pump", "lone"))):
-        model = LocalizedDiffusion(score="linear", random_state=0, time="hours", given=given)
+    for name, context in (("m", ()), ("context", ("mode", "pump", "lone"))):
+        parameters = {"denoiser": "linear", "random_state": 0, "time": "hours"}
+        model = LocalizedDiffusion(**parameters, context=context)
         model.fit(mixed[:N_FITTED]).save(folder / f"{name}.locality")
     return folder
 
@@ -104,7 +105,7 @@ def test_fit_and_info_tell_constants_and_laws_in_words(
     aside = "site (constant at north), on (constant at true), lone (copy of pump)"
     model = tmp_path / "m.locality"
     table = plant / "mixed.parquet"
-    assert aside in ran(cli("fit", table, "-o", model, "--score", "linear", "--time", "hours"))
+    assert aside in ran(cli("fit", table, "-o", model, "--denoiser", "linear", "--time", "hours"))
     text = ran(cli("info", model, "--components"))
     assert aside in text
     assert "mode 3 states" in text
@@ -114,7 +115,7 @@ def test_fit_and_info_tell_constants_and_laws_in_words(
     assert laws["flow"].startswith("log; often 0")
     assert laws["temperature"] == "as it is"
     assert facts["set_aside"]["site"] == "constant at north"
-    ran(cli("fit", table, "-o", model, "--overwrite", "--score", "linear", "--time", "hours",
+    ran(cli("fit", table, "-o", model, "--overwrite", "--denoiser", "linear", "--time", "hours",
             "--plain", "--noise", "temperature=0.5"))  # fmt: skip
     facts = facts_of(cli("info", model, "--components", "--json"))
     laws = {part["name"]: part["law"] for part in facts["components"]}
@@ -126,7 +127,7 @@ def test_a_graph_may_name_states_and_what_is_set_aside(
 ) -> None:
     edges = tmp_path / "edges.csv"
     edges.write_text("from,to\nmode,flow\nsite,pump\nflow,valve\n")
-    fit = ("fit", plant / "mixed.parquet", "-o", tmp_path / "m.locality", "--score", "linear")
+    fit = ("fit", plant / "mixed.parquet", "-o", tmp_path / "m.locality", "--denoiser", "linear")
     assert "2 edges" in ran(cli(*fit, "--graph", edges, "--time", "hours"))
     refused(cli(*fit, "--overwrite", "--tied", "--graph", "chain"), "'site' (constant)")
 
@@ -134,7 +135,7 @@ def test_a_graph_may_name_states_and_what_is_set_aside(
 def test_samples_hold_states(cli: Cli, plant: Path, new: pd.DataFrame, tmp_path: Path) -> None:
     output = tmp_path / "drawn.csv"
     given = "pump = true, mode=high, flow>1"
-    ran(cli("sample", plant / "m.locality", "-n", 50, "-o", output, "--given", given))
+    ran(cli("sample", plant / "m.locality", "-n", 50, "-o", output, "--condition", given))
     drawn = pd.read_csv(output)
     assert set(drawn["mode"]) == {"high"}
     assert drawn["pump"].dtype == bool
@@ -143,21 +144,21 @@ def test_samples_hold_states(cli: Cli, plant: Path, new: pd.DataFrame, tmp_path:
     assert set(drawn["lone"]) == {"yes"}
     assert set(drawn["site"]) == {"north"}
     model = plant / "m.locality"
-    again = ("sample", model, "-o", output, "--overwrite", "--given")
+    again = ("sample", model, "-o", output, "--overwrite", "--condition")
     refused(cli(*again, "mode=broken"), "'mode' at 'broken'", "low, normal, high")
     refused(cli(*again, "pump=maybe"), "pump=maybe")
 
     context = tmp_path / "context.csv"
     new.to_csv(context, index=False)
     options = ("-n", N_NEW, "-o", output, "--overwrite", "--context", context)
-    ran(cli("sample", plant / "given.locality", *options))
+    ran(cli("sample", plant / "context.locality", *options))
     drawn = pd.read_csv(output)
     assert drawn["mode"].tolist() == new["mode"].tolist()
     assert drawn["pump"].tolist() == new["pump"].tolist()
     new.loc[7, "mode"] = "broken"
     new.to_csv(context, index=False)
     refused(
-        cli("sample", plant / "given.locality", *options), "context.csv: column 'mode', row 8",
+        cli("sample", plant / "context.locality", *options), "context.csv: column 'mode', row 8",
         '"broken" is a state never seen in the fit',
     )  # fmt: skip
 
@@ -166,7 +167,7 @@ def test_a_model_of_an_array_draws_states_into_a_file(
     cli: Cli, mixed: pd.DataFrame, tmp_path: Path
 ) -> None:
     rows = mixed[["mode", "pump", "valve"]][:N_FITTED].to_numpy(dtype=object)
-    LocalizedDiffusion(score="linear", random_state=0).fit(rows).save(tmp_path / "m.locality")
+    LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows).save(tmp_path / "m.locality")
     ran(cli("sample", tmp_path / "m.locality", "-n", 20, "-o", tmp_path / "drawn.parquet"))
     drawn = pd.read_parquet(tmp_path / "drawn.parquet")
     assert set(drawn["x0"]) <= STATES
@@ -263,7 +264,7 @@ def test_rows_with_states_never_seen_have_no_likelihood(
         "column 'mode', row 51: \"broken\" is a state never seen in the fit (1 more such row)",
     )
     assert not output.exists()
-    refused(cli("detect", plant / "given.locality", odd, "-o", output), "never seen", "row 51")
+    refused(cli("detect", plant / "context.locality", odd, "-o", output), "never seen", "row 51")
     new.drop(index=[50, 100, 150]).to_csv(odd, index=False)
     facts = facts_of(cli("likelihood", plant / "m.locality", odd, "-o", output, "--json"))
     assert facts["difference_per_component"] < 0.1
@@ -315,10 +316,10 @@ def test_check_plan_and_poc_take_states(cli: Cli, plant: Path, tmp_path: Path) -
     assert "2 column(s) are constant and were left out: site, on." in report
     assert "exact copies of others and were left out: lone." in report
     facts = facts_of(
-        cli("check", table, "-o", tmp_path / "given", *fast, "--given", "mode", "--json")
+        cli("check", table, "-o", tmp_path / "given", *fast, "--context", "mode", "--json")
     )
     assert facts["n_columns"] == 5
-    facts = facts_of(cli("plan", table, "--time", "hours", "--score", "linear", "--json"))
+    facts = facts_of(cli("plan", table, "--time", "hours", "--denoiser", "linear", "--json"))
     assert facts["n_columns"] == 6
 
     folder = tmp_path / "poc"

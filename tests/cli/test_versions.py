@@ -30,7 +30,7 @@ def model(cli: Cli, tmp_path: Path) -> Path:
     later["s3"] = 2.0 * later["s3"] + 1.0
     later.to_parquet(tmp_path / "new.parquet")
     (tmp_path / "stations.csv").write_text("group,member\nboiler,s3\nboiler,s4\nother,s0\n")
-    done = cli("fit", tmp_path / "rows.parquet", "-o", tmp_path / "m", "--score", "linear")
+    done = cli("fit", tmp_path / "rows.parquet", "-o", tmp_path / "m", "--denoiser", "linear")
     assert done.code == 0, done.err
     return tmp_path / "m"
 
@@ -152,7 +152,7 @@ def test_a_failed_fit_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(30, 2)).astype(str).tolist()
     rows[4][1] = "inf"
     table.write_text("a,b\n" + "\n".join(",".join(row) for row in rows) + "\n")
-    result = cli("fit", table, "-o", tmp_path / "m", "--score", "linear")
+    result = cli("fit", table, "-o", tmp_path / "m", "--denoiser", "linear")
     assert result.code == 2
     assert sorted(os.listdir(tmp_path)) == ["rows.csv"]
 
@@ -164,7 +164,7 @@ def test_a_failed_fit_keeps_what_is_finished(
     table, output = tmp_path / "rows.parquet", tmp_path / "m"
     columns = [f"s{j}" for j in range(70)]
     pd.DataFrame(DoubleWellChain(70).sample(300, 0), columns=columns).to_parquet(table)
-    command = ["fit", table, "-o", output, "--graph", "chain", "--score", "linear"]
+    command = ["fit", table, "-o", output, "--graph", "chain", "--denoiser", "linear"]
     command += ["--workers", "1"]
     real, n = FileLedger.put, []
 
@@ -181,7 +181,7 @@ def test_a_failed_fit_keeps_what_is_finished(
     assert "The disk is full" in failed.message
     assert "--resume" in failed.err
     assert len(list((output / "work").glob("*.shard"))) == 2
-    wrong = cli(*command, "--resume", "--given", "nothing")
+    wrong = cli(*command, "--resume", "--context", "nothing")
     assert wrong.code == 2
     assert len(list((output / "work").glob("*.shard"))) == 2
     assert cli(*command, "--resume").code == 0
@@ -193,7 +193,7 @@ def test_a_folder_of_others_is_not_taken_for_an_unfinished_fit(cli: Cli, tmp_pat
     (output / "work").mkdir(parents=True)
     (output / "work" / "data.txt").write_text("precious")
     for options in ((), ("--resume",), ("--overwrite",)):
-        refused = cli("fit", table, "-o", output, "--score", "linear", *options)
+        refused = cli("fit", table, "-o", output, "--denoiser", "linear", *options)
         assert refused.code == 2
         assert "is not just a locality model" in refused.message
         assert (output / "work" / "data.txt").read_text() == "precious"
@@ -204,7 +204,7 @@ def test_the_time_column_may_come_anywhere(cli: Cli, tmp_path: Path) -> None:
     frame["t"] = np.arange(300.0)
     frame.to_parquet(tmp_path / "rows.parquet")
     fit = ("fit", tmp_path / "rows.parquet", "-o", tmp_path / "m", "--time", "t")
-    assert cli(*fit, "--score", "linear").code == 0
+    assert cli(*fit, "--denoiser", "linear").code == 0
     model = LocalizedDiffusion.load(tmp_path / "m")
     assert list(model.feature_names_in_) == ["a", "b", "c"]
     last = model.score_samples(frame)

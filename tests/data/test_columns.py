@@ -51,7 +51,7 @@ def test_a_file_is_the_table_it_holds(
 def test_a_fit_from_a_file_is_the_fit_from_its_rows(rows: tuple[pd.DataFrame, Path]) -> None:
     frame, path = rows
     names = [f"c{j}" for j in range(8)]
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
     new = frame[names].fillna(0.0)
     one = model.fit(frame[names]).surprise(new)
     np.testing.assert_array_equal(model.fit(ColumnFile(path, names)).surprise(new), one)

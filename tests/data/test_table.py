@@ -289,3 +289,17 @@ def test_time_must_run_forward(case: str) -> None:
 def test_unknown_time_is_named() -> None:
     with pytest.raises(DataError, match=r"'whem'.*Check|'whem'.*columns are"):
         Table.from_frame(native("pandas"), time="whem")
+
+
+def test_a_table_is_not_read_again() -> None:
+    frame = pd.DataFrame({"t": [1.0, 2.0], "a": [1.0, 2.0], "b": ["x", "y"]})
+    table = Table.from_frame(frame, time="t", labels={"b": ("x", "y")})
+    assert Table.from_frame(table, time="t") is table
+    part = Table.from_frame(table, columns=["b"], labels={"b": ("x", "y")})
+    assert (part.names, part.values[:, 0].tolist()) == (("b",), [0.0, 1.0])
+    with pytest.raises(DataError, match=r"'b' has states \('x', 'y'\), expected \('x',\)"):
+        Table.from_frame(table, labels={"b": ("x",)})
+    with pytest.raises(DataError, match="2 sample"):
+        Table.from_frame(table, min_rows=3)
+    with pytest.raises(DataError, match="without its time 't'"):
+        Table.from_frame(Table.from_frame(frame[["a"]]), time="t")

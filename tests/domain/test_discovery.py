@@ -8,7 +8,8 @@ below 0.001.
 import numpy as np
 import pytest
 
-from locality.domain import DependencyGraph, learn_linear_graph, partial_correlation
+from locality.domain import DependencyGraph, partial_correlation
+from locality.domain.discovery import learn_linear_graph
 from locality.domain.partial_correlation import pair_tests
 from locality.exceptions import DataError, OptionError
 

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from locality.domain import DependencyGraph, read_edge_list
+from locality.domain import DependencyGraph
+from locality.domain.edge_list import read_edge_list
 from locality.exceptions import DataError, GraphError, OptionError
 
 NAMES = ["s000", "s001", "s007", "7"]

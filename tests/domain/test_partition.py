@@ -4,7 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from locality.domain import DependencyGraph, partition
+from locality.domain import DependencyGraph
+from locality.domain.partition import partition
 from locality.exceptions import GraphError, OptionError
 
 

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 from scipy.stats import multivariate_normal
 
-from locality import DataError, GraphError, LocalizedDiffusion, OptionError
+from locality import DataError, Execution, GraphError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.store.record import record_of
 
 
 def _linear(**parameters: Any) -> LocalizedDiffusion:
-    return LocalizedDiffusion(score="linear", random_state=0, **parameters)
+    return LocalizedDiffusion(denoiser="linear", random_state=0, **parameters)
 
 
 def test_full_radius_linear_model_is_the_gaussian_with_the_fitted_covariance(
@@ -130,7 +131,7 @@ def test_given_columns_condition_the_samples() -> None:
             "noise": rng.normal(size=2000),
         }
     )
-    model = _linear(given=["recipe"]).fit(table)
+    model = _linear(context=["recipe"]).fit(table)
     assert model.component_names_ == ("flow", "noise")
     context = pd.DataFrame({"recipe": np.repeat([-1.0, 2.0], 500)})
     sample = model.sample(1000, context=context)
@@ -181,7 +182,7 @@ def test_tied_chain_shares_one_law() -> None:
     x = law.sample(500, 1)
     assert model.model_.domain.n_nodes == 1
     assert model.sample(3).shape == (3, 12)
-    linear = LocalizedDiffusion(graph="chain", tied=True, score="linear", random_state=0)
+    linear = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", random_state=0)
     linear.fit(law.sample(400, 0))
     exact = law.log_density(x).mean()
     gap = (exact - model.score_samples(x).mean()) / 12
@@ -191,8 +192,11 @@ def test_tied_chain_shares_one_law() -> None:
 def test_identical_bits_whatever_the_number_of_workers(frame: pd.DataFrame) -> None:
     wide = pd.concat([frame.add_suffix(f"_{k}") + k for k in range(7)], axis=1)
     wide += np.random.default_rng(0).normal(size=wide.shape) * wide.std().to_numpy()
-    models = [LocalizedDiffusion(n_steps=25, n_jobs=n, random_state=0).fit(wide) for n in (1, 2)]
-    one, two = (m.model_.state()[1] for m in models)
+    models = [
+        LocalizedDiffusion(n_steps=25, execution=Execution(n_jobs=n), random_state=0).fit(wide)
+        for n in (1, 2)
+    ]
+    one, two = (record_of(m.model_)[1] for m in models)
     assert len(one) > 2  # more than one shard
     for group, arrays in one.items():
         for name, array in arrays.items():
@@ -217,4 +221,4 @@ def test_graph_may_name_columns_that_are_set_aside(frame: pd.DataFrame) -> None:
 
 def test_context_that_is_no_column_is_named(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="'recipe'"):
-        _linear(given=["recipe"]).fit(frame)
+        _linear(context=["recipe"]).fit(frame)

@@ -42,14 +42,14 @@ def mixed() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fitted(mixed: pd.DataFrame) -> LocalizedDiffusion:
-    return LocalizedDiffusion(score="linear", random_state=0).fit(mixed[:1_000])
+    return LocalizedDiffusion(denoiser="linear", random_state=0).fit(mixed[:1_000])
 
 
 def test_a_logarithm_costs_its_jacobian_and_nothing_else() -> None:
     """Nats of exp(z) are those of z plus the sum of z, if the column's law is the logarithm."""
     z = OrnsteinUhlenbeckChain(6, correlation=0.7).sample(700, random_state=0)
-    straight = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(z[:500])
-    bent = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(np.exp(z[:500]))
+    straight = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(z[:500])
+    bent = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(np.exp(z[:500]))
     laws = bent.model_.standardizer.marginals
     assert [law.shape.name for law in laws.values()] == ["log"] * 6
     new = z[500:]
@@ -114,7 +114,7 @@ def test_a_state_never_seen_is_an_alarm_of_its_column(
 ) -> None:
     new = mixed[1_000:1_100].reset_index(drop=True)
     new.loc[40, "mode"] = "broken"
-    found = fitted.detect(new)
+    found = fitted.detect(new).to_frame()
     assert found.loc[40, "alarm"] == 1
     assert found.loc[40, "mode"] > 0.4
     assert np.isnan(fitted.surprise(new).loc[40, "mode"])
@@ -123,13 +123,13 @@ def test_a_state_never_seen_is_an_alarm_of_its_column(
 def test_states_are_held_and_bounds_leave_the_zeros_out(
     mixed: pd.DataFrame, fitted: LocalizedDiffusion
 ) -> None:
-    drawn = fitted.sample(300, given="mode=high, flow>0", random_state=0)
+    drawn = fitted.sample(300, condition="mode=high, flow>0", random_state=0)
     assert set(drawn["mode"]) == {"high"}
     assert (drawn["flow"] > 0).all()
     high = mixed["mode"] == "high"
     assert drawn["temperature"].mean() > mixed["temperature"][~high].mean() + 3
     with pytest.raises(OptionError, match="low, normal, high"):
-        fitted.sample(3, given="mode=off")
+        fitted.sample(3, condition="mode=off")
 
 
 def test_a_stored_model_answers_alike(
@@ -147,22 +147,22 @@ def test_nothing_finer_than_the_stated_noise_is_learned() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=600)
     table = pd.DataFrame({"a": x, "b": x + 1e-5 * rng.normal(size=600)})
-    sharp = LocalizedDiffusion(score="linear", random_state=0).fit(table)
-    blunt = LocalizedDiffusion(score="linear", noise=0.1, random_state=0).fit(table)
+    sharp = LocalizedDiffusion(denoiser="linear", random_state=0).fit(table)
+    blunt = LocalizedDiffusion(denoiser="linear", noise=0.1, random_state=0).fit(table)
     rounded = table.round({"b": 1})
     # b given a: the exact nats of a normal law of standard deviation 0.1 * sqrt(2), at its middle
     floor = np.log(0.1 * np.sqrt(2)) + 0.5 * np.log(2 * np.pi)
     finest = blunt.surprise(table).sum(axis=1) - (0.5 * np.log(2 * np.pi) + 0.5 * x**2)
     assert finest.median() == pytest.approx(floor, abs=0.1)
-    assert sharp.detect(rounded)["alarm"].mean() > 0.8
-    assert blunt.detect(rounded)["alarm"].mean() < 0.1
+    assert sharp.detect(rounded).to_frame()["alarm"].mean() > 0.8
+    assert blunt.detect(rounded).to_frame()["alarm"].mean() < 0.1
     with pytest.raises(DataError, match="'c'"):
         LocalizedDiffusion(noise={"c": 1.0}).fit(table)
 
 
 def test_plain_takes_columns_as_they_are(mixed: pd.DataFrame) -> None:
     numbers = mixed[["flow", "heavy", "temperature"]][:1_000]
-    model = LocalizedDiffusion(score="linear", gaussianize=False, random_state=0).fit(numbers)
+    model = LocalizedDiffusion(denoiser="linear", gaussianize=False, random_state=0).fit(numbers)
     assert not model.model_.standardizer.marginals
     z = model.model_.standardizer.standardize(numbers.to_numpy(dtype=float))
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-9)
@@ -173,7 +173,7 @@ def test_medians_and_expectations_of_skewed_gaps_are_those_of_the_law() -> None:
     rng = np.random.default_rng(7)
     x = rng.standard_normal(4_000)
     rows = np.column_stack([x, np.exp(0.8 * x + 0.6 * rng.standard_normal(4_000))])
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows)
     gappy = np.column_stack([np.linspace(-2, 2, 50), np.full(50, np.nan)])
     found = model.impute(gappy)
     # slope and level of the fit are off by 0.01 to 0.02, which x = 2 doubles
@@ -188,7 +188,7 @@ def test_what_is_filled_stays_near_the_range_seen() -> None:
     x = rng.standard_normal(2_000)
     rows = np.column_stack([x, np.exp(1.5 * x + 0.3 * rng.standard_normal(2_000)), 2 * x])
     rows[:, 2] += rng.standard_normal(2_000)
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows)
     gappy = np.array([[8.0, np.nan, 16.0], [-8.0, np.nan, -16.0], [0.5, np.nan, 1.0]])
     found = model.impute(gappy, draws=5)
     low, high = rows[:, 1].min(), rows[:, 1].max()
@@ -209,9 +209,9 @@ def test_values_that_cannot_be_are_not_held(
         ({"valve": 140.0}, "100 is the nearest"),
     ):
         with pytest.raises(OptionError, match=f"which it cannot be.*{nearest}"):
-            fitted.sample(5, given=given)
+            fitted.sample(5, condition=given)
     with pytest.raises(OptionError, match="'flow' is no number"):
-        fitted.sample(5, given={"flow": float("nan")})
+        fitted.sample(5, condition={"flow": float("nan")})
     usual = float(mixed["temperature"].median())
-    drawn = fitted.sample(5, given={"temperature": usual, "valve": 100.0})
+    drawn = fitted.sample(5, condition={"temperature": usual, "valve": 100.0})
     np.testing.assert_allclose(drawn[["temperature", "valve"]], [[usual, 100.0]] * 5)

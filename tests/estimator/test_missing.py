@@ -11,7 +11,7 @@ from locality.inference.sampling.conditions import parse_conditions
 
 
 def chain(**options) -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph="chain", score="linear", random_state=0, **options)
+    return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0, **options)
 
 
 def nats(model: LocalizedDiffusion, rows: np.ndarray) -> float:
@@ -40,7 +40,7 @@ def test_networks_learn_from_tables_with_gaps() -> None:
     rows, fresh = law.sample(4000, 0), law.sample(2000, 1)
     models = [LocalizedDiffusion(graph="chain", n_steps=1500, random_state=0) for _ in range(2)]
     whole, part = models[0].fit(rows[:2800]), models[1].fit(gappy(rows, 0.3))
-    assert any(len(shard.network_unit) for shard in part.model_.shards)
+    assert any(len(shard.networks) for shard in part.model_.shards)
     assert nats(part, fresh) < nats(whole, fresh) + 0.02
 
 
@@ -87,12 +87,12 @@ def test_held_columns_condition_what_is_drawn() -> None:
     """Mean and variance of the neighbor of a held column, and of a bounded one, against the law."""
     rows = OrnsteinUhlenbeckChain(5, 0.8).sample(20_000, 0)
     model = chain(radius=2).fit(rows)
-    held = model.sample(4000, given="x2=1.5")
+    held = model.sample(4000, condition="x2=1.5")
     assert (np.abs(held[:, 2] - 1.5) < 1e-9).all()
     scale = np.sqrt(0.36 / 4000)
     assert abs(held[:, 1].mean() - 1.2) < 4 * scale + 0.02
     assert abs(held[:, 1].var() - 0.36) < 0.05
-    bounded = model.sample(4000, given={"x2": (1.0, None)})
+    bounded = model.sample(4000, condition={"x2": (1.0, None)})
     assert bounded[:, 2].min() >= 1.0
     near = rows[rows[:, 2] > 1.0]
     assert abs(bounded[:, 2].mean() - near[:, 2].mean()) < 0.04
@@ -106,16 +106,16 @@ def test_conditions_are_read_or_refused() -> None:
             parse_conditions(text)
     model = chain().fit(OrnsteinUhlenbeckChain(5, 0.8).sample(200, 0))
     with pytest.raises(DataError, match="'nothing', which the model does not model"):
-        model.sample(5, given="nothing=1")
+        model.sample(5, condition="nothing=1")
     with pytest.raises(OptionError, match="No value of 'x1'"):
-        model.sample(5, given="x1>2, x1<1")
+        model.sample(5, condition="x1>2, x1<1")
 
 
 def test_gaps_where_they_cannot_be_are_named() -> None:
     rows = pd.DataFrame(OrnsteinUhlenbeckChain(5, 0.8).sample(200, 0), columns=list("abcde"))
     rows.iloc[7, 2] = np.nan
-    with pytest.raises(DataError, match="given column 'c' has missing values"):
-        chain(given=("c",)).fit(rows)
+    with pytest.raises(DataError, match="context column 'c' has missing values"):
+        chain(context=("c",)).fit(rows)
     with pytest.raises(OptionError, match=r"joint series\. Fill them, or fit with series"):
         chain(lags=1, series="joint").fit(rows)
     rows["d"] = np.nan

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
 from locality.store.groups import to_bytes
@@ -30,7 +30,8 @@ _MOMENTS = 7  # of a shard and its line in the log
 
 def fitted(**parameters: Any) -> LocalizedDiffusion:
     options = {"graph": "chain", "radius": 1, "n_steps": 60, "random_state": 0}
-    return LocalizedDiffusion(**(options | parameters))
+    where = {name: parameters.pop(name) for name in ("n_jobs", "engine") if name in parameters}
+    return LocalizedDiffusion(**(options | parameters), execution=Execution(**where))
 
 
 def hashes(model: LocalizedDiffusion) -> list[str]:
@@ -61,9 +62,8 @@ class _Backwards:
             yield number, result
 
 
-def test_bits_do_not_depend_on_the_order(truth: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locality.estimator.options.executor", lambda *_: _Backwards())
-    assert hashes(fitted().fit(ROWS)) == truth
+def test_bits_do_not_depend_on_the_order(truth: list[str]) -> None:
+    assert hashes(fitted(engine=_Backwards()).fit(ROWS)) == truth
 
 
 @pytest.mark.parametrize("how", [Inline(), Processes(2)])
@@ -99,12 +99,13 @@ def brief() -> LocalizedDiffusion:
 _FIT = """
 import runpy
 from pathlib import Path
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
 work = Path({work!r})
 runpy.run_path({conftest!r})["die_at"]({moment}, work)
 LocalizedDiffusion(
-    graph="chain", radius=1, n_steps=20, gaussianize=False, random_state=0, n_jobs=2
+    graph="chain", radius=1, n_steps=20, gaussianize=False, random_state=0,
+    execution=Execution(n_jobs=2),
 ).fit(DoubleWellChain(160).sample(300, 0), work=work)
 """
 
@@ -267,13 +268,15 @@ def test_drawn_bits_do_not_depend_on_workers(
 ) -> None:
     """Several tiles each."""
     rows = OrnsteinUhlenbeckChain(16, correlation=0.7).sample(120, random_state=0)
-    model = LocalizedDiffusion(graph="ring", radius=1, score="linear", random_state=0, **layout)
+    model = LocalizedDiffusion(graph="ring", radius=1, denoiser="linear", random_state=0, **layout)
     model.fit(rows)
     options = {"n_samples": n_samples, "n_series": n_series, "n_evaluations": 4}
     told: list[tuple[int, int]] = []
     one = model.sample(**options)
     more = model.sample(
-        n_jobs=3, progress=lambda _, done, total: told.append((done, total)), **options
+        execution=Execution(n_jobs=3),
+        progress=lambda _, done, total: told.append((done, total)),
+        **options,
     )
     np.testing.assert_array_equal(one, more)
     assert told[-1][0] == told[-1][1] > 1

@@ -48,7 +48,7 @@ def test_sensors_have_p_values_at_the_stated_rate_or_below() -> None:
     rates = np.array([0.01, 0.05, 0.3])
     n, found = 400, []
     for seed in range(40):
-        p = reference(n, seed, ordered=False).sensors(nats(n, 1000 + seed))
+        p = Alarm(reference(n, seed, ordered=False)).sensors(nats(n, 1000 + seed))
         found.append((p[..., None] <= rates).mean(axis=(0, 1)))
     error = np.sqrt(rates * (1 - rates) * 2 / n / 40)  # as if sensors were all alike
     assert (np.mean(found, axis=0) < rates + 3 * error).all()

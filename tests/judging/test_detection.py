@@ -15,10 +15,11 @@ from locality.data.table import Table
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, ModelCorrupt, OptionError
 from locality.inference.judging.alarm import Alarm
-from locality.inference.judging.detection import Detection, detection
 from locality.inference.judging.explanation import evidence, expectations
+from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.store.groups import check_groups
+from locality.store.record import record_of
 from locality.store.store import save_model
 
 Array = NDArray[np.float64]
@@ -26,11 +27,11 @@ CHAIN = OrnsteinUhlenbeckChain(8, 0.7)
 
 
 def fitted(rows: Array, graph="chain", **options) -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph=graph, score="linear", random_state=0, **options).fit(rows)
+    return LocalizedDiffusion(graph=graph, denoiser="linear", random_state=0, **options).fit(rows)
 
 
-def judged(model: LocalizedDiffusion, rows, rate: float = 0.01) -> Detection:
-    return detection(model.model_, Table.from_frame(rows), rate)
+def judged(model: LocalizedDiffusion, rows, rate: float = 0.01) -> Judgment:
+    return judge(model.model_, Table.from_frame(rows), rate)
 
 
 def lattice(n: int, seed: int) -> Array:
@@ -114,7 +115,7 @@ def test_false_alarms_come_at_the_stated_rate(calibrated) -> None:
         model.calibrate(rng.standard_normal((3000, 10)))
     fresh = rng.standard_normal((4000, 10))
     for rate in (0.01, 0.05):
-        alarms = np.asarray(model.detect(fresh, false_alarms=rate))[:, 0].mean()
+        alarms = np.asarray(model.detect(fresh, false_alarms=rate).to_frame())[:, 0].mean()
         error = np.sqrt(rate * (1 - rate) * (1 / 3000 + 1 / 4000))
         assert abs(alarms - rate) < 3 * error
         assert Alarm(model.model_.reference).error(rate) < 1.2 * error
@@ -158,7 +159,7 @@ def test_shares_sum_to_one_or_nothing_is_unusual(name, request) -> None:
 
 def test_the_rate_only_moves_the_threshold(chain) -> None:
     x = CHAIN.sample(500, 5)
-    few, many = (np.asarray(chain.detect(x, false_alarms=rate)) for rate in (0.01, 0.2))
+    few, many = (np.asarray(chain.detect(x, false_alarms=rate).to_frame()) for rate in (0.01, 0.2))
     np.testing.assert_array_equal(few[:, 1:], many[:, 1:])
     np.testing.assert_array_equal(many[:, 0], many[:, 1] <= 0.2)
     np.testing.assert_array_equal(few[:, 0], few[:, 1] <= 0.01)
@@ -174,7 +175,7 @@ def test_a_column_that_was_constant_alarms_by_itself(frame: pd.DataFrame) -> Non
     new.iloc[50, new.columns.get_loc("twin")] += 1.0
     new.iloc[70, new.columns.get_loc("fixed")] = -1.0
     new.iloc[70, new.columns.get_loc("feed")] += 15.0
-    answer = model.detect(new)
+    answer = model.detect(new).to_frame()
     assert list(answer) == ["alarm", "p_value", *frame]
     assert answer["alarm"].iloc[[quiet, 50, 70]].tolist() == [1, 1, 1]
     assert answer["fixed"].iloc[quiet] == 1.0
@@ -193,22 +194,24 @@ def test_detection_is_the_same_after_saving(tmp_path: Path, chain) -> None:
     x[100:110, 4] += 5.0
     model = LocalizedDiffusion(**chain.get_params())
     model.__dict__.update(chain.__dict__)
-    before = model.detect(x, by_sensor=True)
+    before = model.detect(x)
     model.save(tmp_path / "fitted")
     model.calibrate(CHAIN.sample(200, 7))
-    after = model.detect(x, by_sensor=True)
+    after = model.detect(x)
     model.save(tmp_path / "calibrated")
-    assert (before[0][:, 1] != after[0][:, 1]).any()
+    assert (before.p_value != after.p_value).any()
     for name, expected in (("fitted", before), ("calibrated", after)):
         again = LocalizedDiffusion.load(tmp_path / name)
-        for one, two in zip(again.detect(x, by_sensor=True), expected, strict=True):
-            np.testing.assert_array_equal(one, two)
+        found = again.detect(x)
+        np.testing.assert_array_equal(found.to_frame(), expected.to_frame())
+        np.testing.assert_array_equal(found.sensor_p_value, expected.sensor_p_value)
+        np.testing.assert_array_equal(found.moved, expected.moved)
     assert LocalizedDiffusion.load(tmp_path / "calibrated").model_.reference.n_rows == 200
     assert again.explain(x, 105) == model.explain(x, 105)
 
 
 def test_a_reference_that_is_damaged_is_named(chain) -> None:
-    _, groups = chain.model_.state()
+    _, groups = record_of(chain.model_)
     check_groups(groups)
     for name, wrong, message in (
         ("mean", groups["reference"]["mean"][:, :-1], "shape"),
@@ -225,7 +228,7 @@ def test_a_reference_that_is_damaged_is_named(chain) -> None:
 def test_a_reference_of_another_model_is_refused(chain, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     other = fitted(rng.standard_normal((300, 3)))
-    save_model(replace(chain.model_, reference=other.model_.reference), tmp_path / "mixed")
+    save_model(replace(chain.model_, normal=other.model_.reference), tmp_path / "mixed")
     with pytest.raises(ModelCorrupt, match="reference is of"):
         LocalizedDiffusion.load(tmp_path / "mixed")
 
@@ -263,14 +266,18 @@ def test_rows_of_a_table_are_judged_apart(chain) -> None:
     x = CHAIN.sample(60, 10)
     x[30, 3] += 8.0
     x[12, 4] = np.nan
-    whole = np.asarray(chain.detect(x))
+    whole = np.asarray(chain.detect(x).to_frame())
     order = np.random.default_rng(0).permutation(60)
-    np.testing.assert_allclose(np.asarray(chain.detect(x[order])), whole[order], atol=1e-9)
-    np.testing.assert_allclose(np.asarray(chain.detect(x[20:40])), whole[20:40], atol=1e-9)
+    np.testing.assert_allclose(
+        np.asarray(chain.detect(x[order]).to_frame()), whole[order], atol=1e-9
+    )
+    np.testing.assert_allclose(
+        np.asarray(chain.detect(x[20:40]).to_frame()), whole[20:40], atol=1e-9
+    )
 
 
 def test_no_rows_have_no_alarms(chain) -> None:
-    assert np.asarray(chain.detect(np.zeros((0, 8)))).shape == (0, 10)
+    assert np.asarray(chain.detect(np.zeros((0, 8))).to_frame()).shape == (0, 10)
 
 
 def test_what_is_expected_is_the_exact_conditional_mean(make_field) -> None:
@@ -285,7 +292,7 @@ def test_what_is_expected_is_the_exact_conditional_mean(make_field) -> None:
     mean, scale = plant.standardizer.mean, plant.standardizer.scale
     law = c * np.outer(unit / scale, unit / scale)
     exact = make_field(plant.domain, 8, lambda s: law[np.ix_(s.node, s.node)], n_shards=3)
-    model.model_ = replace(plant, shards=exact.shards)
+    model.model_ = plant.with_shards(exact.shards)
     covariance = c * np.outer(unit, unit)
     for row in (3, 17):
         why = model.explain(fresh, row)
@@ -394,12 +401,12 @@ def test_given_columns_are_conditions_and_never_to_blame() -> None:
     recipe = rng.standard_normal(2000)
     flow = 3.0 * recipe + 0.5 * rng.standard_normal(2000)
     table = pd.DataFrame({"recipe": recipe, "flow": flow, "other": rng.standard_normal(2000)})
-    model = LocalizedDiffusion(given=["recipe"], score="linear", random_state=0)
+    model = LocalizedDiffusion(context=["recipe"], denoiser="linear", random_state=0)
     model.fit(table[:1500])
     new = table[1500:].copy()
     new.iloc[10] = [3.0, 9.0, 0.0]  # unusual, but as the recipe wants it
     new.iloc[20] = [2.0, 1.0, 0.0]  # usual, but not as the recipe wants it
-    found = model.detect(new)
+    found = model.detect(new).to_frame()
     assert list(found) == ["alarm", "p_value", "flow", "other"]
     assert found["alarm"].iloc[[10, 20]].tolist() == [0, 1]
     assert found["flow"].iloc[20] > 0.9
@@ -416,7 +423,7 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
     x = CHAIN.sample(100, 17)
     for rate in (0.0, 1.0, -0.1, float("nan")):
         with pytest.raises(OptionError, match="share between 0 and 1"):
-            chain.detect(x, false_alarms=rate)
+            chain.detect(x, false_alarms=rate).to_frame()
     for row in (-1, 100):
         with pytest.raises(OptionError, match=f"row must be 0 to 99, found {row}"):
             chain.explain(x, row)
@@ -425,22 +432,24 @@ def test_what_cannot_be_judged_is_refused(chain) -> None:
         with pytest.raises(OptionError, match="this one is a joint series"):
             ask(x)
     with pytest.raises(OptionError, match=r"a tied chain or ring.*Pass normal rows"):
-        fitted(x, tied=True).detect(x)
+        fitted(x, tied=True).detect(x).to_frame()
     few = fitted(x[:25])
     with pytest.raises(OptionError, match=r"how normal rows look.*Pass normal rows"):
-        few.detect(x)
+        few.detect(x).to_frame()
     with pytest.raises(DataError, match="at least 20 normal rows with values, found 19"):
         few.calibrate(x[:19])
-    assert np.asarray(few.calibrate(x).detect(x)).shape == (100, 10)
+    assert np.asarray(few.calibrate(x).detect(x).to_frame()).shape == (100, 10)
 
 
 def test_gaps_raise_no_false_alarms() -> None:
     """A plant at rest, a twentieth of its cells missing; a fault is found all the same."""
     plant = load_tennessee_eastman("normal_train").frame
-    model = LocalizedDiffusion(score="linear", lags=2, random_state=0).fit(plant)
+    model = LocalizedDiffusion(denoiser="linear", lags=2, random_state=0).fit(plant)
     late = load_tennessee_eastman("fault04_test").frame[plant.columns]
     hidden = np.random.default_rng(11).random(late.shape) < 0.05
-    quiet, alarms = (model.detect(rows)["alarm"].to_numpy() for rows in (late, late.mask(hidden)))
+    quiet, alarms = (
+        model.detect(rows).to_frame()["alarm"].to_numpy() for rows in (late, late.mask(hidden))
+    )
     assert (
         alarms[:160].mean() < quiet[:160].mean() + 0.02
     )  # normal; 0.031 more if fills are believed
@@ -449,13 +458,13 @@ def test_gaps_raise_no_false_alarms() -> None:
 
 def test_a_lattice_is_judged_against_normal_rows(tmp_path: Path) -> None:
     """One position is shifted: it is named, alarms before are rare, and all survives the store."""
-    options = {"graph": "chain", "tied": True, "score": "linear", "random_state": 0}
+    options = {"graph": "chain", "tied": True, "denoiser": "linear", "random_state": 0}
     model = LocalizedDiffusion(**options).fit(CHAIN.sample(800, 0)).calibrate(CHAIN.sample(400, 1))
     new = CHAIN.sample(400, 2)
     new[300:, 4] += 4.0
     model.save(tmp_path / "lattice")
-    found = np.asarray(LocalizedDiffusion.load(tmp_path / "lattice").detect(new))
-    np.testing.assert_array_equal(found, np.asarray(model.detect(new)))
+    found = np.asarray(LocalizedDiffusion.load(tmp_path / "lattice").detect(new).to_frame())
+    np.testing.assert_array_equal(found, np.asarray(model.detect(new).to_frame()))
     assert found[:300, 0].sum() <= 12  # 3 expected at 1 %; the rate has an error of its own
     assert found[300:, 0].mean() > 0.95
     assert (found[300:, 2:].argmax(axis=1) == 4).mean() > 0.95
@@ -470,7 +479,7 @@ def test_what_moved_is_told_apart_from_what_is_to_blame() -> None:
     cause = rng.normal(size=900)
     near = cause[:, None] + 0.3 * rng.normal(size=(900, 3))
     rows = np.column_stack([cause, near, rng.normal(size=900)])
-    model = LocalizedDiffusion(score="linear", random_state=0).fit(rows[:800])
+    model = LocalizedDiffusion(denoiser="linear", random_state=0).fit(rows[:800])
     new = rows[800:].copy()
     new[50:, :4] += 5.0
     told = model.explain(new, 80)
@@ -483,7 +492,7 @@ def test_states_that_were_never_seen_are_told_apart() -> None:
     x = rng.standard_normal((400, 2))
     rows = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.5 * x[:, 1]})
     rows["mode"] = np.where(rows["a"] > 0, "on", "off")
-    model = LocalizedDiffusion(graph="complete", score="linear", random_state=0).fit(rows[:300])
+    model = LocalizedDiffusion(graph="complete", denoiser="linear", random_state=0).fit(rows[:300])
     new = rows[300:].reset_index(drop=True)
     new.loc[7, "mode"] = "broken"
     why = model.explain(new, 7)
@@ -497,9 +506,9 @@ def test_rows_with_a_short_past_are_judged(lags: int) -> None:
     """A table shorter than the past that is looked back upon, and the first rows of any."""
     rows = np.random.default_rng(0).standard_normal((500, 4)).cumsum(axis=0)
     rows = rows - np.linspace(0, 1, 500)[:, None] * rows[-1]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=lags, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=lags, random_state=0)
     model.fit(rows)
-    whole = model.detect(rows[:60])
+    whole = model.detect(rows[:60]).to_frame()
     for n in (1, 3, lags, lags + 1):
-        assert np.allclose(model.detect(rows[:n]), whole[:n])
+        assert np.allclose(model.detect(rows[:n]).to_frame(), whole[:n])
     assert model.explain(rows[:2], 1).row == 1

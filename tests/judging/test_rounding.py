@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +12,7 @@ from locality.data.resolution import decimal_step
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
-
-Cli = Callable[..., Any]
+from locality.inference.judging.detection import Detection
 
 
 @pytest.mark.parametrize("decimals", range(10))
@@ -63,45 +60,31 @@ def make_levels(n: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("levels") / "levels.locality"
-    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0)).save(path)
-    return path
+def model() -> LocalizedDiffusion:
+    return LocalizedDiffusion(denoiser="linear", random_state=0).fit(make_levels(600, 0))
 
 
-def judged(cli: Cli, model: Path, rows: pd.DataFrame, folder: Path) -> tuple[dict[str, Any], str]:
-    """As JSON and in words."""
-    rows.to_csv(folder / "new.csv", index=False)
-    command = ("detect", model, folder / "new.csv", "-o", folder / "alarms.csv", "--overwrite")
-    told, text = cli(*command, "--json"), cli(*command)
-    assert told.code == text.code == 0, told.err + text.err
-    facts: dict[str, Any] = json.loads(told.out)
-    return facts, " ".join(text.out.split())
+def coarse(model: LocalizedDiffusion, rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """New and fitted steps of the columns that are told."""
+    table = Table.from_frame(rows, min_rows=0)
+    return {c.name: (c.step, c.fitted) for c in Detection.of(model.model_, table, 0.01).coarse}
 
 
-def test_coarse_rows_are_told_with_what_to_do(cli: Cli, model: Path, tmp_path: Path) -> None:
-    coarse = make_levels(300, 1).round(2)
-    facts, text = judged(cli, model, coarse, tmp_path)
-    (warning,) = facts["warnings"]
-    assert f"Warning: {warning}" in text
-    assert warning == (
-        "3 columns are rounded more coarsely than in the fit (tank 0: 0.01 against 0.000001, tank "
-        "1: 0.01 against 0.000001, tank 2: 0.01 against 0.000001): what is finer than that will "
-        "look abnormal. Fit again with --noise 0.005."
-    )
-    assert facts["n_alarms"] > 150
-    again = LocalizedDiffusion(score="linear", random_state=0, noise=0.005)
-    again.fit(make_levels(600, 0)).save(tmp_path / "noise.locality")
-    facts, text = judged(cli, tmp_path / "noise.locality", coarse, tmp_path)
-    assert facts["warnings"] == []
-    assert "Warning" not in text
+def test_coarse_rows_are_told_unless_their_noise_was_stated(model: LocalizedDiffusion) -> None:
+    rows = make_levels(300, 1).round(2)
+    steps = {f"tank {j}": pytest.approx((0.01, 1e-6)) for j in range(3)}
+    assert coarse(model, rows) == steps
+    assert model.detect(rows).alarm.sum() > 150
+    again = LocalizedDiffusion(denoiser="linear", random_state=0, noise=0.005)
+    assert coarse(again.fit(make_levels(600, 0)), rows) == {}
 
 
-def test_steps_of_several_sizes_get_noise_by_column(cli: Cli, model: Path, tmp_path: Path) -> None:
-    coarse = make_levels(300, 1).round({"tank 0": 2, "tank 1": 1})
-    (warning,) = judged(cli, model, coarse, tmp_path)[0]["warnings"]
-    assert warning.startswith("2 columns are rounded")
-    assert warning.endswith("Fit again with --noise tank 0=0.005,tank 1=0.05.")
+def test_steps_may_be_of_several_sizes(model: LocalizedDiffusion) -> None:
+    rows = make_levels(300, 1).round({"tank 0": 2, "tank 1": 1})
+    assert {name: step for name, (step, _) in coarse(model, rows).items()} == {
+        "tank 0": pytest.approx(0.01),
+        "tank 1": pytest.approx(0.1),
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,13 +98,12 @@ def test_steps_of_several_sizes_get_noise_by_column(cli: Cli, model: Path, tmp_p
         lambda x: x[:0],
     ],
 )
-def test_no_warning_where_it_does_not_matter(
-    cli: Cli, model: Path, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]
+def test_nothing_is_told_where_it_does_not_matter(
+    model: LocalizedDiffusion, change: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> None:
-    assert judged(cli, model, change(make_levels(300, 1)), tmp_path)[0]["warnings"] == []
+    assert coarse(model, change(make_levels(300, 1))) == {}
 
 
-def test_equally_coarse_rows_of_fit_and_file_are_as_they_are(cli: Cli, tmp_path: Path) -> None:
-    path = tmp_path / "coarse.locality"
-    LocalizedDiffusion(score="linear", random_state=0).fit(make_levels(600, 0).round(2)).save(path)
-    assert judged(cli, path, make_levels(300, 1).round(2), tmp_path)[0]["warnings"] == []
+def test_equally_coarse_rows_of_fit_and_later_are_as_they_are() -> None:
+    model = LocalizedDiffusion(denoiser="linear", random_state=0)
+    assert coarse(model.fit(make_levels(600, 0).round(2)), make_levels(300, 1).round(2)) == {}

@@ -5,7 +5,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.inference.laws import table
+from locality.inference.laws import table as table_module
 from locality.inference.laws.banded import BandedFactor
 from locality.inference.laws.table import GaussianTable
 
@@ -18,7 +18,7 @@ def gappy(kind: str) -> tuple[GaussianTable, np.ndarray]:
         for t in range(1, len(rows)):
             rows[t] = 0.7 * rows[t - 1] + 0.7 * rows[t]
     lags = {"table": 0, "series": 2}[kind]
-    model = LocalizedDiffusion(graph="chain", score="linear", lags=lags, random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", lags=lags, random_state=0)
     model.fit(rows[:800])
     late = rows[800:].T.copy()
     late[rng.random(late.shape) < 0.2] = np.nan
@@ -30,8 +30,8 @@ def gappy(kind: str) -> tuple[GaussianTable, np.ndarray]:
 def test_both_routes_agree(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     table, rows = gappy(kind)
     exact = table.posterior(rows, 3, np.random.default_rng(1))
-    monkeypatch.setattr(table, "_TOLERANCE", 1e-9)
-    monkeypatch.setattr(table, "_DRAW_TOLERANCE", 1e-9)
+    monkeypatch.setattr(table_module, "_TOLERANCE", 1e-9)
+    monkeypatch.setattr(table_module, "_DRAW_TOLERANCE", 1e-9)
     monkeypatch.setattr(BandedFactor, "of", lambda *_: None)
     slow = table.posterior(rows, 3, np.random.default_rng(1))
     for name in ("mean", "deviation", "draws"):
@@ -60,7 +60,7 @@ def test_near_copies_that_are_both_missing_are_open(lags: int, noise: float) -> 
     a = rng.standard_normal(1_000)
     rows = np.column_stack([a, 3 * a + noise * rng.standard_normal(1_000),
                             0.5 * a + rng.standard_normal(1_000)])  # fmt: skip
-    model = LocalizedDiffusion(score="linear", lags=lags, random_state=0).fit(rows[:600])
+    model = LocalizedDiffusion(denoiser="linear", lags=lags, random_state=0).fit(rows[:600])
     late = rows[600:].copy()
     late[50:350, :2] = np.nan
     found = model.impute(late, draws=8)
@@ -78,5 +78,5 @@ def test_what_is_too_large_is_left_to_gradients(monkeypatch: pytest.MonkeyPatch)
     free = np.isnan(rows).T
     for limit in ("_MOST_NUMBERS", "_MOST_WORK", "_MOST_ENTRIES"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"locality.inference.banded.{limit}", 10)
+            patch.setattr(f"locality.inference.laws.banded.{limit}", 10)
             assert BandedFactor.of(table._laws, free) is None

@@ -13,7 +13,7 @@ from locality.inference.laws.repair import repair
 @pytest.fixture(scope="module")
 def chain() -> LocalizedDiffusion:
     rows = OrnsteinUhlenbeckChain(7, 0.8).sample(50_000, 0)
-    return LocalizedDiffusion(graph="chain", score="linear", radius=1, random_state=0).fit(rows)
+    return LocalizedDiffusion(graph="chain", denoiser="linear", radius=1, random_state=0).fit(rows)
 
 
 def test_one_gap_opens_its_neighbors_by_what_is_open_of_it(chain: LocalizedDiffusion) -> None:
@@ -44,7 +44,7 @@ def test_gaps_in_time_open_what_follows() -> None:
     for t in range(1, len(x)):
         x[t] = phi * x[t - 1] + rng.standard_normal(2)
     model = LocalizedDiffusion(
-        graph=DependencyGraph.empty(2), lags=1, score="linear", random_state=0, gaussianize=False
+        graph=DependencyGraph.empty(2), lags=1, denoiser="linear", random_state=0, gaussianize=False
     ).fit(x)
     missing = np.zeros((2, 6), dtype=bool)
     missing[0, [2, 3]] = True

@@ -47,11 +47,11 @@ def test_a_series_keeps_within_bounds_all_along() -> None:
         x[t, 0] = 0.8 * x[t - 1, 0] + 0.6 * noise[t, 0]
         x[t, 1] = 0.5 * x[t, 0] + noise[t, 1]
     model = LocalizedDiffusion(
-        score="linear", lags=1, gaussianize=False, random_state=0, graph="complete"
+        denoiser="linear", lags=1, gaussianize=False, random_state=0, graph="complete"
     ).fit(x[:20_000])
     windows = np.lib.stride_tricks.sliding_window_view(x[20_000:], 4, axis=0)  # [., column, row]
     real = windows[(windows[:, 0] > 0).all(axis=1)]
-    drawn = np.stack([model.sample(4, given="x0>0", random_state=k) for k in range(400)])
+    drawn = np.stack([model.sample(4, condition="x0>0", random_state=k) for k in range(400)])
     assert (drawn[..., 0] > 0).all()
     for row in range(4):
         for column in range(2):

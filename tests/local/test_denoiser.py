@@ -35,12 +35,12 @@ def test_a_model_whose_networks_are_zero_is_the_linear_model(
     neural = table_denoiser(make_field, make_covariance, strength=1.0)
     linear = table_denoiser(make_field, make_covariance, strength=0.0)
     z = some_state(40)
-    assert linear.networks is None
-    assert neural.networks is not None
+    assert linear.correction is None
+    assert neural.correction is not None
     different = neural(z, sigma, nowhere(40))
     assert not torch.equal(different, linear(z, sigma, nowhere(40)))
     for name in ("w3", "b3"):
-        neural.networks.weights[name].zero_()
+        neural.correction.networks.weights[name].zero_()
     assert torch.equal(neural(z, sigma, nowhere(40)), linear(z, sigma, nowhere(40)))
 
 
@@ -50,9 +50,8 @@ def test_correction_is_the_network_in_units_of_the_linear_error(
     """D − D⁰ = √v F, with the inputs written out by hand at a level of the trained range."""
     denoiser = table_denoiser(make_field, make_covariance, strength=1.0)
     sigma, z = 0.6, some_state(30)
-    inputs, networks = denoiser.inputs, denoiser.networks
-    assert inputs is not None
-    assert networks is not None
+    assert denoiser.correction is not None
+    inputs, networks = denoiser.correction.inputs, denoiser.correction.networks
     low, high = np.log(inputs.level_range[0].numpy())
     t = (2 * (np.log(sigma) - low) / (high - low) - 1) * np.sqrt(3)
     n_noisy = denoiser.closed_form.patches.noisy.shape[1]
@@ -60,9 +59,8 @@ def test_correction_is_the_network_in_units_of_the_linear_error(
     for j in range(6):
         x[j, :n_noisy] = z[denoiser.closed_form.patches.noisy[j]] / np.sqrt(1 + sigma**2)
         x[j, n_noisy : n_noisy + 3] = torch.tensor([t, t**2 - 1, 1.0])[:, None]
-    level = torch.full((6, 1), sigma, dtype=torch.float64)
-    error = denoiser.closed_form.variance(level)[:, 0].sqrt().float()
-    expected = error * networks.forward(x, slice(0, 6))
+    error = denoiser.closed_form.variance(np.full((6, 1), sigma))[:, 0] ** 0.5
+    expected = torch.from_numpy(error).float() * networks.forward(x, slice(0, 6))
     found = denoiser.correction(z, sigma, nowhere(30))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -146,7 +144,8 @@ def test_networks_are_silent_in_boundary_classes_they_were_not_trained_in(make_f
 
     neural = make_field(LATTICE, 1, covariance, extent=(9,), strength=1.0)
     shard = neural.shards[0]
-    object.__setattr__(shard, "trained_inside", shard.trained_inside[:1])  # the interior only
+    inside = shard.networks.trained_inside[:1]  # the interior only
+    object.__setattr__(shard.networks, "trained_inside", inside)
     linear = make_field(LATTICE, 1, covariance)
     y = torch.randn(1, 9 * 5, generator=stream(1))
     values = np.zeros((1, 9, 5), dtype=np.float32)

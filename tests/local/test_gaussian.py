@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
@@ -16,8 +15,8 @@ from locality.noise.levels import BAND_EDGES
 SIGMAS = [1e-3, 0.05, 0.4, 1.0, 3.0, 50.0]
 
 
-def all_seen(n_units: int, n_slots: int) -> torch.Tensor:
-    return torch.ones(n_units, 1, n_slots, dtype=torch.bool)
+def all_seen(n_units: int, n_slots: int) -> NDArray[np.bool_]:
+    return np.ones((n_units, 1, n_slots), dtype=bool)
 
 
 def whole_state(covariance: NDArray[np.float64]) -> tuple[LocalGaussian, Patches]:
@@ -25,17 +24,15 @@ def whole_state(covariance: NDArray[np.float64]) -> tuple[LocalGaussian, Patches
     d = len(covariance)
     slots = np.stack([np.r_[j, np.delete(np.arange(d), j)] for j in range(d)])
     patches = Patches(slots, np.empty((d, 0), dtype=np.int64), d)
-    matrix = torch.from_numpy(covariance[slots[:, :, None], slots[:, None, :]])
-    no_shrinkage = torch.zeros(d, dtype=torch.float64)
-    return LocalGaussian.fit(matrix, d, all_seen(d, d), no_shrinkage), patches
+    matrix = covariance[slots[:, :, None], slots[:, None, :]]
+    return LocalGaussian.fit(matrix, d, all_seen(d, d), np.zeros(d)), patches
 
 
 def one_unit(
     covariance: NDArray[np.float64], n_noisy: int, shrinkage: float = 0.0
 ) -> LocalGaussian:
-    matrix = torch.from_numpy(covariance)[None]
-    gamma = torch.tensor([shrinkage], dtype=torch.float64)
-    return LocalGaussian.fit(matrix, n_noisy, all_seen(1, len(covariance)), gamma)
+    seen = all_seen(1, len(covariance))
+    return LocalGaussian.fit(covariance[None], n_noisy, seen, np.array([shrinkage]))
 
 
 def one_patch(n_noisy: int, n_given: int) -> Patches:
@@ -45,25 +42,25 @@ def one_patch(n_noisy: int, n_given: int) -> Patches:
 
 def surprise(
     model: LocalGaussian,
-    z: torch.Tensor,
+    z: NDArray[np.float64],
     patches: Patches,
-    classes: torch.Tensor,
+    classes: NDArray[np.int64],
     band: tuple[float, float] = (np.inf, 0.0),
-) -> torch.Tensor:
+) -> NDArray[np.float64]:
     """Surprise of the same Gaussian in every band."""
     n_bands = len(BAND_EDGES) - 1
-    place = torch.arange(patches.slots.shape[1]).tile(model.n_units, 1)
+    place = np.tile(np.arange(patches.slots.shape[1]), (model.n_units, 1))
     whole = LinearDenoiser(patches, (model,) * n_bands, (place,) * n_bands)
     return whole.surprise(z, classes, [band])[0]
 
 
-def examples(rows: NDArray[np.float64]) -> torch.Tensor:
+def examples(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows [n, d] as z with its zero row."""
-    return torch.from_numpy(np.vstack([rows.T, np.zeros(len(rows))]))
+    return np.vstack([rows.T, np.zeros(len(rows))])
 
 
-def interior(n: int) -> torch.Tensor:
-    return torch.zeros(n, dtype=torch.int64)
+def interior(n: int) -> NDArray[np.int64]:
+    return np.zeros(n, dtype=np.int64)
 
 
 @pytest.mark.parametrize("n_given", [0, 3])
@@ -76,7 +73,7 @@ def test_denoiser_is_the_exact_conditional_mean(make_covariance, n_given, sigma)
     expected = np.linalg.solve(seen, c[:, 0])
     variance = c[0, 0] - c[0] @ expected
     model = one_unit(c, n_noisy)
-    level = torch.tensor([[sigma]], dtype=torch.float64)
+    level = np.array([[sigma]])
     # given slots carry a ridge of 1e-9 that the dense route does not have
     np.testing.assert_allclose(model.weights(level)[0, 0, :, 0], expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(model.variance(level)[0, 0, 0], variance, rtol=1e-6)
@@ -106,11 +103,36 @@ def test_bands_add_up(make_covariance, edges) -> None:
     whole = surprise(model, z, patches, interior(30))
     bands = [surprise(model, z, patches, interior(30), band) for band in pairwise(edges)]
     np.testing.assert_allclose(sum(bands), whole, rtol=1e-10)
-    place = torch.arange(patches.slots.shape[1]).tile(model.n_units, 1)
+    place = np.tile(np.arange(patches.slots.shape[1]), (model.n_units, 1))
     n_bands = len(BAND_EDGES) - 1
     linear = LinearDenoiser(patches, (model,) * n_bands, (place,) * n_bands)
     together = linear.surprise(z, interior(30), list(pairwise(edges)))
-    np.testing.assert_allclose(together, torch.stack(bands), rtol=1e-12)
+    np.testing.assert_allclose(together, np.stack(bands), rtol=1e-12)
+
+
+@pytest.mark.parametrize("band", [*pairwise(BAND_EDGES), (np.inf, 0.0), (50.0, 1e-3)])
+@pytest.mark.parametrize("smallest", [1e-8, 1e-3, 0.9])
+def test_the_quadrature_of_the_form_is_exact_to_rounding(band, smallest) -> None:
+    """H Hᵀ against A_kl in logarithms, for eigenvalues up to ten orders of magnitude apart."""
+    rng = np.random.default_rng(3)
+    values = np.geomspace(smallest, 80.0, 9)
+    vectors, _ = np.linalg.qr(rng.standard_normal((9, 9)))
+    none = np.zeros((1, 1, 9, 0))
+    model = LocalGaussian(values[None, None], vectors[None, None], none)
+    factor = model.factor(*band)[1][0, 0]
+    start, stop = (np.inf if edge == 0.0 else edge**-2.0 for edge in band)
+
+    def gathered(snr: float) -> NDArray[np.float64]:
+        log = np.log(values) if np.isinf(snr) else np.log1p(values * snr)
+        same = 1.0 / values if np.isinf(snr) else snr / (1.0 + values * snr)
+        gap = np.subtract.outer(values, values) + np.eye(9)
+        return np.subtract.outer(log, log) / gap + np.diag(same)
+
+    u = vectors[0]
+    expected = vectors @ (np.outer(u, u) * (gathered(stop) - gathered(start))) @ vectors.T
+    np.testing.assert_allclose(
+        factor @ factor.T, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max()
+    )
 
 
 def expected_square(
@@ -154,8 +176,7 @@ def test_surprise_is_the_integral_of_drawn_denoising_errors(make_covariance) -> 
     rng = np.random.default_rng(4)
     log_snr = rng.uniform(-12.0, 12.0, 200_000)
     sigma = np.exp(-log_snr / 2)
-    level = torch.from_numpy(sigma[None])
-    w = model.weights(level)[0, 0].numpy()
+    w = model.weights(sigma[None])[0, 0]
     y = x[:, None] + sigma * rng.standard_normal((4, len(sigma)))
     error = (x[0] - (w * y).sum(0)) ** 2
     snr = np.exp(log_snr)
@@ -171,9 +192,9 @@ def test_expected_surprise_is_the_mean_of_surprises(make_covariance, n_given, sh
     n = 4 + n_given
     model = one_unit(make_covariance(n, seed=1), 4, shrinkage)
     rows = np.random.default_rng(5).standard_normal((50, n)) * np.linspace(0.5, 2.0, n)
-    moments = torch.from_numpy(rows.T @ rows / 50)[None]
+    moments = (rows.T @ rows / 50)[None]
     mean = surprise(model, examples(rows), one_patch(4, n_given), interior(50))[0].mean()
-    np.testing.assert_allclose(model.expected_surprises(moments)[0].sum(0)[0], mean, rtol=1e-10)
+    np.testing.assert_allclose(model.expected_surprises(moments)[0].sum(0)[0, 0], mean, rtol=1e-10)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.4])
@@ -184,8 +205,8 @@ def test_expected_surprise_by_band_and_shrinkage_is_that_of_a_shrunk_fit(
     c = np.eye(7)
     c[:4, :4] = make_covariance(4, seed=1)
     rows = np.random.default_rng(5).standard_normal((50, 7)) * np.linspace(0.5, 2.0, 7)
-    moments = torch.from_numpy(rows.T @ rows / 50)[None]
-    found = one_unit(c, 7).expected_surprises(moments, (0.0, gamma))[1, :, 0]
+    moments = (rows.T @ rows / 50)[None]
+    found = one_unit(c, 7).expected_surprises(moments, shrinkages=(0.0, gamma))[1, :, 0, 0]
     shrunk = one_unit(c, 7, gamma)
     by_band = [
         surprise(shrunk, examples(rows), one_patch(7, 0), interior(50), band)[0].mean()
@@ -194,15 +215,30 @@ def test_expected_surprise_by_band_and_shrinkage_is_that_of_a_shrunk_fit(
     np.testing.assert_allclose(found, by_band, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("n_given", [0, 2])
+def test_one_decomposition_serves_all_of_its_components(make_covariance, n_given) -> None:
+    """The expected surprise of slot k is that of slot 0 after the two have changed places."""
+    n = 5 + n_given
+    c, rng = make_covariance(n, seed=6), np.random.default_rng(5)
+    held = rng.standard_normal((40, n))
+    moments = held.T @ held / 40
+    centers = np.array([[3, 0, 4]])
+    together = one_unit(c, 5).expected_surprises(moments[None], centers)[0, :, 0]
+    for number, k in enumerate(centers[0]):
+        order = np.r_[k, np.delete(np.arange(n), k)]
+        moved = one_unit(c[np.ix_(order, order)], 5)
+        alone = moved.expected_surprises(moments[np.ix_(order, order)][None])[0, :, 0, 0]
+        np.testing.assert_allclose(together[:, number], alone, rtol=1e-7, atol=1e-10)
+
+
 def test_given_slots_condition_exactly(make_covariance) -> None:
     """All noisy components given the rest: the sum is −log p(x | g) of scipy."""
     c, d, rng = make_covariance(7, seed=9), 4, np.random.default_rng(6)
     rows = rng.standard_normal((25, 7))
     order = np.stack([np.r_[j, np.delete(np.arange(d), j), 4:7] for j in range(d)])
     patches = Patches(order[:, :d], order[:, d:], 7)
-    matrix = torch.from_numpy(c[order[:, :, None], order[:, None, :]])
-    none = torch.zeros(d, dtype=torch.float64)
-    model = LocalGaussian.fit(matrix, d, all_seen(d, 7), none)
+    matrix = c[order[:, :, None], order[:, None, :]]
+    model = LocalGaussian.fit(matrix, d, all_seen(d, 7), np.zeros(d))
     total = surprise(model, examples(rows), patches, interior(25)).sum(0)
     joint = stats.multivariate_normal(np.zeros(7), c).logpdf(rows)
     given = stats.multivariate_normal(np.zeros(3), c[d:, d:]).logpdf(rows[:, d:])
@@ -211,7 +247,7 @@ def test_given_slots_condition_exactly(make_covariance) -> None:
 
 def test_shrinkage_is_a_step_towards_the_identity(make_covariance) -> None:
     c, gamma = make_covariance(5), 0.3
-    level = torch.tensor([[0.7]], dtype=torch.float64)
+    level = np.array([[0.7]])
     shrunk = (1 - gamma) * c + gamma * np.eye(5)
     np.testing.assert_allclose(
         one_unit(c, 5, gamma).weights(level), one_unit(shrunk, 5).weights(level), rtol=1e-10
@@ -227,14 +263,13 @@ def test_slots_that_are_not_present_leave_no_trace(make_covariance, n_given) -> 
     dropped = np.setdiff1d(np.arange(n), keep)
     poisoned = c.copy()
     poisoned[dropped] = poisoned[:, dropped] = np.nan
-    present = torch.from_numpy(np.isin(np.arange(n), keep))[None, None]
-    none = torch.zeros(1, dtype=torch.float64)
-    full = LocalGaussian.fit(torch.from_numpy(poisoned)[None], n_noisy, present, none)
+    present = np.isin(np.arange(n), keep)[None, None]
+    full = LocalGaussian.fit(poisoned[None], n_noisy, present, np.zeros(1))
     small = one_unit(c[np.ix_(keep, keep)], 3)
-    level = torch.tensor([SIGMAS], dtype=torch.float64)
+    level = np.array([SIGMAS])
     weights = full.weights(level)[0, 0]
     np.testing.assert_allclose(weights[keep], small.weights(level)[0, 0], rtol=1e-9, atol=1e-12)
-    assert (weights[dropped].abs() < 1e-14).all()
+    assert (np.abs(weights[dropped]) < 1e-14).all()
     np.testing.assert_allclose(full.variance(level), small.variance(level), rtol=1e-10)
     rows = np.random.default_rng(7).standard_normal((9, n))
     rows[:, dropped] = 0.0
@@ -251,7 +286,7 @@ def test_surprise_does_not_read_sources_of_other_stencils(make_covariance) -> No
     patches = Patches(np.array([[1, 2, 4]]), np.empty((1, 0), dtype=np.int64), 5)
     clean = surprise(model, examples(rows), patches, interior(10))
     rows[:, [0, 3]] = np.nan
-    assert torch.equal(surprise(model, examples(rows), patches, interior(10)), clean)
+    np.testing.assert_array_equal(surprise(model, examples(rows), patches, interior(10)), clean)
 
 
 def test_permuting_slots_changes_nothing(make_covariance) -> None:

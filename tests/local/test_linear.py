@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from scipy import integrate
 
@@ -24,7 +23,7 @@ def banded(c: NDArray[np.float64]) -> tuple[LinearDenoiser, dict[int, Patches]]:
     padded[:D, :D] = c
     counts = [np.stack([patches[r].n_present[k] for r in RADII], axis=1) for k in range(2)]
     model = LinearDenoiser.fit(
-        torch.from_numpy(padded), patches[4], *counts, np.zeros((D, 6)), np.ones((1, D), dtype=bool)
+        padded, patches[4], *counts, np.zeros((D, 6)), np.ones((1, D), dtype=bool)
     )
     return model, patches
 
@@ -42,7 +41,7 @@ def test_every_band_looks_as_far_as_its_radius_and_no_farther(make_covariance, s
     c = make_covariance(D)
     model, patches = banded(c)
     radius = RADII[band_of(np.array([sigma]))[0]]
-    level = torch.full((D, 1), sigma, dtype=torch.float64)
+    level = np.full((D, 1), sigma)
     weights, variance = model.weights(level)[:, 0, :, 0], model.variance(level)[:, 0, 0]
     for j in range(D):
         slots = patches[4].slots[j]
@@ -54,14 +53,46 @@ def test_every_band_looks_as_far_as_its_radius_and_no_farther(make_covariance, s
         np.testing.assert_allclose(variance[j], c[j, j] - expected @ c[:, j], rtol=1e-7)
 
 
+def test_units_that_see_the_same_slots_are_what_they_are_alone(make_covariance) -> None:
+    """Sets of noisy and given slots that several units see, each in an order of its own."""
+    domain = Domain(DependencyGraph.chain(6), tuple("abcdef"), (Axis("t", (1, 0)),), context=(5,))
+    sources = Sources.of(domain.stencils(4))
+    patches = Patches.of(domain.stencils(4), sources)
+    n = sources.n_sources
+    padded = np.pad(make_covariance(n), (0, 1))
+    n_noisy, n_given = (np.tile(part[:, None], 6) for part in patches.n_present)
+    inside = np.random.default_rng(0).random((2, n)) < 0.8
+    inside[:, patches.center] = True
+
+    def fit(units: NDArray[np.int64]) -> LinearDenoiser:
+        part = Patches(patches.noisy[units], patches.given[units], n)
+        shrinkage = np.full((len(units), 6), 0.1)
+        return LinearDenoiser.fit(padded, part, n_noisy[units], n_given[units], shrinkage, inside)
+
+    together = fit(np.arange(5))
+    z = np.vstack([np.random.default_rng(1).standard_normal((n, 8)), np.zeros(8)])
+    kinds = np.arange(8) % 2
+    level = np.full((5, 1), 0.3)
+    assert len({tuple(np.sort(row)) for row in patches.slots}) < 5
+    for unit in range(5):
+        alone = fit(np.array([unit]))
+        for name in ("weights", "variance"):
+            found, expected = (getattr(m, name)(level[: m.n_units]) for m in (together, alone))
+            np.testing.assert_allclose(found[unit], expected[0], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(together.prediction[unit], alone.prediction[0], atol=1e-8)
+        np.testing.assert_allclose(
+            together.surprise(z, kinds)[0, unit], alone.surprise(z, kinds)[0, 0], rtol=1e-7
+        )
+
+
 def test_levels_of_different_units_may_lie_in_different_bands(make_covariance) -> None:
     model, _ = banded(make_covariance(D))
-    sigma = torch.from_numpy(np.geomspace(0.01, 9.0, 4 * D).reshape(D, 4))
+    sigma = np.geomspace(0.01, 9.0, 4 * D).reshape(D, 4)
     together = model.weights(sigma)
     for j in range(D):
         for i in range(4):
-            alone = model.weights(sigma[j, i].expand(D, 1))
-            torch.testing.assert_close(together[j, :, :, i], alone[j, :, :, 0])
+            alone = model.weights(np.full((D, 1), sigma[j, i]))
+            np.testing.assert_allclose(together[j, :, :, i], alone[j, :, :, 0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("band", [(np.inf, 0.0), (np.inf, 1.1), (0.9, 0.04), (0.04, 0.0)])
@@ -70,8 +101,8 @@ def test_surprise_is_the_integral_over_bands_of_different_radii(make_covariance,
     c, (upper, lower) = make_covariance(D, seed=4), band
     model, _ = banded(c)
     rows = 1.5 * np.random.default_rng(0).standard_normal((4, D))
-    z = torch.from_numpy(np.vstack([rows.T, np.zeros(4)]))
-    found = model.surprise(z, torch.zeros(4, dtype=torch.int64), [band])[0]
+    z = np.vstack([rows.T, np.zeros(4)])
+    found = model.surprise(z, np.zeros(4, dtype=np.int64), [band])[0]
 
     def integrand(log_snr: float, x: NDArray[np.float64], j: int, radius: int) -> float:
         snr = np.exp(log_snr)
@@ -95,11 +126,11 @@ def test_surprise_is_the_integral_over_bands_of_different_radii(make_covariance,
 
 def test_units_and_classes_can_be_taken_apart(make_covariance) -> None:
     model, _ = banded(make_covariance(D))
-    level = torch.full((D, 1), 0.5, dtype=torch.float64)
-    some = torch.tensor([5, 2])
-    torch.testing.assert_close(model.take(some).weights(level[:2]), model.weights(level)[some])
-    torch.testing.assert_close(
-        model.in_classes(torch.tensor([0, 0])).variance(level)[:, 1], model.variance(level)[:, 0]
+    level = np.full((D, 1), 0.5)
+    some = np.array([5, 2])
+    np.testing.assert_array_equal(model.take(some).weights(level[:2]), model.weights(level)[some])
+    np.testing.assert_array_equal(
+        model.in_classes(np.array([0, 0])).variance(level)[:, 1], model.variance(level)[:, 0]
     )
 
 

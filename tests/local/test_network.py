@@ -8,10 +8,12 @@ from locality.local.network import LocalNetworks, round_up
 from locality.noise.streams import stream
 
 
-def random_networks(n_units: int = 5, n_inputs: int = 16, width: int = 24) -> LocalNetworks:
+def random_networks(
+    n_units: int = 5, n_inputs: int = 16, width: int = 24, layers: int = 3
+) -> LocalNetworks:
     generator = stream(1, n_units)
-    networks = LocalNetworks.initial(n_units, n_inputs, width, generator)
-    for name in ("w3", "b3"):
+    networks = LocalNetworks.initial(n_units, n_inputs, width, generator, layers)
+    for name in networks.names[-2:]:
         networks.weights[name].copy_(torch.randn(networks.weights[name].shape, generator=generator))
     return networks
 
@@ -23,27 +25,41 @@ def reference(weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor
         c = u.clamp(0.0, 2.0)
         return c * (u - c / 2)
 
-    a1 = activation(torch.einsum("jpi,jpn->jni", weights["w1"], x).transpose(1, 2))
-    a2 = activation(torch.einsum("jih,jin->jhn", weights["w2"], a1))
-    return torch.einsum("jh,jhn->jn", weights["w3"], a2) + weights["b3"][:, None]
+    *hidden, last, bias = weights.values()
+    for weight in hidden:
+        x = activation(torch.einsum("jih,jin->jhn", weight, x))
+    return torch.einsum("jh,jhn->jn", last, x) + bias[:, None]
 
 
 def inputs(n_units: int = 5, n_inputs: int = 16, n_rows: int = 300) -> torch.Tensor:
     return torch.randn(n_units, n_inputs, n_rows, generator=stream(2))
 
 
-def test_forward_and_backward_agree_with_automatic_differentiation() -> None:
-    """Relative to the reference in double precision: 1e-5 in norm, for every weight array."""
-    networks, x = random_networks(), inputs()
+@pytest.mark.parametrize("layers", [2, 3, 4, 6])
+def test_forward_and_backward_agree_with_automatic_differentiation(layers: int) -> None:
+    """Relative to the reference in double precision: 1e-5 in norm, for every weight array; so are
+    derivatives by the inputs.
+    """
+    networks, x = random_networks(layers=layers), inputs()
+    assert networks.kind == ("perceptron" if layers == 3 else f"perceptron-{layers}")
     slope = torch.randn(5, 300, generator=stream(3))
     exact = {name: w.double().requires_grad_() for name, w in networks.weights.items()}
-    output = reference(exact, x.double())
+    seen = x.double().requires_grad_()
+    output = reference(exact, seen)
+    by_input = torch.autograd.grad(output.sum(), seen, retain_graph=True)[0]
     (output * slope.double()).sum().backward()
+    torch.testing.assert_close(networks.apply(x.double()), output.detach())
     gradients = networks.zeros_like()
     for chunk in networks.chunks(300):
         f = networks.forward(x[chunk], chunk)
         torch.testing.assert_close(f.double(), output[chunk].detach(), rtol=1e-4, atol=1e-5)
         networks.backward(x[chunk], slope[chunk], chunk, gradients)
+        networks.forward(x[chunk], chunk)
+        found = networks.gradient(x[chunk], chunk).double()
+        assert (found - by_input[chunk]).norm() < 1e-5 * by_input[chunk].norm()
+        networks.forward(x[chunk], chunk)
+        found = networks.slope(x[chunk], chunk, 3).double()
+        assert (found - by_input[chunk, 3]).norm() < 1e-5 * by_input[chunk, 3].norm()
     for name, gradient in gradients.items():
         truth = exact[name].grad
         assert truth is not None

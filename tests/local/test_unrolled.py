@@ -73,7 +73,7 @@ def test_several_nodes_and_axes_are_unrolled() -> None:
 
 
 def test_a_patch_around_the_ring_is_refused() -> None:
-    field = model("ring", score="linear", radius=2).field
+    field = model("ring", denoiser="linear", radius=2).field
     with pytest.raises(OptionError, match="reaches around a ring of 4"):
         unrolled(field, (4,), NAMES[:4])
 
@@ -104,7 +104,7 @@ def test_gaps_of_a_lattice_are_filled_by_its_exact_conditional_law() -> None:
         assert abs(inside.mean() - 0.9) < 4 * np.sqrt(0.09 / hidden.sum())
         surprise = fitted.surprise(gappy)
         assert (np.isnan(surprise) == hidden).all()
-    held = fitted.sample(4_000, given="x4=1.5")
+    held = fitted.sample(4_000, condition="x4=1.5")
     assert (np.abs(held[:, 4] - 1.5) < 1e-9).all()
     assert abs(held[:, 5].mean() - 1.2) < 0.05
     assert abs(held[:, 5].var() - 0.36) < 0.05

@@ -1,26 +1,6 @@
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
+"""A model puts what its shards say in the order of its columns."""
 
-import numpy as np
-import pytest
-
-from locality.exceptions import ModelCorrupt
-from locality.local.shard import ShardState
 from locality.model.model import Model
-
-
-def test_state_and_back_gives_the_same_model(model: Model) -> None:
-    description, groups = model.state()
-    again = Model.from_state(description, groups)
-    assert again.domain.names == model.domain.names
-    assert again.domain.axes == model.domain.axes
-    assert again.domain.context == model.domain.context
-    assert again.levels == model.levels
-    assert (again.extent, again.flavor, again.n_rows) == (model.extent, model.flavor, 20)
-    for mine, theirs in zip(model.shards, again.shards, strict=True):
-        for item in fields(ShardState):
-            assert getattr(mine, item.name) is getattr(theirs, item.name)
 
 
 def test_gather_puts_every_component_in_its_place(model: Model) -> None:
@@ -32,29 +12,3 @@ def test_gather_puts_every_component_in_its_place(model: Model) -> None:
         for node, radius in zip(shard.target, shard.radius, strict=True)
     }
     assert whole.tolist() == [by_node[int(node)] for node in model.domain.targets]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda d, g: g.pop("graph"),
-        lambda d, g: g.pop("shard-00001"),
-        lambda d, g: g["shard-00001"].pop("w1"),
-        lambda d, g: g["shard-00001"].update(extra=np.zeros(1)),
-        lambda d, g: g["shard-00001"].update(target=g["shard-00000"]["target"]),
-        lambda d, g: g["graph"].update(indices=g["graph"]["indices"][:-1]),
-        lambda d, g: d.pop("names"),
-        lambda d, g: d.update(n_shards=1),
-        lambda d, g: d.update(levels=[2.0, 1.0, 6]),
-        lambda d, g: d.update(names=d["names"][:-1]),
-        lambda d, g: d["standardizer"].update(mean=[1.0]),
-        lambda d, g: d.update(axes=[{"name": "time"}]),
-    ],
-)
-def test_parts_that_do_not_fit_are_refused(
-    table_model: Model, damage: Callable[[dict[str, Any], dict[str, Any]], Any]
-) -> None:
-    description, groups = table_model.state()
-    damage(description, groups)
-    with pytest.raises(ModelCorrupt):
-        Model.from_state(description, groups)

@@ -8,7 +8,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
-from locality.model.summary import component_names, expected_surprise, summarize
+from locality.model.summary import expected_surprise, summarize
 
 
 def _rows(n_columns: int = 8) -> np.ndarray:
@@ -16,7 +16,7 @@ def _rows(n_columns: int = 8) -> np.ndarray:
 
 
 def test_totals_are_sums_over_components() -> None:
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_rows()).model_
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_rows()).model_
     summary = summarize(model)
     for grade in ("independent", "linear", "model"):
         parts = [getattr(component, grade) for component in summary.components]
@@ -35,7 +35,7 @@ def test_totals_are_sums_over_components() -> None:
 
 
 def test_a_lattice_counts_every_position() -> None:
-    model = LocalizedDiffusion(graph="ring", tied=True, score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="ring", tied=True, denoiser="linear", random_state=0)
     summary = summarize(model.fit(_rows()).model_)
     assert summary.kind == "lattice"
     assert summary.n_components == 8
@@ -50,7 +50,7 @@ def test_expected_surprise_is_in_units_of_the_table() -> None:
     rows = _rows()
     scales = np.geomspace(0.01, 100.0, 8)
     plain, scaled = (
-        LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(x)
+        LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(x)
         for x in (rows, rows * scales)
     )
     gap = expected_surprise(scaled.model_) - expected_surprise(plain.model_)
@@ -62,10 +62,10 @@ def test_expected_surprise_is_in_units_of_the_table() -> None:
 
 def test_context_constants_and_copies_are_no_components() -> None:
     frame = pd.DataFrame(_rows(4), columns=list("abcd")).assign(e=2.5, f=lambda t: 3 * t["b"])
-    model = LocalizedDiffusion(given=["a"], score="linear", random_state=0).fit(frame).model_
+    model = LocalizedDiffusion(context=["a"], denoiser="linear", random_state=0).fit(frame).model_
     summary = summarize(model)
-    assert component_names(model) == ("b", "c", "d")
-    assert summary.given == ("a",)
+    assert model.layout.names == ("b", "c", "d")
+    assert summary.context == ("a",)
     assert summary.set_aside == {"e": "constant at 2.5", "f": "copy of b"}
     assert [component.name for component in summary.components] == ["b", "c", "d"]
     assert len(expected_surprise(model)) == 3

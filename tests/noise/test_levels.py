@@ -1,4 +1,4 @@
-"""Noise levels: grid, quadrature, bands, training law and the Ornstein–Uhlenbeck view."""
+"""Noise levels: range, quadrature, bands, training law and the Ornstein–Uhlenbeck view."""
 
 import numpy as np
 import pytest
@@ -15,23 +15,6 @@ from locality.noise.levels import (
 )
 
 LEVELS = [NoiseLevels(0.02, 12.0), NoiseLevels(1e-5, 12.0), NoiseLevels(0.5, 80.0)]
-
-
-@pytest.mark.parametrize("levels", LEVELS)
-@pytest.mark.parametrize("n_steps", [1, 2, 7, 64])
-def test_grid_falls_from_largest_to_smallest_to_zero(levels: NoiseLevels, n_steps: int) -> None:
-    grid = levels.grid(n_steps)
-    assert len(grid) == n_steps + 1
-    assert (np.diff(grid) < 0).all()
-    assert grid[-1] == 0.0
-    np.testing.assert_allclose(grid[0], levels.sigma_max, rtol=1e-12)
-    if n_steps > 1:
-        np.testing.assert_allclose(grid[-2], levels.sigma_min, rtol=1e-9)
-
-
-def test_grid_is_even_in_the_seventh_root() -> None:
-    steps = np.diff(LEVELS[0].grid(20)[:-1] ** (1 / 7))
-    np.testing.assert_allclose(steps, steps[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("variance", [1e-3, 0.1, 1.0, 30.0])
@@ -136,5 +119,3 @@ def test_ornstein_uhlenbeck_time_is_another_name_for_sigma() -> None:
 def test_impossible_levels_are_named(arguments: tuple[float, ...], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         NoiseLevels(*arguments)
-    with pytest.raises(OptionError, match="at least 1 step, found 0"):
-        LEVELS[0].grid(0)

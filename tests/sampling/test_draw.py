@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_discrete_lyapunov, toeplitz
 
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
-from locality.inference.sampling.draw import Drawing, draw, draw_series
-from locality.inference.sampling.sampler import Heun, sampler
+from locality.inference.sampling.draw import Drawing, draw
+from locality.inference.sampling.methods import Heun, build_sampler
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
+from locality.noise.schedules import KarrasLevels
 
 TABLE = Domain(DependencyGraph.chain(4), tuple("abcd"))
 SERIES = Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("time", (1, 0)),))
@@ -56,7 +58,7 @@ def cross_p_value(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 def test_fewer_samples_are_a_prefix_of_more(make_field, make_covariance, method) -> None:
     """100 of 300 and of 700: the same bits, also beyond a tile of 256."""
     field = table_field(make_field, make_covariance(4), n_shards=2, strength=0.3)
-    walk = sampler(method, LEVELS.grid, 12)
+    walk = build_sampler(method, LEVELS, 12)
     whole = draw(field, walk, 700, (), 3)
     for n in (1, 100, 256, 300):
         np.testing.assert_array_equal(draw(field, walk, n, (), 3), whole[:, :n])
@@ -66,7 +68,7 @@ def test_fewer_samples_are_a_prefix_of_more(make_field, make_covariance, method)
 
 def test_table_draws_do_not_repeat_across_tiles(make_field, make_covariance) -> None:
     c = make_covariance(4)
-    found = draw(table_field(make_field, c), Heun(LEVELS.grid(64)), 4096, (), 0)
+    found = draw(table_field(make_field, c), Heun(KarrasLevels()(LEVELS, 64)), 4096, (), 0)
     tiles = found.reshape(4, 16, 256)
     white = np.linalg.solve(np.linalg.cholesky(c), found).reshape(4, 16, 256)
     for k in range(15):
@@ -81,15 +83,15 @@ def test_context_conditions_draws(make_field, make_covariance) -> None:
     domain = Domain(DependencyGraph.ring(4), tuple("abcd"), (), context=(1,))
     field = make_field(domain, 3, lambda s: c[np.ix_(s.node, s.node)], n_shards=3)
     given = np.random.default_rng(0).standard_normal((1, 6000))
-    found = draw(field, Heun(LEVELS.grid(100)), 6000, (), 1, given)
+    found = draw(field, Heun(KarrasLevels()(LEVELS, 100)), 6000, (), 1, given)
     x = [0, 2, 3]
     gain = c[np.ix_(x, [1])] / c[1, 1]
     rest = found - gain @ given
     assert p_value(rest, c[np.ix_(x, x)] - gain @ c[np.ix_([1], x)]) > LEVEL
     white = np.linalg.solve(np.linalg.cholesky(c[np.ix_(x, x)] - gain @ c[np.ix_([1], x)]), rest)
     assert cross_p_value(white, given) > LEVEL
-    whole = draw(field, Heun(LEVELS.grid(10)), 300, (), 1, given[:, :300])
-    part = draw(field, Heun(LEVELS.grid(10)), 20, (), 1, given[:, :20])
+    whole = draw(field, Heun(KarrasLevels()(LEVELS, 10)), 300, (), 1, given[:, :300])
+    part = draw(field, Heun(KarrasLevels()(LEVELS, 10)), 20, (), 1, given[:, :20])
     np.testing.assert_array_equal(part, whole[:, :20])
 
 
@@ -110,7 +112,7 @@ def test_a_tied_lattice_has_its_exact_law_at_full_radius(make_field, periodic) -
         return np.where(at < extent, row[np.minimum(at, extent - 1)], 0.0)
 
     field = make_field(domain, 6, covariance)
-    found = draw(field, Heun(LEVELS.grid(60)), 3000, (extent,), 2)
+    found = draw(field, Heun(KarrasLevels()(LEVELS, 60)), 3000, (extent,), 2)
     assert found.shape == (1, extent, 3000)
     assert p_value(found[0], c) > LEVEL
 
@@ -121,7 +123,7 @@ def test_series_follow_the_autoregression(make_field) -> None:
     Innovations x_t − A x_{t-1} have covariance Q and nothing to do with the row before, and the
     first and last rows have the stationary covariance: together, lag-one and stationary laws.
     """
-    found = draw_series(series_field(make_field), Heun(LEVELS.grid(40)), 120, 64, 0)
+    found = draw(series_field(make_field), Heun(KarrasLevels()(LEVELS, 40)), 64, (120,), 0)
     assert found.shape == (3, 120, 64)
     past, now = found[:, :-1].reshape(3, -1), found[:, 1:].reshape(3, -1)
     innovation = now - A @ past
@@ -137,8 +139,9 @@ def test_series_follow_the_autoregression(make_field) -> None:
 @pytest.mark.parametrize("method", ["sde", "dpm", "heun", "churn"])
 def test_long_series_follow_the_autoregression(make_field, method) -> None:
     """The same with 12,800 rows of every method."""
-    walk = sampler(method, NoiseLevels(0.01, 40.0).grid, {"dpm": 60, "sde": 100}.get(method, 120))
-    found = draw_series(series_field(make_field), walk, 400, 32, 1)
+    n_evaluations = {"dpm": 60, "sde": 100}.get(method, 120)
+    walk = build_sampler(method, NoiseLevels(0.01, 40.0), n_evaluations)
+    found = draw(series_field(make_field), walk, 32, (400,), 1)
     past, now = found[:, :-1].reshape(3, -1), found[:, 1:].reshape(3, -1)
     assert p_value(now - A @ past, Q) > LEVEL
     white = np.linalg.solve(np.linalg.cholesky(Q), now - A @ past)
@@ -147,10 +150,10 @@ def test_long_series_follow_the_autoregression(make_field, method) -> None:
 
 def test_shorter_and_fewer_series_are_prefixes(make_field) -> None:
     field = series_field(make_field, extent=(2,), strength=0.3)
-    walk = sampler("churn", LEVELS.grid, 8)
-    whole = draw_series(field, walk, 12, 40, 5)
+    walk = build_sampler("churn", LEVELS, 8)
+    whole = draw(field, walk, 40, (12,), 5)
     for n_rows, n_series in ((12, 7), (5, 40), (1, 1), (4, 17)):
-        part = draw_series(field, walk, n_rows, n_series, 5)
+        part = draw(field, walk, n_series, (n_rows,), 5)
         np.testing.assert_array_equal(part, whole[:, :n_rows, :n_series])
     assert len(np.unique(whole[0])) == whole[0].size
 
@@ -162,13 +165,61 @@ def test_drawing_counts_its_steps_and_splits_rows_over_series(make_field, make_c
         told.append(step)
 
     field = table_field(make_field, make_covariance(4))
-    rows = Drawing(300, method="dpm", n_evaluations=6)(field, LEVELS, (), 0, None, progress)
+    rows = Drawing(300, method="dpm", n_evaluations=6)(field, LEVELS, (), 0, None, progress).draws
     assert rows.shape == (4, 300)
     assert told == [("sampling", k + 1, 12) for k in range(12)]
     told.clear()
     field = series_field(make_field)
-    rows = Drawing(50, n_series=20, n_evaluations=4)(field, LEVELS, (), 0, None, progress)
+    rows = Drawing(50, n_series=20, n_evaluations=4)(field, LEVELS, (), 0, None, progress).draws
     assert rows.shape == (3, 3, 20)
     assert told == [("sampling", k + 1, 6) for k in range(6)]
     with pytest.raises(OptionError, match="n_series must be a whole number of at least 1, found 0"):
         Drawing(5, n_series=0)
+
+
+@pytest.mark.parametrize("kind", ["table", "joint", "lattice", "series"])
+def test_keeping_the_way_does_not_change_where_it_ends(make_field, make_covariance, kind) -> None:
+    """The same bits, also across tiles; the way starts at σ_max ε and falls level by level."""
+    if kind == "series":
+        field, drawing, extent = series_field(make_field), Drawing(90, 18, "sde", 9), ()
+    elif kind == "table":
+        field = table_field(make_field, make_covariance(4), n_shards=2)
+        drawing, extent = Drawing(270, 1, "churn", 10), ()
+    else:
+        axis = Axis("time", (1, 1)) if kind == "joint" else Axis("place", extent=5)
+        domain = Domain(DependencyGraph.empty(1), ("x",), (axis,))
+
+        def covariance(sources):
+            return 0.7 ** np.abs(np.subtract.outer(*[sources.offset[:, 0]] * 2))
+
+        field = make_field(domain, 2, covariance)
+        drawing = Drawing(300, 60, "sde", 9) if kind == "joint" else Drawing(300, 1, "heun", 8)
+        extent = () if kind == "joint" else (5,)
+
+    def run(**options):
+        return drawing(field, LEVELS, extent, 3, None, lambda *_: None, **options)
+
+    way, end = run(every_level=True), run()
+    np.testing.assert_array_equal(way.draws, end.draws)
+    np.testing.assert_array_equal(way.sigmas, drawing.walk(LEVELS).sigmas)
+    assert end.sigmas.tolist() == [0.0]
+    assert way.states.shape == (len(way.sigmas), *end.draws.shape)
+    spread = way.states.reshape(len(way.sigmas), -1).std(axis=1)
+    assert 0.9 < spread[0] / LEVELS.sigma_max < 1.1
+    assert (np.diff(spread[way.sigmas > 1.0]) < 0).all()
+    tiles = run(every_level=True, spread=lambda work, items: enumerate(map(work, items)))
+    np.testing.assert_array_equal(tiles.states, way.states)
+
+
+def test_every_row_of_a_series_walks_given_the_finished_rows(make_field) -> None:
+    """Of a deterministic solver without chance beyond its start: D of the last level is the end."""
+    field = series_field(make_field)
+    way = Drawing(12, 3, "dpm", 6)(
+        field, LEVELS, (), 0, None, lambda *_: None, every_level=True
+    )  # fmt: skip
+    rows = way.draws[np.argsort(np.argsort(field.domain.targets))]
+    for t in range(1, 4):
+        bound = field.bind(rows[:, t - 1 : t + 1], slice(1, 2))
+        last = torch.from_numpy(way.states[-2, field.nodes, t].copy())
+        found = bound.denoise(last, float(way.sigmas[-2]))
+        np.testing.assert_array_equal(found, way.draws[field.nodes, t])

@@ -16,16 +16,18 @@ from scipy import stats
 
 from locality.domain import DependencyGraph, Domain
 from locality.exceptions import OptionError
-from locality.inference.sampling.sampler import (
+from locality.inference.sampling.methods import (
     Churn,
     DPMSolver,
     Heun,
-    Sampler,
     StochasticDPMSolver,
-    sampler,
+    build_sampler,
 )
-from locality.local.field import BoundField, ScoreField
+from locality.inference.sampling.sampler import Sampler
+from locality.local.bound import BoundField
+from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
+from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 from locality.noise.streams import stream
 
 D = 5
@@ -70,7 +72,7 @@ def test_order_of_convergence(make_field, make_covariance, kind, order) -> None:
     exact = flow(c, noise * 8.0, 8.0, 0.05)
     errors = []
     for n_steps in (32, 64, 128, 256):
-        walk = kind(levels.grid(n_steps)[:-1])  # stops at the smallest level
+        walk = kind(KarrasLevels()(levels, n_steps)[:-1])  # stops at the smallest level
         errors.append(np.abs(walk.descend(field, noise * 8.0, stream(2)).numpy() - exact).max())
     slopes = np.log2(np.divide(errors[:-1], errors[1:]))
     np.testing.assert_allclose(slopes[1:], order, atol=0.25)
@@ -95,7 +97,7 @@ def test_context_moves_draws_without_bias(make_field, make_covariance, method) -
     given = np.array([0.5, -1.0, 8.0])
     values = np.zeros((D, 3))
     values[2] = given
-    walk = sampler(method, NoiseLevels(0.01, 20.0).grid, 200)
+    walk = build_sampler(method, NoiseLevels(0.01, 20.0), 200)
     found = walk(field.bind(values), torch.zeros(4, 3, dtype=torch.float64), stream(0))
     np.testing.assert_allclose(found, c[[0, 1, 3, 4], 2][:, None] * given, rtol=5e-3)
 
@@ -113,7 +115,7 @@ def test_draws_of_a_gaussian_field_have_its_covariance(
 ) -> None:
     """20,000 draws at a fine grid: χ² of the exact law at level 1e-4, as for exact draws."""
     c = make_covariance(D)
-    walk = sampler(method, LEVELS.grid, 256)
+    walk = build_sampler(method, LEVELS, 256)
     assert p_value(draws(make_field, c, walk, seed), c) > LEVEL
 
 
@@ -127,7 +129,7 @@ def test_the_budget_of_thirty_two_evaluations_is_enough(make_field, make_covaria
     field = bound(make_field, c, D, np.float64)
     root = np.linalg.cholesky(c)
     for method, within in (("dpm", 0.02), ("heun", 0.06)):
-        walk = sampler(method, NoiseLevels(0.02, 12.0).grid, 32)
+        walk = build_sampler(method, NoiseLevels(0.02, 12.0), 32)
         step = walk(field, torch.eye(D, dtype=torch.float64), stream(0)).numpy()
         relative = np.linalg.eigvalsh(np.linalg.solve(root, np.linalg.solve(root, step @ step.T).T))
         assert (np.abs(relative - 1) < within).all(), (method, relative)
@@ -145,7 +147,7 @@ def test_the_start_costs_variance_of_second_order_where_the_law_is_wide(
     c = make_covariance(D)
     values, vectors = np.linalg.eigh(c)
     field = bound(make_field, c, D, np.float64)
-    walk = Heun(NoiseLevels(0.005, sigma_max).grid(800))
+    walk = Heun(KarrasLevels()(NoiseLevels(0.005, sigma_max), 800))
     step = walk(field, torch.eye(D, dtype=torch.float64), stream(0)).numpy()
     found = np.diag(vectors.T @ step @ step.T @ vectors)
     rho = values / (values + sigma_max**2)
@@ -157,8 +159,8 @@ class TooLoud(Sampler):
 
     evaluations_per_step = 2
 
-    def __call__(self, field, noise, generator, tick=lambda: None) -> torch.Tensor:
-        return Heun(self.sigmas)(field, 1.02 * noise, generator, tick)
+    def __call__(self, field, noise, generator, *told) -> torch.Tensor:
+        return Heun(self.sigmas)(field, 1.02 * noise, generator, *told)
 
     def step(self, *_) -> torch.Tensor:
         raise NotImplementedError
@@ -176,7 +178,7 @@ class TooNoisy(Churn):
 @pytest.mark.parametrize("kind", [TooLoud, TooNoisy])
 def test_the_test_finds_two_percent_too_much_noise(make_field, make_covariance, kind) -> None:
     c = make_covariance(D)
-    assert p_value(draws(make_field, c, kind(LEVELS.grid(128)), 0), c) < LEVEL / 100
+    assert p_value(draws(make_field, c, kind(KarrasLevels()(LEVELS, 128)), 0), c) < LEVEL / 100
 
 
 def test_the_test_holds_its_level_on_exact_draws(make_covariance) -> None:
@@ -191,7 +193,7 @@ def test_a_sampler_forgets_its_last_run(make_field, make_covariance) -> None:
     field = bound(make_field, make_covariance(D), 7, np.float32)
     noise = torch.randn(D, 7, generator=stream(4))
     for method in ("sde", "heun", "dpm", "churn"):
-        walk = sampler(method, LEVELS.grid, 20)
+        walk = build_sampler(method, LEVELS, 20)
         first = walk(field, noise, stream(6))
         walk(field, 3 * noise, stream(7))
         assert torch.equal(walk(field, noise, stream(6)), first)
@@ -206,7 +208,7 @@ def test_the_budget_counts_denoiser_evaluations(make_field, make_covariance, met
     plain = field.denoise
     field.denoise = lambda y, sigma: calls.append(sigma) or plain(y, sigma)  # type: ignore
     ticks = []
-    walk = sampler(method, LEVELS.grid, 32)
+    walk = build_sampler(method, LEVELS, 32)
     walk(field, torch.zeros(D, 3), stream(0), lambda: ticks.append(1))
     assert len(ticks) == n_steps
     assert 31 <= len(calls) - 2 <= 32  # and two for where to start
@@ -215,15 +217,15 @@ def test_the_budget_counts_denoiser_evaluations(make_field, make_covariance, met
 
 def test_impossible_samplers_are_named() -> None:
     with pytest.raises(OptionError, match="Unknown sampling method 'euler'"):
-        sampler("euler", LEVELS.grid, 32)
+        build_sampler("euler", LEVELS, 32)
     with pytest.raises(OptionError, match="at least 2, found 1"):
-        sampler("heun", LEVELS.grid, 1)
+        build_sampler("heun", LEVELS, 1)
 
 
 @pytest.mark.parametrize("method", [Heun, Churn, DPMSolver, StochasticDPMSolver])
 def test_the_levels_of_a_walk_are_those_it_asks(make_field, make_covariance, method) -> None:
     """What is prepared is what is needed, and nothing else."""
-    walk = method(LEVELS.grid(7))
+    walk = method(KarrasLevels()(LEVELS, 7))
     field = bound(make_field, make_covariance(D), 3, np.float32)
     asked, denoise = set(), field.denoise
 
@@ -234,3 +236,48 @@ def test_the_levels_of_a_walk_are_those_it_asks(make_field, make_covariance, met
     field.denoise = listening
     walk(field, torch.randn(D, 3, generator=stream(3)), stream(4))
     assert asked == set(walk.levels)
+
+
+class Euler(Sampler):
+    """As a user would write it."""
+
+    def step(self, field, y, sigma, next_sigma, generator):
+        return y + (next_sigma - sigma) * (y - field.denoise(y, sigma)) / sigma
+
+
+def test_a_sampler_may_be_a_class_or_a_function_of_levels() -> None:
+    for method, n_steps in ((Euler, 30), (Heun, 15), (lambda s: Churn(s, churn=5.0), 15)):
+        for schedule in (KarrasLevels(3.0), GeometricLevels(), LogNormalLevels()):
+            walk = build_sampler(method, LEVELS, 30, schedule)
+            np.testing.assert_array_equal(walk.sigmas, schedule(LEVELS, n_steps))
+    assert isinstance(build_sampler(Euler, LEVELS, 8), Euler)
+    by_name = build_sampler("heun", LEVELS, 8).sigmas
+    np.testing.assert_array_equal(by_name, KarrasLevels()(LEVELS, 4))
+
+
+def test_a_sampler_of_a_few_lines_converges_to_the_flow(make_field, make_covariance) -> None:
+    """First order: half the error at twice the steps."""
+    c, levels = make_covariance(D), NoiseLevels(0.05, 8.0)
+    field = bound(make_field, c, 40, np.float64)
+    noise = torch.randn(D, 40, generator=stream(1), dtype=torch.float64)
+    exact = flow(c, noise * 8.0, 8.0, 0.05)
+    errors = [
+        np.abs(Euler(grid[:-1]).descend(field, noise * 8.0, stream(2)).numpy() - exact).max()
+        for grid in (GeometricLevels()(levels, n) for n in (100, 200, 400))
+    ]
+    np.testing.assert_allclose(np.divide(errors[:-1], errors[1:]), 2.0, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("method", "schedule", "found"),
+    [
+        (3, None, "Unknown sampling method 3. Choose one of"),
+        (Sampler, None, "pass a subclass of Sampler"),
+        (np.sort, None, "which is no Sampler"),
+        ("heun", "karras", "chosen by a LevelSchedule, found 'karras'"),
+        ("heun", KarrasLevels, "chosen by a LevelSchedule"),
+    ],
+)
+def test_what_is_no_sampler_or_schedule_is_named(method, schedule, found) -> None:
+    with pytest.raises(OptionError, match=found):
+        build_sampler(method, LEVELS, 8, schedule)

@@ -19,7 +19,6 @@ from locality.exceptions import (
     LocalityError,
     ModelCorrupt,
     OptionError,
-    OutputExists,
     VersionConflict,
 )
 from locality.model.model import Model
@@ -27,7 +26,7 @@ from locality.store import store
 from locality.store.difference import diff_versions
 from locality.store.garbage import collect_garbage
 from locality.store.groups import to_bytes
-from locality.store.ledger import FileLedger, has_progress, is_ledger
+from locality.store.record import record_of
 from locality.store.store import load_model, read_manifest, save_model
 from locality.store.versions import (
     aliases_of,
@@ -45,11 +44,11 @@ def changed(model: Model, amount: float) -> Model:
     """The model with another last shard."""
     last = model.shards[-1]
     other = replace(last, held_out=np.full(len(last.target), amount))
-    return replace(model, shards=(*model.shards[:-1], other))
+    return model.with_shards((*model.shards[:-1], other))
 
 
 def bits(model: Model) -> list[bytes]:
-    return [to_bytes(arrays) for arrays in model.state()[1].values()]
+    return [to_bytes(arrays) for arrays in record_of(model)[1].values()]
 
 
 def test_an_update_shares_what_it_did_not_touch(folder: Path) -> None:
@@ -137,27 +136,6 @@ def test_the_loser_of_two_updates_is_told(folder: Path) -> None:
     with pytest.raises(VersionConflict, match="serves another version by now, number 2"):
         commit_version(changed(model, 2.0), folder, change={}, parent=parent)
     assert len(list_versions(folder)) == 2
-
-
-def test_garbage_is_what_no_version_names(folder: Path) -> None:
-    model = load_model(folder)
-    for amount in (1.0, 2.0, 3.0):
-        commit_version(changed(model, amount), folder, change={})
-    stray = folder / "blobs" / f"{'0' * 64}.safetensors"
-    stray.write_bytes(b"nobody's")
-    (folder / "blobs" / ".x.part").write_bytes(b"torn")
-    assert set(collect_garbage(folder, dry_run=True).files) == {
-        f"blobs/{stray.name}", "blobs/.x.part"
-    }  # fmt: skip
-    assert stray.exists()
-    collect_garbage(folder)
-    assert not stray.exists()
-    set_alias(folder, "kept", 2)
-    told = collect_garbage(folder, keep=1)
-    assert told.versions == (1, 3)
-    assert [v.number for v in list_versions(folder)] == [2, 4]
-    for number in (2, 4):
-        load_model(folder, number)
 
 
 def test_readers_never_fail_while_others_write(folder: Path) -> None:
@@ -388,50 +366,6 @@ def test_killed_at_every_moment_of_a_save(
         save()
         assert bits(load_model(folder)) == new
     assert moment > 12
-
-
-def test_the_ledger_gives_back_what_it_got_and_nothing_broken(
-    table_model: Model, tmp_path: Path
-) -> None:
-    ledger = FileLedger(tmp_path / "work")
-    shard = table_model.shards[0]
-    assert ledger.get("a" * 64) is None
-    ledger.put("a" * 64, shard)
-    found = ledger.get("a" * 64)
-    assert found is not None
-    assert to_bytes(found.arrays()) == to_bytes(shard.arrays())
-    assert len(ledger) == 1
-    (file,) = (tmp_path / "work").glob("*.shard")
-    file.write_bytes(file.read_bytes()[:-9])
-    assert ledger.get("a" * 64) is None
-    assert "components" in (tmp_path / "work" / "log.txt").read_text()
-
-
-def test_a_flipped_bit_in_the_ledger_is_found(table_model: Model, tmp_path: Path) -> None:
-    ledger = FileLedger(tmp_path / "work")
-    ledger.put("b" * 64, table_model.shards[0])
-    (file,) = (tmp_path / "work").glob("*.shard")
-    content = file.read_bytes()
-    rng = np.random.default_rng(0)
-    for place in rng.integers(0, len(content), 200).tolist():
-        flipped = bytearray(content)
-        flipped[place] ^= 1 << int(rng.integers(8))
-        file.write_bytes(flipped)
-        assert ledger.get("b" * 64) is None
-    file.write_bytes(content)
-    assert ledger.get("b" * 64) is not None
-
-
-def test_only_progress_is_taken_for_progress(table_model: Model, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    FileLedger(work).put("c" * 64, table_model.shards[0])
-    assert is_ledger(work)
-    assert has_progress(work)
-    (work / "data.txt").write_text("precious")
-    assert not is_ledger(work)
-    with pytest.raises(OutputExists):
-        save_model(table_model, tmp_path, overwrite=True)
-    assert (work / "data.txt").read_text() == "precious"
 
 
 def test_another_fit_in_the_same_folder_is_no_parent(folder: Path) -> None:

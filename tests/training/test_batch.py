@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from locality.domain import Axis, DependencyGraph, Domain
-from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import present_slots
+from locality.local.correction import NetworkInputs
 from locality.local.patches import unfold
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
@@ -36,18 +35,16 @@ def test_targets_are_errors_of_the_closed_form_in_units_of_their_scale(make_fiel
     _, inside = shard.sources.inside(domain, extent)
     closed_form = shard.closed_form(inside)
     values = np.random.default_rng(0).standard_normal((domain.n_nodes, *extent, 40))
-    z = unfold(values, shard.sources, domain)
+    z = torch.from_numpy(unfold(values, shard.sources, domain))
     rows = torch.randperm(z.shape[1], generator=stream(0))[:N_ROWS].repeat(2)[:N_ROWS]
     classes = torch.from_numpy(np.repeat(class_of_position, 40))[rows]
     noise = torch.randn(z.shape[0], N_ROWS, generator=stream(1), dtype=torch.float64)
     noise[-1] = 0.0
     noise[:-1] *= torch.from_numpy((inside & ~shard.source_given).T)[:, classes]
-    sigma = torch.from_numpy(training_levels(closed_form.conditional_scale[:, 0].numpy(), N_ROWS))
-    rim = present_slots(shard.patches, inside)[:, :, 1 : shard.noisy.shape[1]].float()
-    inputs = NetworkInputs(
-        shard.patches, torch.from_numpy(shard.level_range), rim if len(inside) > 1 else None
-    )
-    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"))
+    sigma = training_levels(closed_form.conditional_scale[:, 0], N_ROWS)
+    seen = inside if len(inside) > 1 else None
+    inputs = NetworkInputs.of(shard.patches, shard.networks.level_range, seen)
+    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"), 5)
     batches.load(z[:, rows].float(), noise.float(), classes)
     x, target = batches(slice(0, shard.patches.n_units))
     weight = batches.nats_weight(slice(0, shard.patches.n_units))
@@ -79,13 +76,13 @@ def test_targets_of_a_closed_form_law_have_unit_variance_and_owe_nothing_to_the_
     domain, _ = CASES["table"]
     (shard,) = make_field(domain, 4, smooth, strength=1.0).shards
     closed_form = shard.closed_form(np.ones((1, 5), dtype=bool))
-    sigma = torch.from_numpy(training_levels(closed_form.conditional_scale[:, 0].numpy(), 20_000))
+    sigma = training_levels(closed_form.conditional_scale[:, 0], 20_000)
     root = np.linalg.cholesky(smooth(shard.sources))
     rng = np.random.default_rng(3)
     z = np.vstack([root @ rng.standard_normal((5, 20_000)), np.zeros(20_000)])
     noise = np.vstack([rng.standard_normal((5, 20_000)), np.zeros(20_000)])
-    inputs = NetworkInputs(shard.patches, torch.from_numpy(shard.level_range), None)
-    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"))
+    inputs = NetworkInputs.of(shard.patches, shard.networks.level_range, None)
+    batches = Batches(inputs, closed_form, sigma, torch.device("cpu"), 5)
     batches.load(
         torch.from_numpy(z).float(),
         torch.from_numpy(noise).float(),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
@@ -59,7 +59,7 @@ def test_a_step_stays_on_its_device(monkeypatch: pytest.MonkeyPatch, kind: str) 
     state = np.ascontiguousarray(state)
     engine = engines(monkeypatch, domain, state, "meta")
     loaded, updated = [], []
-    load, fused = Engine._load, torch._fused_adamw_
+    load, update = Engine._load, engine_module.adamw
 
     def recording(self, rows, generator) -> None:
         load(self, rows, generator)
@@ -68,13 +68,13 @@ def test_a_step_stays_on_its_device(monkeypatch: pytest.MonkeyPatch, kind: str) 
     monkeypatch.setattr(Engine, "_load", recording)
     # the optimizer itself does not know this device, but is told what a GPU needs: all of one
     monkeypatch.setattr(
-        engine_module.torch,
-        "_fused_adamw_",
+        engine_module,
+        "adamw",
         lambda *lists, **_: updated.extend(t for part in lists for t in part),
     )
     for step in range(4):
         engine.step(step)
-    monkeypatch.setattr(engine_module.torch, "_fused_adamw_", fused)
+    monkeypatch.setattr(engine_module, "adamw", update)
     assert loaded
     assert updated
     tensors = [*loaded, *updated, *engine.average.weights.values(), *engine.gradients.values()]
@@ -91,20 +91,18 @@ def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     for found, device, message in (
         (0, "cuda", "PyTorch finds no GPU here"),
         (1, "cuda:1", "PyTorch finds 1 GPU, numbered from 0, here"),
-        (0, "tpu", "'device' parameter of LocalizedDiffusion must be"),
+        (0, "tpu", "'device' parameter of Execution must be"),
     ):
         fake = SimpleNamespace(is_available=lambda n=found: n > 0, device_count=lambda n=found: n)
         monkeypatch.setattr(torch, "cuda", fake)
         with pytest.raises(OptionError, match=message):
-            LocalizedDiffusion(device=device).fit(rows)
+            LocalizedDiffusion(execution=Execution(device=device)).fit(rows)
     with pytest.raises(OptionError, match="'gpu_share' parameter"):
-        LocalizedDiffusion(gpu_share=0.0).fit(rows)
+        Execution(gpu_share=0.0)
 
 
 def test_where_a_model_was_learned_is_not_asked_of_others(tmp_path) -> None:
     rows = DoubleWellChain(4).sample(100, 0)
-    LocalizedDiffusion(score="linear", engine="inline", gpu_share=0.5).fit(rows).save(
-        tmp_path / "m"
-    )
-    again = LocalizedDiffusion.load(tmp_path / "m")
-    assert (again.engine, again.device, again.gpu_share) == ("auto", "cpu", 0.25)
+    execution = Execution(engine="inline", gpu_share=0.5)
+    LocalizedDiffusion(denoiser="linear", execution=execution).fit(rows).save(tmp_path / "m")
+    assert LocalizedDiffusion.load(tmp_path / "m").execution is None

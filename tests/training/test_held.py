@@ -21,7 +21,7 @@ def test_an_isolated_column_reports_radius_zero() -> None:
     chain = np.cumsum(rng.normal(size=(400, 4)), axis=1)
     matrix = np.zeros((5, 5))
     matrix[[0, 1, 2], [1, 2, 3]] = 1
-    model = LocalizedDiffusion(graph=matrix + matrix.T, score="linear", random_state=0)
+    model = LocalizedDiffusion(graph=matrix + matrix.T, denoiser="linear", random_state=0)
     model.fit(np.column_stack([chain, rng.normal(size=400)]))
     assert model.radius_[4] == 0
     assert model.radius_[:4].min() >= 1
@@ -36,8 +36,8 @@ def test_the_reach_counts_networks_too() -> None:
         x[:, j] = sign * np.abs(x[:, j - 1]) + 0.15 * rng.normal(size=1500)
     model = LocalizedDiffusion(graph="chain", n_steps=200, random_state=0).fit(x)
     shard = model.model_.shards[0]
-    assert len(shard.network_unit)
+    assert len(shard.networks)
     seen = np.zeros(4, dtype=int)
-    seen[shard.target[shard.network_unit]] = shard.network_radius
+    seen[shard.target[shard.networks.unit]] = shard.networks.radius
     assert (model.radius_ >= seen).all()
     assert model.radius_.max() >= 1

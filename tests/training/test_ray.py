@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
 from locality.exceptions import DataError, OptionError
 from locality.store.groups import to_bytes
@@ -22,8 +22,9 @@ ray = pytest.importorskip("ray")
 def fitted(n_columns: int, n_steps: int, **options: Any) -> list[str]:
     """Hashes of the shards of a fit."""
     rows = DoubleWellChain(n_columns).sample(300, 0)
+    execution = Execution(**options)
     model = LocalizedDiffusion(
-        graph="chain", radius=1, n_steps=n_steps, random_state=0, **options
+        graph="chain", radius=1, n_steps=n_steps, random_state=0, execution=execution
     ).fit(rows)
     return [hashlib.sha256(to_bytes(shard.arrays())).hexdigest() for shard in model.model_.shards]
 

@@ -1,5 +1,7 @@
 """Which networks are kept: error rates under chance, power, and what companions lend."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -96,9 +98,10 @@ def test_the_last_phase_uses_every_row_and_keeps_the_verdict() -> None:
     values = ((rows - rows.mean(0)) / rows.std(0)).T
     domain = Domain(DependencyGraph.chain(6), tuple("abcdef"))
     options = TrainingOptions(n_steps=150, batch_size=64, width=16, n_checks=6)
-    (plain,) = Trainer(domain, 1, options.model_copy(update={"refit": 0.0})).train(values).shards
+    (plain,) = Trainer(domain, 1, replace(options, refit=0.0)).train(values).shards
     (refit,) = Trainer(domain, 1, options).train(values).shards
-    assert len(plain.network_unit) > 0
-    for name in ("network_unit", "held_out", "held_out_error", "radius", "neural_curve"):
+    assert len(plain.networks) > 0
+    np.testing.assert_array_equal(plain.networks.unit, refit.networks.unit)
+    for name in ("held_out", "held_out_error", "radius", "neural_curve"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(refit, name))
-    assert not np.array_equal(plain.w2, refit.w2)
+    assert not np.array_equal(plain.networks.weights["w2"], refit.networks.weights["w2"])

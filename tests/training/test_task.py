@@ -92,7 +92,7 @@ CHANGES: dict[str, Callable[[ShardTask], ShardTask]] = {
     "folds": lambda t: replace(t, fold_of_row=t.fold_of_row[::-1]),
     "number of folds": lambda t: replace(t, n_folds=t.n_folds + 1),
     "no networks": lambda t: replace(t, options=None),
-    "options": lambda t: replace(t, options=t.options.model_copy(update={"n_steps": 21})),
+    "options": lambda t: replace(t, options=replace(t.options, n_steps=21)),
     "axes": lambda t: replace(t, domain=replace(t.domain, axes=(Axis("s", extent=3),))),
     "radii": lambda t: replace(t, stencils={2: t.stencils[1]}),
     "stencils": lambda t: replace(t, stencils={1: CHAIN.stencils(2)}),

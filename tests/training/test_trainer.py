@@ -49,7 +49,7 @@ def mean_nats(domain: Domain, trained: Trained, values: NDArray[np.float64]) -> 
 
 
 def n_networks(trained: Trained) -> int:
-    return sum(len(shard.network_unit) for shard in trained.shards)
+    return sum(len(shard.networks) for shard in trained.shards)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -16,6 +16,7 @@ from locality.inference.updating.neighbors import closest
 from locality.model.model import Model
 from locality.store.difference import diff_versions
 from locality.store.groups import check_groups, to_bytes
+from locality.store.record import record_of
 from locality.store.versions import commit_version
 
 
@@ -25,12 +26,12 @@ def _chain(n_rows: int, seed: int, d: int = 70) -> pd.DataFrame:
 
 
 def _fitted(rows: pd.DataFrame, **options: object) -> LocalizedDiffusion:
-    chosen = {"graph": "chain", "score": "linear", "random_state": 0} | options
+    chosen = {"graph": "chain", "denoiser": "linear", "random_state": 0} | options
     return LocalizedDiffusion(**chosen).fit(rows)
 
 
 def _hashes(model: Model) -> set[str]:
-    _, groups = model.state()
+    _, groups = record_of(model)
     return {
         hashlib.sha256(to_bytes(arrays)).hexdigest()
         for name, arrays in groups.items()
@@ -50,7 +51,7 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
         gamma = shard.shrinkage[kept[place], -1]
         law = ((1 - gamma) * shard.covariance + gamma * np.eye(6))[np.ix_(kept, kept)]
         precision = np.linalg.inv(law)
-        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0].numpy()
+        scale, weights = found.conditional_scale[place, 0], found.prediction[place, 0]
         assert scale == pytest.approx(precision[place, place] ** -0.5, rel=1e-9)
         expected = -precision[place] / precision[place, place]
         slots = left.noisy[place][:5]
@@ -60,12 +61,12 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
 
 def test_slots_close_up_and_networks_that_saw_it_go() -> None:
     rows = pd.DataFrame(DoubleWellChain(8).sample(1_500, 0), columns=list("abcdefgh"))
-    model = _fitted(rows, score="neural", radius=1, n_steps=400).model_
+    model = _fitted(rows, denoiser="neural", radius=1, n_steps=400).model_
     (shard,) = model.shards
-    assert len(shard.network_unit) == 8
+    assert len(shard.networks) == 8
     left = shard.without(np.array([3]))
     np.testing.assert_array_equal(left.target, [0, 1, 2, 4, 5, 6, 7])
-    np.testing.assert_array_equal(left.target[left.network_unit], [0, 1, 5, 6, 7])
+    np.testing.assert_array_equal(left.target[left.networks.unit], [0, 1, 5, 6, 7])
     np.testing.assert_array_equal(left.n_noisy[:, -1], [2, 3, 2, 2, 3, 3, 2])
     for unit, node in enumerate(left.target):
         seen = left.source_node[left.noisy[unit][: left.n_noisy[unit, -1]]]
@@ -73,7 +74,7 @@ def test_slots_close_up_and_networks_that_saw_it_go() -> None:
             np.sort(seen), [k for k in (node - 1, node, node + 1) if 0 <= k < 8 and k != 3]
         )
     assert shard.without(np.array([99])) is shard
-    check_groups({"graph": model.state()[1]["graph"], "shard-0": left.arrays()})
+    check_groups({"graph": record_of(model)[1]["graph"], "shard-0": left.arrays()})
 
 
 def test_shards_that_do_not_look_keep_their_bits_in_the_store(tmp_path: Path) -> None:
@@ -131,11 +132,11 @@ def test_a_new_sensor_ends_near_a_full_fit(lags: int) -> None:
     gap = (model.surprise(later) - full.surprise(later)).mean()
     assert gap.mean() < 0.01
     assert gap["s12"] < 0.02
-    alarms = model.detect(later)
+    alarms = model.detect(later).to_frame()
     assert alarms["alarm"].mean() < 0.03
     broken = later.copy()
     broken["s12"] += 5.0
-    found = model.detect(broken)
+    found = model.detect(broken).to_frame()
     assert found["alarm"].mean() > 0.5
     assert found.iloc[:, 2:].mean().idxmax() == "s12"
 
@@ -147,7 +148,7 @@ def test_a_lost_sensor_ends_near_a_full_fit() -> None:
     assert told.removed == ("s12",)
     full = _fitted(rows[1_000:].drop(columns="s12"), graph="learn")
     assert (model.surprise(later) - full.surprise(later)).to_numpy().mean() < 0.005
-    assert model.detect(later)["alarm"].mean() < 0.03
+    assert model.detect(later).to_frame()["alarm"].mean() < 0.03
 
 
 def test_neighbors_of_a_new_sensor_stay_where_it_makes_them_worse() -> None:
@@ -176,7 +177,7 @@ def test_a_relation_that_breaks_is_not_learned() -> None:
     assert told.sensors == ()
     assert told.bound > told.margin
     assert model.model_.shards[-1].noisy.shape[1] == 1  # it stands alone
-    assert model.detect(new)["alarm"].mean() < 0.05
+    assert model.detect(new).to_frame()["alarm"].mean() < 0.05
 
 
 def test_gaps_of_a_new_sensor_are_no_independence() -> None:
@@ -222,10 +223,10 @@ def test_constants_copies_and_states_come_and_go() -> None:
 
 def test_columns_of_an_array_are_named_by_their_places() -> None:
     rows = _chain(900, 0, d=6).to_numpy()
-    model = LocalizedDiffusion(graph="chain", given=["x5"], noise={"x4": 0.1}, score="linear")
+    model = LocalizedDiffusion(graph="chain", context=["x5"], noise={"x4": 0.1}, denoiser="linear")
     model.fit(rows[:400])
     model.remove_sensors(rows[400:], ["x2"])
-    assert list(model.given) == ["x4"]
+    assert list(model.context) == ["x4"]
     assert model.noise == {"x3": 0.1}
     assert model.component_names_ == ("x0", "x1", "x2", "x3")
     left = np.delete(rows, 2, axis=1)
@@ -248,7 +249,7 @@ def test_links_through_a_lost_node_close_up() -> None:
 
 def test_what_cannot_be_done_is_said() -> None:
     rows = _chain(300, 0, d=6)
-    model = _fitted(rows, given=["s5"])
+    model = _fitted(rows, context=["s5"])
     before = model.model_
     more = rows.assign(extra=np.arange(300.0))
     with pytest.raises(DataError, match="no column that the model lacks"):
@@ -267,12 +268,12 @@ def test_what_cannot_be_done_is_said() -> None:
         model.add_sensors(rows.assign(extra=gappy))
     with pytest.raises(DataError, match="no column 'nowhere'"):
         model.remove_sensors(rows, ["nowhere"])
-    with pytest.raises(DataError, match="'s5' is given to all others"):
+    with pytest.raises(DataError, match="'s5' is context of all others"):
         model.remove_sensors(rows, ["s5"])
     with pytest.raises(DataError, match="No column that is modeled would be left"):
         model.remove_sensors(rows, ["s0", "s1", "s2", "s3", "s4"])
     assert model.model_ is before
-    tied = LocalizedDiffusion(graph="chain", tied=True, score="linear").fit(rows)
+    tied = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear").fit(rows)
     with pytest.raises(OptionError, match="needs a model of rows"):
         tied.remove_sensors(rows, ["s1"])
 
@@ -280,7 +281,7 @@ def test_what_cannot_be_done_is_said() -> None:
 def test_numbers_of_nodes_are_checked() -> None:
     model = _fitted(_chain(300, 0, d=6))
     model.remove_sensors(_chain(200, 1, d=6), ["s2"])
-    _, groups = model.model_.state()
+    _, groups = record_of(model.model_)
     check_groups(groups)
     for wrong in ([0, 1, 2, 3], [0, 1, 3, 4, 4], [0, 1, 2, 3, 4], [-1, 0, 1, 3, 4]):
         with pytest.raises(ModelCorrupt):
@@ -307,7 +308,7 @@ def test_neighbors_are_looked_for_where_a_column_leads_or_follows(shift: int) ->
 def test_a_new_sensor_that_stands_alone_still_follows_what_is_given() -> None:
     """Its start reads context; without it half of its variance would surprise."""
     rows = _chain(600, 0, d=5)
-    model = _fitted(rows[:300], given=["s4"])
+    model = _fitted(rows[:300], context=["s4"])
     rng = np.random.default_rng(0)
     new = rows[300:].assign(extra=2.0 * rows["s4"][300:] + rng.normal(size=300))
     told = model.add_sensors(new, graph=DependencyGraph.empty(6))

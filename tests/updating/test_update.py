@@ -14,7 +14,6 @@ from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 from locality.inference.judging.alarm import reference_of
-from locality.inference.judging.detection import standard_rows
 from locality.inference.judging.reference import nats_by_band
 from locality.inference.laws.repair import repair
 from locality.local.shard import ShardState
@@ -41,7 +40,7 @@ def _chain(n_rows: int, seed: int, d: int = 70) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def once_fitted() -> LocalizedDiffusion:
-    return LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(800, 0))
+    return LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(_chain(800, 0))
 
 
 @pytest.fixture
@@ -96,7 +95,7 @@ def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) 
     assert told.challenger < told.champion - 0.5
     later = _chain(300, 3)
     later[:, 10] = 3.0 * later[:, 10] + 4.0
-    assert fitted.detect(later)[:, 0].mean() < 0.05  # and alarms are those of now
+    assert fitted.detect(later).to_frame()[:, 0].mean() < 0.05  # and alarms are those of now
 
 
 def test_nothing_is_done_where_nothing_drifted(fitted: LocalizedDiffusion) -> None:
@@ -129,11 +128,13 @@ def test_an_update_ends_near_a_full_fit() -> None:
     for rows, seed in ((new, 0), (later, 1)):
         noise = np.random.default_rng(seed).normal(size=(1_000, 4))
         rows[:, changed] = 0.5 * rows[:, changed] + 0.5 * noise
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(_chain(1_000, 0))
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(
+        _chain(1_000, 0)
+    )
     near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
     told = model.update(new, [f"x{j}" for j in near])
     assert told.accepted
-    full = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(new)
+    full = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(new)
     gap = model.surprise(later).mean() - full.surprise(later).mean()
     assert gap < 0.01
 
@@ -186,7 +187,7 @@ def test_gaps_and_older_rows_are_taken(fitted: LocalizedDiffusion) -> None:
 
 
 def test_partial_fit_follows() -> None:
-    model = LocalizedDiffusion(graph="chain", score="linear", random_state=0)
+    model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
     model.partial_fit(_chain(400, 0, d=6))
     moved = _chain(400, 1, d=6) + 5.0
     before = model.score_samples(moved[300:]).mean()
@@ -205,7 +206,7 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     with pytest.raises(DataError, match="60"):
         fitted.update(rows[:20], ["x1"])
     frame = pd.DataFrame(_chain(300, 0, d=3), columns=["a", "b", "c"])
-    lattice = LocalizedDiffusion(graph="chain", tied=True, score="linear", random_state=0)
+    lattice = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", random_state=0)
     with pytest.raises(OptionError):
         lattice.fit(frame).update(frame, ["a"])
 
@@ -213,8 +214,8 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
 @pytest.mark.parametrize(
     ("law", "options"),
     [
-        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear"}),
-        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"score": "linear", "lags": 2}),
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear"}),
+        (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear", "lags": 2}),
         (DoubleWellChain(6), {"n_steps": 200, "radius": 1}),
     ],
     ids=["linear", "series", "networks"],
@@ -227,14 +228,14 @@ def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
     new[np.random.default_rng(2).random(new.shape) < 0.05] = np.nan
     model.update(new, ["x3", "x4"], margin=None)
     inner = model.model_
-    rows = standard_rows(inner, Table.from_frame(new))
+    rows = inner.layout.standard_rows(Table.from_frame(new))
     whole = repair(inner.field, rows, np.inf)
     missing = np.isnan(rows[inner.domain.targets].T)[280:]
     bands = nats_by_band(inner.field, inner.levels, whole.values)[:, 280:]
     expected = reference_of(
         np.where(missing, np.nan, bands),
         np.where(missing, np.nan, whole.residual.T[280:]),
-        ordered=inner.is_series,
+        ordered=inner.layout.is_series,
     )
     for name, array in inner.reference.arrays().items():
         np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-4, atol=1e-5)
@@ -270,7 +271,7 @@ def test_kill_9_of_updates_loses_no_version(tmp_path: Path, kill_writers, n: int
     """Killed in the middle of what they leave behind: all versions are whole, one is served."""
     folder = tmp_path / "m"
     rows = pd.DataFrame(_chain(300, 0, d=12)).rename(columns="s{}".format)
-    LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(rows).save(folder)
+    LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(rows).save(folder)
     set_alias(folder, "first", 1)
     moments = np.random.default_rng(2).integers(1, 50, n).tolist()
     assert kill_writers(_follow_for_ever, folder, moments) > n // 2  # enough was learned in between
@@ -323,7 +324,7 @@ def test_sensors_that_look_at_a_wider_one_are_judged() -> None:
         return np.column_stack([a, a + 0.5 * rng.standard_normal(n), rng.standard_normal(n)])
 
     model = LocalizedDiffusion(
-        graph="chain", score="linear", gaussianize=False, random_state=0
+        graph="chain", denoiser="linear", gaussianize=False, random_state=0
     ).fit(rows(800, 1.0))
     new = rows(600, 4.0)
     told = model.update(new, ["x0"])

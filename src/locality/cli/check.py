@@ -5,15 +5,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from locality.cli.options import AsJson, Language, Overwrite, auto_or_number, share, whole_number
+from locality.cli.options import (
+    AsJson,
+    Columns,
+    Drop,
+    Language,
+    Overwrite,
+    auto_or_number,
+    share,
+    whole_number,
+)
 from locality.cli.outputs import require_free_report
+from locality.cli.settings import taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
 from locality.exceptions import OptionError
+from locality.training.execution import Execution
 
 if TYPE_CHECKING:
-    from locality.analysis.findings import EdgeFinding
-    from locality.analysis.report import LocalityReport
+    from locality.analysis.check.findings import EdgeFinding
+    from locality.analysis.check.report import LocalityReport
 
 __all__ = ["check"]
 
@@ -21,6 +32,7 @@ _GROUPS = 8  # shown
 _EDGES = 8
 
 
+@taking(("context", "time"), ("n_jobs",))
 def check(
     table: Annotated[
         Path,
@@ -32,6 +44,7 @@ def check(
         Path,
         typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created."),
     ],
+    *,
     graph: Annotated[
         str | None,
         typer.Option(
@@ -64,36 +77,17 @@ def check(
         float,
         typer.Option(parser=share, metavar="P", help="Accepted share of false edges."),
     ] = 0.05,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="Columns to check; all by default. May be repeated."),
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B",
-            help="Columns known to drive the others (load, recipe): taken out first.",
-        ),
-    ] = None,
+    columns: Columns = None,
+    drop: Drop = None,
+    settings: dict[str, Any],
     cycle: Annotated[
         list[str] | None,
         typer.Option(metavar="1d,7d", help="Cycles of the clock to take out first; needs --time."),
     ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
-    ] = None,
     language: Annotated[
         Language, typer.Option(help="Of the page, at first; it can switch.")
     ] = Language.en,
-    workers: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(1), metavar="N", help="Processes; no effect on the result."
-        ),
-    ] = 2,
+    execution: Execution,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -109,30 +103,24 @@ def check(
     require_free_report(output, overwrite)
     _require_graph(graph)
 
-    frame, context = read_fitting_rows(
-        table,
-        columns=columns or (),
-        drop=drop or (),
-        given=given or (),
-        time=time,
-        complete=False,
+    rows, settings["context"] = read_fitting_rows(
+        table, columns=columns, drop=drop, complete=False, **settings
     )
-    from locality.analysis.check import check as run
+    from locality.analysis.face import check as run
 
     with progress_bar(f"Reading {table.name}") as progress:
         report = run(
-            frame,
+            rows,
             graph=graph,
             merge=merge,
             k_nearest=nearest,
             lags=lags,
             level=level,
-            given=context,
             cycles=[part for text in cycle or () for part in text.replace(" ", "").split(",")],
-            time=time,
             title=table.name,
-            n_jobs=workers,
+            n_jobs=execution.n_jobs,
             progress=progress,
+            **settings,
         )
         report.save(output, overwrite=overwrite, language=language.value)
     if as_json:
@@ -151,7 +139,7 @@ def _require_graph(graph: str | None) -> None:
 
 def _tell(page: Report, report: "LocalityReport", output: Path) -> None:
     """The report in sentences and short tables."""
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import say
 
     verdict = report.verdict
     page.heading(f"Locality of {report.title}: {verdict.answer}")

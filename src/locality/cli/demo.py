@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from locality.cli.options import Overwrite, Seed, whole_number
+from locality.cli.options import Overwrite, Seed
 from locality.cli.outputs import fresh_folder
 from locality.cli.report import describe, describe_times
+from locality.cli.settings import taking
 from locality.cli.terminal import Report, progress_bar
 from locality.exceptions import DataError, OutputExists
+from locality.training.execution import Execution
 
 __all__ = ["demo"]
 
@@ -21,7 +23,9 @@ _STEPS, _QUICK_STEPS = 3000, 100
 _STRETCHES, _QUICK_STRETCHES = 16, 4  # of 125 rows each
 
 
+@taking(execution=("n_jobs",))
 def demo(
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -38,10 +42,7 @@ def demo(
             "--quick", metavar="", help="Less training and fewer rows: seconds, not minutes."
         ),
     ] = False,
-    workers: Annotated[
-        int,
-        typer.Option(parser=whole_number(1), metavar="N", help="Processes that train networks."),
-    ] = 2,
+    execution: Execution,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -54,7 +55,7 @@ def demo(
     """
     folder, report, seconds = _prepared(output, overwrite), Report(), dict[str, float]()
     with _timed(seconds, "loading libraries and data"):
-        from locality.cli.pictures import draw_fault, draw_radius
+        from locality.cli.demo_pictures import draw_fault, draw_radius
         from locality.cli.plant import Plant
         from locality.model.summary import summarize
 
@@ -63,9 +64,9 @@ def demo(
     report.line("Every row is modeled given the 2 rows before it (--lags 2).")
 
     with _timed(seconds, "fitting the linear model") as progress:
-        linear = plant.fit("linear", _QUICK_STEPS, 1, seed, progress)
+        linear = plant.fit("linear", _QUICK_STEPS, Execution(), seed, progress)
     with _timed(seconds, "fitting the neural model") as progress:
-        neural = plant.fit("neural", _QUICK_STEPS if quick else _STEPS, workers, seed, progress)
+        neural = plant.fit("neural", _QUICK_STEPS if quick else _STEPS, execution, seed, progress)
         neural.save(folder / "plant.locality", overwrite=overwrite)
     summary = summarize(neural.model_)
     describe(report, summary)

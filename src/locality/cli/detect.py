@@ -1,34 +1,43 @@
 """``locality detect``: which rows are abnormal, and which sensors are to blame, into a table."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from locality.cli.departures import departed_columns, n_missing
-from locality.cli.episodes import diagnosed, list_episodes, spans_of
 from locality.cli.judged import (
     FALSE_ALARMS,
     FalseAlarms,
-    JudgedTable,
     NormalRows,
     judge,
-    left_out,
+    p_value_text,
+    shares_text,
 )
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
+from locality.cli.tables import ModelRows
 from locality.cli.terminal import Report, counted, print_json, seconds_text
+from locality.cli.told import departed, left_out, missing, rounding_warnings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from locality.inference.judging.detection import Detection
+    from locality.inference.judging.episodes import Episode
 
 __all__ = ["detect"]
 
 _N_EPISODES = 10
+_FAULTS = {
+    "stuck": "stuck",
+    "spike": "spike",
+    "drift": "drift",
+    "noise": "noise",
+    "offset": "offset",
+    "process": "several sensors",
+    "set aside": "not as in the fit",
+    "unseen state": "state never seen",
+}
 
 
 def detect(
@@ -55,80 +64,69 @@ def detect(
     [bold]Example:[/bold] locality detect plant.locality today.csv -o alarms.parquet
     """
     require_free_file(output, overwrite)
-    from locality.cli.rounding import rounding_warnings
     from locality.data.files import write_frame
-    from locality.inference.judging.alarm import Alarm
+    from locality.inference.judging.episodes import diagnosed, spans_of
 
     start = perf_counter()
     judged = judge(model, table, normal, false_alarms)
     seconds = perf_counter() - start
-    write_frame(_alarm_table(judged), output, overwrite=overwrite)
-    spans = spans_of(judged)
-    episodes = diagnosed(judged, spans[:_N_EPISODES])
-    n_rows, n_alarms = judged.table.n_rows, int(judged.found.alarm.sum())
-    reference = judged.reference
-    figures = {
-        "n_rows": n_rows,
-        "n_missing": n_missing(judged.table),
-        "n_alarms": n_alarms,
-        "n_episodes": len(spans),
-        "false_alarms": false_alarms,
-        "false_alarms_error": Alarm(reference).error(false_alarms),
-        "expected_false_alarms": false_alarms * n_rows,
-        "n_normal_rows": reference.n_rows,
-        "is_extrapolated": false_alarms < 1 / reference.n_rows,
-    }
-    departures = departed_columns(
-        judged.fitted.model_.standardizer, judged.table, judged.rows.frame, judged.labels
-    )
-    warnings = rounding_warnings(judged.fitted.model_, judged.table.values)
+    rows, found = judged.rows, judged.found
+    write_frame(found.to_frame(), output, overwrite=overwrite)
+    spans = spans_of(found.judgment)
+    episodes = diagnosed(found.model, rows.table, found.judgment, spans[:_N_EPISODES])
+    figures = _figures(found, len(spans), false_alarms)
+    departures = departed(found.departures, rows)
+    warnings = rounding_warnings(found.coarse)
     if as_json:
         content: dict[str, Any] = {"model": str(model), "table": str(table), "output": str(output)}
         content |= {"normal": None if normal is None else str(normal), **figures}
-        content["episodes"] = [asdict(episode) for episode in episodes]
+        content["episodes"] = [_plain(episode, rows.labels) for episode in episodes]
         content |= {"departures": departures, "warnings": warnings}
-        print_json(content | {"ignored": judged.rows.ignored, "seconds": seconds})
+        print_json(content | {"ignored": rows.ignored, "seconds": seconds})
     report = Report(quiet=as_json)
-    report.heading(f"Judged {table.name}: {counted(n_rows, 'row')} in {seconds_text(seconds)}")
-    left_out(report, judged)
+    n_rows = counted(len(found), "row")
+    report.heading(f"Judged {table.name}: {n_rows} in {seconds_text(seconds)}")
+    left_out(report, rows.ignored)
+    missing(report, rows.table.n_missing)
     for warning in warnings:
         report.line(f"Warning: {warning}")
     for name, departure in departures.items():
         report.line(f"{name} {departure}")
     _describe(report, figures, normal)
-    list_episodes(report, episodes, len(spans))
+    _list(report, episodes, rows, len(spans))
     if episodes:
-        again = ["explain", str(model), str(table), "--row", str(episodes[0].judged_at)]
+        again = ["explain", str(model), str(table), "--row", str(episodes[0].judged_at + 1)]
         again += [] if normal is None else ["--normal", str(normal)]
         again += [] if false_alarms == FALSE_ALARMS else ["--false-alarms", f"{false_alarms:g}"]
         report.line(f"Why: locality {shlex.join(again)}")
     report.line(f"\nAll rows are in {output}.")
 
 
-def _alarm_table(judged: JudgedTable) -> "pd.DataFrame":
-    """The table to be written: time or index, alarm, p-value, shares."""
-    import pandas as pd
+def _figures(found: "Detection", n_episodes: int, false_alarms: float) -> dict[str, Any]:
+    from locality.inference.judging.alarm import Alarm
 
-    rows, found, time = judged.rows, judged.found, judged.fitted.time
-    taken = {*judged.names, time}
-    first = pd.DataFrame(
-        {
-            _free("alarm", taken): found.alarm.astype("int64"),
-            _free("p_value", taken): found.p_value,
-        },
-        index=rows.frame.index,
-    )
-    parts = [first, pd.DataFrame(judged.shares, columns=judged.names, index=first.index)]
-    if time in rows.frame.columns:
-        parts.insert(0, rows.frame[[time]])
-    return pd.concat(parts, axis=1)
+    reference = found.model.reference
+    assert reference is not None
+    return {
+        "n_rows": len(found),
+        "n_missing": found.table.n_missing,
+        "n_alarms": int(found.alarm.sum()),
+        "n_episodes": n_episodes,
+        "false_alarms": false_alarms,
+        "false_alarms_error": Alarm(reference).error(false_alarms),
+        "expected_false_alarms": false_alarms * len(found),
+        "n_normal_rows": reference.n_rows,
+        "is_extrapolated": false_alarms < 1 / reference.n_rows,
+    }
 
 
-def _free(name: str, taken: set[Any]) -> str:
-    """A name that no sensor has."""
-    while name in taken:
-        name += "_"
-    return name
+def _plain(episode: "Episode", labels: list[str]) -> dict[str, Any]:
+    """A run with its rows counted from 1, and named."""
+    told = episode.to_dict()
+    first, last, at = (told.pop(name) for name in ("first", "last", "judged_at"))
+    ends: dict[str, Any] = {"first": first + 1, "last": last + 1}
+    ends |= {"first_at": labels[first], "last_at": labels[last], "judged_at": at + 1}
+    return ends | told
 
 
 def _describe(report: Report, figures: dict[str, Any], normal: Path | None) -> None:
@@ -148,3 +146,29 @@ def _describe(report: Report, figures: dict[str, Any], normal: Path | None) -> N
             f"So many rows show no p-value below {1 / n_normal:.2g}: the rate asked for is "
             "extrapolated, with an exponential tail. More normal rows (--normal) would tell."
         )
+
+
+def _list(report: Report, episodes: "list[Episode]", rows: ModelRows, n_episodes: int) -> None:
+    """Runs of alarms; there may be more of them."""
+    if not episodes:
+        report.line("Nothing is unusual.")
+        return
+    report.heading("Runs of alarms, the strongest first (short gaps do not end one)")
+    report.table(
+        ("from row", "to row", "most to blame", "kind", "alarms", "lowest p"),
+        [
+            (
+                rows.labels[part.first],
+                str(part.last + 1),
+                shares_text(part.sensors),
+                _FAULTS[part.fault],
+                f"{part.n_alarms:,}",
+                p_value_text(part.p_value),
+            )
+            for part in episodes
+        ],
+        words=4,
+    )
+    more = n_episodes - len(episodes)
+    if more > 0:
+        report.line(f"{more:,} more {'run' if more == 1 else 'runs'} of alarms.")

@@ -8,7 +8,7 @@ import typer
 
 from locality.cli.options import AsJson, Language, ModelArgument, Overwrite, Seed
 from locality.cli.outputs import require_free_page
-from locality.cli.tables import read_fitted_rows
+from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, print_json, progress_bar
 
 __all__ = ["evaluate"]
@@ -53,12 +53,12 @@ def evaluate(
     """
     if output is not None:
         require_free_page(output, overwrite)
-    from locality.analysis.evaluation import evaluate as judge
+    from locality.analysis.quality.evaluation import evaluate as judge
     from locality.estimator import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted).rows
-    learned = None if train is None else read_fitted_rows(train, fitted).rows
+    rows = read_model_rows(table, fitted.model_).table
+    learned = None if train is None else read_model_rows(train, fitted.model_).table
     with progress_bar(f"Comparing with {table.name}"):
         found = judge(
             fitted, rows, train=learned, target=target, title=table.name, random_state=seed
@@ -68,8 +68,7 @@ def evaluate(
     if as_json:
         print_json({"model": str(model), "table": str(table)} | found.to_dict())
         return
-    from locality.analysis.findings import Statement
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import Statement, say
 
     page = Report()
     page.heading(say(Statement(found.grade)).capitalize())

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from locality.cli.departures import departed_here
 from locality.cli.judged import (
     FALSE_ALARMS,
     FalseAlarms,
-    JudgedTable,
+    JudgedRows,
     NormalRows,
     judge,
-    left_out,
     p_value_text,
 )
 from locality.cli.options import AsJson, ModelArgument, Overwrite, whole_number
+from locality.cli.outputs import require_free_picture
 from locality.cli.terminal import Report, print_json
-from locality.exceptions import DataError, OptionError, OutputExists
+from locality.cli.told import departed_here, left_out, missing
+from locality.exceptions import OptionError
 
 if TYPE_CHECKING:
     from locality.data.transforms import Standardizer
@@ -80,16 +80,17 @@ def explain(
     [bold]Example:[/bold] locality explain plant.locality today.csv --row 171 -o why.png
     """
     if output is not None:
-        _require_free_picture(output, overwrite)
+        require_free_picture(output, overwrite)
     judged = judge(model, table, normal, false_alarms)
-    if row > judged.table.n_rows:
+    n_rows = judged.rows.table.n_rows
+    if row > n_rows:
         raise OptionError(
-            f"--row is {row}, but {table.name} has {judged.table.n_rows:,} rows.",
+            f"--row is {row}, but {table.name} has {n_rows:,} rows.",
             remedy="Rows are counted from 1, without the header.",
         )
     from locality.inference.judging.explanation import explained
 
-    found = explained(judged.fitted.model_, judged.table, judged.found, row - 1)
+    found = explained(judged.found.model, judged.rows.table, judged.found.judgment, row - 1)
     if output is not None:
         _draw(output, judged, found)
     if as_json:
@@ -100,7 +101,7 @@ def explain(
                 "normal": None if normal is None else str(normal),
                 "output": None if output is None else str(output),
                 "false_alarms": false_alarms,
-                "at": judged.labels[row - 1],
+                "at": judged.rows.labels[row - 1],
                 "diagnosis": _diagnosis(judged, found),
                 "ignored": judged.rows.ignored,
             }
@@ -110,44 +111,27 @@ def explain(
     report = Report(quiet=as_json)
     is_alarm = "an alarm" if found.alarm else "no alarm"
     report.heading(
-        f"Row {judged.labels[row - 1]} of {table.name}: {is_alarm} (p {_p(found.p_value)})"
+        f"Row {judged.rows.labels[row - 1]} of {table.name}: {is_alarm} (p {_p(found.p_value)})"
     )
-    left_out(report, judged)
+    left_out(report, judged.rows.ignored)
+    missing(report, judged.rows.table.n_missing)
     report.line(_diagnosis(judged, found))
     _list(report, judged, found)
     if output is not None:
         report.line(f"\nThe picture is in {output}.")
 
 
-def _require_free_picture(path: Path, overwrite: bool) -> None:
-    """Refuse a picture that could not be written, before any work."""
-    if path.suffix.lower() != ".png":
-        raise DataError(
-            f"{path} is of an unknown file type.", remedy="The name of a picture ends in .png."
-        )
-    if path.is_dir():
-        raise OutputExists(f"{path} is a folder.", remedy="Name a file in it.")
-    if path.exists() and not overwrite:
-        raise OutputExists(
-            f"{path} is already there.",
-            remedy="Choose another name, or replace it with --overwrite.",
-        )
-    parent = path.absolute().parent
-    if not parent.is_dir():
-        reason = "is a file" if parent.exists() else "does not exist"
-        raise DataError(
-            f"{path} cannot be written: the folder {parent} {reason}.",
-            remedy="Create the folder first.",
-        )
-
-
-def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
+def _diagnosis(judged: JudgedRows, found: "Explanation") -> str:
     """What is wrong, in plain sentences."""
     if not found.alarm:
         return "Nothing unusual."
-    facts = (judged.fitted.model_.standardizer, judged.table, judged.rows.frame)
-    sentences = [departed_here(*facts, name, found.row) for name in found.departed]
-    since, fault = judged.labels[found.since], found.fault
+    rows, standardizer = judged.rows, judged.found.model.standardizer
+    sentences = [
+        departed_here(standardizer, part, rows, found.row)
+        for part in judged.found.departures
+        if part.column in found.departed
+    ]
+    since, fault = rows.labels[found.since], found.fault
     if fault in _FAULTS:
         sensor = found.sensors[0].sensor
         sentences.append(f"{sensor} alone is wrong since row {since}: {_FAULTS[fault]}.")
@@ -163,8 +147,8 @@ def _diagnosis(judged: JudgedTable, found: "Explanation") -> str:
     return " ".join(sentences)
 
 
-def _list(report: Report, judged: JudgedTable, found: "Explanation") -> None:
-    text = judged.fitted.model_.standardizer.text
+def _list(report: Report, judged: JudgedRows, found: "Explanation") -> None:
+    text = judged.found.model.standardizer.text
     shown = [part for part in found.sensors[:_N_SENSORS] if part.share >= _LEAST]
     shown = shown or [found.sensors[0]]
     is_blamed = found.alarm and found.fault != "none"
@@ -187,17 +171,17 @@ def _list(report: Report, judged: JudgedTable, found: "Explanation") -> None:
         "Share: of the blame. p alone: share of normal rows in which the sensor by itself is as "
         "unusual."
     )
-    _neighbors(report, judged.fitted.model_.standardizer, shown[0])
+    _neighbors(report, judged.found.model.standardizer, shown[0])
 
 
 def _interval(low: str, high: str) -> str:
     return low if low == high else f"{low} … {high}"
 
 
-def _recorded(judged: JudgedTable, found: "Explanation", part: "SensorFinding") -> str:
+def _recorded(judged: JudgedRows, found: "Explanation", part: "SensorFinding") -> str:
     """The text of a state that was never seen, empty for other values."""
     is_unseen = part.sensor in found.departed and part.value != part.value
-    return str(judged.rows.frame[part.sensor].iloc[found.row]) if is_unseen else ""
+    return judged.rows.text(part.sensor, found.row) if is_unseen else ""
 
 
 def _neighbors(report: Report, standardizer: "Standardizer", part: "SensorFinding") -> None:
@@ -243,9 +227,9 @@ def _p(p: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def _spoken(judged: JudgedTable, found: "Explanation") -> dict[str, Any]:
+def _spoken(judged: JudgedRows, found: "Explanation") -> dict[str, Any]:
     """The explanation as plain data, with states as texts and truth values."""
-    standardizer = judged.fitted.model_.standardizer
+    standardizer = judged.found.model.standardizer
 
     def cell(name: str, value: float) -> Any:
         if value != value or not standardizer.states(name):
@@ -276,7 +260,7 @@ def _plain(content: Any) -> Any:
     return None if isinstance(content, float) and content != content else content
 
 
-def _draw(path: Path, judged: JudgedTable, found: "Explanation") -> None:
+def _draw(path: Path, judged: JudgedRows, found: "Explanation") -> None:
     """The worst sensors over the last rows, with what was expected."""
     import numpy as np
 
@@ -284,14 +268,14 @@ def _draw(path: Path, judged: JudgedTable, found: "Explanation") -> None:
     from locality.inference.judging.explanation import expectations
 
     rows = np.arange(max(0, found.row + 1 - _N_ROWS), found.row + 1)
-    expected, low, high = expectations(judged.fitted.model_, judged.found, rows)
-    components, columns = list(judged.fitted.component_names_), list(judged.table.names)
+    expected, low, high = expectations(judged.found.model, judged.found.judgment, rows)
+    components, columns = list(judged.found.model.layout.names), list(judged.rows.table.names)
     traces = []
     for part in found.sensors[:_N_TRACES]:
         j = components.index(part.sensor)
-        value = judged.table.values[rows, columns.index(part.sensor)]
-        states = judged.fitted.model_.standardizer.states(part.sensor)
+        value = judged.rows.table.values[rows, columns.index(part.sensor)]
+        states = judged.found.model.standardizer.states(part.sensor)
         lines = (expected[:, j], low[:, j], high[:, j])
         traces.append(SensorTrace(part.sensor, value, *lines, states))
-    title = f"Row {judged.labels[found.row]}: {_diagnosis(judged, found)}"
+    title = f"Row {judged.rows.labels[found.row]}: {_diagnosis(judged, found)}"
     draw_traces(path, title, rows + 1, judged.found.alarm[rows], traces)

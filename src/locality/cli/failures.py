@@ -19,7 +19,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from locality.cli.terminal import errors
-from locality.exceptions import LocalityError
+from locality.exceptions import LocalityError, OptionError
 
 __all__ = ["Commands", "reported"]
 
@@ -31,13 +31,32 @@ _USAGE: type[Exception] = next(
 )
 
 
+_NOW = {
+    "check": {"--given": "--context"},
+    "fit": {"--given": "--context", "--score": "--denoiser"},
+    "plan": {"--given": "--context", "--score": "--denoiser"},
+    "sample": {"--given": "--condition", "--method": "--sampler"},
+}
+"""By command, options that have another name now."""
+
+
 class Commands(TyperGroup):
     """A group of commands whose failures are reported in one way."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         with reported(bool(ctx.params.get("debug"))):
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except _USAGE as error:
+                command = getattr(getattr(error, "ctx", None), "info_name", None) or ""
+                old = getattr(error, "option_name", "")
+                if old not in _NOW.get(command, {}):
+                    raise
+                raise OptionError(
+                    f"locality {command} has no {old} any more.",
+                    remedy=f"Write {_NOW[command][old]}.",
+                ) from error
 
 
 @contextlib.contextmanager

@@ -13,11 +13,12 @@ from locality.cli.options import (
     OutputTable,
     Overwrite,
     Seed,
+    seeded,
     share,
     whole_number,
 )
 from locality.cli.outputs import require_free_file
-from locality.cli.tables import FittedRows, read_fitted_rows
+from locality.cli.tables import ModelRows, read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import DataError
 
@@ -76,21 +77,21 @@ def impute(
     if draws:
         require_free_file(drawn, overwrite)
     from locality.data.files import write_frame
-    from locality.estimator import LocalizedDiffusion
+    from locality.inference.sampling.imputation import fill
+    from locality.store.store import load_model
+    from locality.training.threads import one_thread
 
-    fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted, complete=False)
-    start = perf_counter()
-    with progress_bar("Loading the model") as progress:
-        found = fitted.impute(
-            rows.rows, draws=draws, level=level, random_state=seed, progress=progress
-        )
-    seconds = perf_counter() - start
-    names = list(fitted.model_.standardizer.names)
+    fitted = load_model(model)
+    rows = read_model_rows(table, fitted, complete=False)
+    standardizer = fitted.standardizer
+    names = list(standardizer.names)
     before = rows.frame[names].isna().to_numpy()  # a state never seen is no gap
     if not before.any():
         raise DataError(f"{table.name} has no gaps.", remedy="Missing values are empty cells.")
-    standardizer = fitted.model_.standardizer
+    start = perf_counter()
+    with progress_bar("Loading the model") as progress, one_thread():
+        found = fill(fitted.unrolled, rows.table, draws, level, seeded(seed), progress)
+    seconds = perf_counter() - start
     middle = found.median if median else found.mean
     ends = (found.low, found.high)
     write_frame(_filled(rows, standardizer, before, middle, ends), output, overwrite=overwrite)
@@ -124,14 +125,13 @@ def impute(
 
 
 def _filled(
-    rows: FittedRows, standardizer: "Standardizer", before: Any, middle: Any, ends: tuple[Any, Any]
+    rows: ModelRows, standardizer: "Standardizer", before: Any, middle: Any, ends: tuple[Any, Any]
 ) -> "pd.DataFrame":
     """The table without gaps, and the interval of every value that was missing."""
     import pandas as pd
 
-    frame, names = rows.frame, list(standardizer.names)
+    names, (low, high) = list(standardizer.names), ends
     filled = _without_gaps(rows, standardizer, before, middle)
-    low, high = (_named(part, frame, names) for part in ends)
     columns = {}
     for name in filled.columns:
         columns[name] = filled[name]
@@ -145,7 +145,7 @@ def _filled(
 
 
 def _drawn(
-    rows: FittedRows, standardizer: "Standardizer", before: Any, draws: Sequence[Any]
+    rows: ModelRows, standardizer: "Standardizer", before: Any, draws: Sequence[Any]
 ) -> "pd.DataFrame":
     """All draws below each other, numbered from 1."""
     import numpy as np
@@ -158,7 +158,7 @@ def _drawn(
 
 
 def _without_gaps(
-    rows: FittedRows, standardizer: "Standardizer", before: Any, values: Any
+    rows: ModelRows, standardizer: "Standardizer", before: Any, values: Any
 ) -> "pd.DataFrame":
     """The whole file with its gaps filled by values; a state never seen stays as it was.
 
@@ -166,11 +166,10 @@ def _without_gaps(
     """
     import numpy as np
 
-    frame, names = rows.frame, list(standardizer.names)
-    named = _named(values, frame, names)
+    frame = rows.frame
     filled: pd.DataFrame = rows.source.copy()
-    for j, name in enumerate(names):
-        gap, kind, column = before[:, j], standardizer.kinds[j], named[name]
+    for j, name in enumerate(standardizer.names):
+        gap, kind, column = before[:, j], standardizer.kinds[j], values[name]
         if not gap.any():
             continue
         if kind == "category":
@@ -181,14 +180,3 @@ def _without_gaps(
             column = np.rint(column).astype("int64")
         filled[name] = column
     return filled
-
-
-def _named(part: Any, frame: Any, names: list[str]) -> "pd.DataFrame":
-    """Columns by name, also of a model that was fitted to an array."""
-    import numpy as np
-    import pandas as pd
-
-    if not isinstance(part, pd.DataFrame):
-        part = pd.DataFrame(np.asarray(part), columns=names).infer_objects()
-    named: pd.DataFrame = part[names].set_axis(frame.index)
-    return named

@@ -2,31 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from locality.cli.departures import n_missing
 from locality.cli.options import share
-from locality.cli.tables import FittedRows, read_fitted_rows, row_labels
-from locality.cli.terminal import Report, counted, progress_bar
+from locality.cli.tables import ModelRows, read_model_rows
+from locality.cli.terminal import progress_bar
 from locality.exceptions import DataError
 
 if TYPE_CHECKING:
-    from locality._typing import FloatArray
-    from locality.data.table import Table
     from locality.inference.judging.detection import Detection
-    from locality.model.reference import Reference
 
 __all__ = [
     "FALSE_ALARMS",
     "FalseAlarms",
-    "JudgedTable",
+    "JudgedRows",
     "NormalRows",
     "judge",
-    "left_out",
     "p_value_text",
     "shares_text",
 ]
@@ -54,47 +49,14 @@ NormalRows: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedTable:
-    """Rows that were judged.
+class JudgedRows:
+    """Rows of a file, and what was found in them."""
 
-    Parameters
-    ----------
-    fitted : LocalizedDiffusion
-    rows : FittedRows
-    table : Table
-        The same rows as numbers.
-    found : Detection
-    labels : list of str
-        How rows are named.
-    """
-
-    fitted: Any
-    rows: FittedRows
-    table: "Table"
+    rows: ModelRows
     found: "Detection"
-    labels: list[str]
-
-    @property
-    def names(self) -> list[str]:
-        """Columns that may be to blame: all but the given ones."""
-        standard = self.fitted.model_.standardizer.names
-        return [name for name in standard if name not in self.fitted.given]
-
-    @property
-    def reference(self) -> "Reference":
-        """How normal rows look."""
-        found: Reference = self.fitted.model_.reference
-        return found
-
-    @property
-    def shares(self) -> "FloatArray":
-        """The blame of ``names`` [n_rows, n_names]."""
-        standard = self.fitted.model_.standardizer.names
-        shares: FloatArray = self.found.share[:, [standard.index(name) for name in self.names]]
-        return shares
 
 
-def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) -> JudgedTable:
+def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) -> JudgedRows:
     """Read a model and a table, and judge its rows.
 
     Parameters
@@ -109,38 +71,22 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
     LocalityError
         A file cannot be used, the model has no law of a row, or it does not know normal rows.
     """
-    from locality.estimator import LocalizedDiffusion
-    from locality.estimator.rows import read_rows
-    from locality.inference.judging.detection import detection
-    from locality.training.executors import one_thread
+    from locality.inference.judging.detection import Detection
+    from locality.store.store import load_model
+    from locality.training.threads import one_thread
 
     with progress_bar("Judging rows"):
-        fitted = LocalizedDiffusion.load(model)
-        rows = read_fitted_rows(table, fitted, complete=False)
-        if normal is not None:
-            known = read_fitted_rows(normal, fitted, complete=False)
-            with _of_file(normal, "Pass more rows, or leave --normal out."):
-                fitted.calibrate(known.rows)
-        values = read_rows(fitted, rows.rows, reset=False, min_rows=0)
-        with _of_file(table), one_thread():
-            found = detection(fitted.model_, values, false_alarms)
-    return JudgedTable(fitted, rows, values, found, row_labels(rows, fitted.time))
+        fitted = load_model(model)
+        rows = read_model_rows(table, fitted, complete=False)
+        with one_thread():
+            if normal is not None:
+                from locality.inference.judging.reference import calibration
 
-
-def left_out(report: Report, judged: JudgedTable) -> None:
-    """Name columns that the model does not know, and say how many values are missing."""
-    ignored = judged.rows.ignored
-    if ignored:
-        names = ", ".join(ignored[:8]) + (" …" if len(ignored) > 8 else "")
-        report.line(f"Columns that the model does not know were left out: {names}")
-    n_gaps = n_missing(judged.table)
-    if n_gaps:
-        is_one = n_gaps == 1
-        whose = "its" if is_one else "their"
-        report.line(
-            f"{counted(n_gaps, 'value')} {'is' if is_one else 'are'} missing; {whose} neighbors "
-            f"are judged with what is expected in {whose} place."
-        )
+                known = read_model_rows(normal, fitted, complete=False)
+                with _of_file(normal, "Pass more rows, or leave --normal out."):
+                    fitted = replace(fitted, normal=calibration(fitted, known.table))
+            with _of_file(table):
+                return JudgedRows(rows, Detection.of(fitted, rows.table, false_alarms))
 
 
 def p_value_text(p: float) -> str:

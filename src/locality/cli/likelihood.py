@@ -8,7 +8,7 @@ import typer
 
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
-from locality.cli.tables import read_fitted_rows
+from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import OptionError
 
@@ -46,27 +46,28 @@ def likelihood(
     [bold]Example:[/bold] locality likelihood plant.locality new.parquet -o likelihood.parquet
     """
     require_free_file(output, overwrite)
-    import pandas as pd
+    import numpy as np
 
     from locality.data.files import write_frame
-    from locality.estimator import LocalizedDiffusion
+    from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
+    from locality.store.store import load_model
 
-    fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted)
-    if not len(rows.frame):
+    fitted = load_model(model)
+    rows = read_model_rows(table, fitted).table
+    if not rows.n_rows:
         raise OptionError(f"{table.name} has no rows.", remedy="Pass at least one row.")
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         progress("likelihood", 0, 1)
-        value, error = fitted.log_likelihood(rows.rows, tolerance=tolerance, return_error=True)
-        nats = fitted.score_samples(rows.rows)
+        value, error = log_likelihood_of_rows(fitted, rows, tolerance)
+        (surprise,), _ = surprise_of_rows(fitted, rows)
+        nats = -np.nansum(surprise, axis=1)
         progress("likelihood", 1, 1)
     seconds = perf_counter() - start
-    columns = {"log_likelihood": value, "error": error, "minus_nats": nats}
-    leading = [name for name in rows.frame.columns if name == fitted.time]
-    result = pd.concat([rows.frame[leading], pd.DataFrame(columns, index=rows.frame.index)], axis=1)
+    names = ("log_likelihood", "error", "minus_nats")
+    result = rows.frame(np.column_stack([value, error, nats]), names, keep_rows=True)
     write_frame(result, output, overwrite=overwrite)
-    d = len(fitted.component_names_)
+    d = len(fitted.layout.names)
     gap = float(abs(value - nats).mean() / d)
     if as_json:
         print_json(

@@ -9,43 +9,18 @@ import typer
 
 __all__ = [
     "AsJson",
+    "Columns",
+    "Drop",
     "Language",
     "ModelArgument",
     "OutputTable",
     "Overwrite",
-    "Score",
     "Seed",
-    "Series",
-    "Solver",
     "auto_or_number",
-    "parse_noise",
-    "parse_radius",
+    "seeded",
     "share",
     "whole_number",
 ]
-
-
-class Score(StrEnum):
-    """What a component's score is made of."""
-
-    linear = "linear"
-    neural = "neural"
-
-
-class Series(StrEnum):
-    """How a series depends on its past."""
-
-    causal = "causal"
-    joint = "joint"
-
-
-class Solver(StrEnum):
-    """How rows are drawn."""
-
-    sde = "sde"
-    dpm = "dpm"
-    heun = "heun"
-    churn = "churn"
 
 
 class Language(StrEnum):
@@ -90,13 +65,25 @@ OutputTable: TypeAlias = Annotated[
         "--output", "-o", metavar="FILE", help="Table to be written: .csv, .parquet, .feather, …"
     ),
 ]
+Columns: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns", metavar="A,B", help="Columns to use; all by default. May be repeated."
+    ),
+]
+Drop: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--drop", metavar="A,B", help="Columns to leave out.")
+]
 Overwrite: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", metavar="", help="Replace the output if it is already there.")
 ]
 Seed: TypeAlias = Annotated[
     int,
     typer.Option(
-        parser=whole_number(0, 2**32 - 1), metavar="N", help="Equal seeds give equal results."
+        "--seed",
+        parser=whole_number(0, 2**32 - 1),
+        metavar="N",
+        help="Equal seeds give equal results.",
     ),
 ]
 AsJson: TypeAlias = Annotated[
@@ -105,6 +92,13 @@ AsJson: TypeAlias = Annotated[
         "--json", metavar="", help="Print one JSON object instead of sentences and tables."
     ),
 ]
+
+
+def seeded(seed: int) -> int:
+    """The seed that ``random_state`` comes to in Python."""
+    import numpy as np
+
+    return int(np.random.RandomState(seed).randint(2**31 - 1))
 
 
 def auto_or_number(of: str) -> Callable[[object], int | str]:
@@ -153,36 +147,3 @@ def share(value: object) -> float:
     if not 0 < number < 1:
         raise typer.BadParameter(f"found {str(value)!r}, expected a number between 0 and 1.")
     return number
-
-
-def parse_noise(value: object) -> float | dict[str, float]:
-    """Measurement noise as typed: a number for all columns, or A=0.1,B=0.2.
-
-    Raises
-    ------
-    typer.BadParameter
-        It is neither.
-
-    Examples
-    --------
-    >>> parse_noise("0.05"), parse_noise("flow=0.1, level=0.02")
-    (0.05, {'flow': 0.1, 'level': 0.02})
-    """
-    parts = [part.rpartition("=") for part in str(value).split(",")]
-    found = {}
-    for name, sign, text in parts:
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
-        if not 0 <= number < float("inf") or bool(sign) != bool(name.strip()):
-            raise typer.BadParameter(
-                f"found {str(value)!r}, expected a number ≥ 0, or columns with such: A=0.1,B=0.2."
-            )
-        found[name.strip()] = number
-    if "" in found and len(parts) > 1:
-        raise typer.BadParameter(f"found {str(value)!r}, expected one number, or A=0.1,B=0.2.")
-    return found.get("", found)
-
-
-parse_radius = auto_or_number("steps")

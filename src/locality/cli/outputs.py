@@ -20,6 +20,7 @@ __all__ = [
     "require_free_file",
     "require_free_folder",
     "require_free_page",
+    "require_free_picture",
     "require_free_report",
     "under_way",
 ]
@@ -56,6 +57,15 @@ def require_free_page(path: Path, overwrite: bool) -> None:
     """Refuse a page that could not be written; as `require_free_file`."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise DataError(f"{path} is no page.", remedy="Names of pages end in .html.")
+    _require_new(path, overwrite)
+
+
+def require_free_picture(path: Path, overwrite: bool) -> None:
+    """Refuse a picture that could not be written; as `require_free_file`."""
+    if path.suffix.lower() != ".png":
+        raise DataError(
+            f"{path} is of an unknown file type.", remedy="The name of a picture ends in .png."
+        )
     _require_new(path, overwrite)
 
 
@@ -151,16 +161,16 @@ def _forget(path: Path, work: Path) -> None:
 
 def require_free_report(path: Path, overwrite: bool) -> None:
     """Refuse a folder that a report could not be written to; as `require_free_folder`."""
-    from locality.analysis.record import require_free
+    from locality.analysis.check.record import FOLDER
 
-    _require_free(require_free, path, overwrite)
+    _require_free(FOLDER.require_free, path, overwrite)
 
 
 def require_free_concept(path: Path, overwrite: bool) -> None:
     """Refuse a folder that a proof of concept could not be written to; likewise."""
-    from locality.analysis.concept import require_free
+    from locality.analysis.planning.concept import FOLDER
 
-    _require_free(require_free, path, overwrite)
+    _require_free(FOLDER.require_free, path, overwrite)
 
 
 def _require_free(rule: Callable[[Path, bool], None], path: Path, overwrite: bool) -> None:

@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from locality.cli.options import AsJson, Score, parse_radius, whole_number
+from locality.cli.options import AsJson, Columns, Drop
+from locality.cli.settings import PARAMETERS, taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
+from locality.training.execution import Execution
 
 __all__ = ["plan"]
 
 
+@taking(PARAMETERS, ("n_jobs",))
 def plan(
     table: Annotated[
         Path,
@@ -19,32 +22,11 @@ def plan(
             metavar="TABLE", help="Columns of numbers or states without gaps, one row per case."
         ),
     ],
-    graph: Annotated[str, typer.Option(metavar="NAME|FILE", help="As for locality fit.")] = "learn",
-    lags: Annotated[
-        int, typer.Option(parser=whole_number(0), metavar="N", help="As for locality fit.")
-    ] = 0,
-    radius: Annotated[
-        Any, typer.Option(parser=parse_radius, metavar="auto|R", help="As for locality fit.")
-    ] = "auto",
-    score: Annotated[Score, typer.Option(help="As for locality fit.")] = Score.neural,
-    columns: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns to model.")
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
-    ] = None,
-    given: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Conditions: known, not modeled.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(parser=whole_number(1), metavar="N", help="Processes to plan for.")
-    ] = 2,
-    steps: Annotated[
-        int, typer.Option(parser=whole_number(20), metavar="N", help="As for locality fit.")
-    ] = 3000,
+    *,
+    columns: Columns = None,
+    drop: Drop = None,
+    settings: dict[str, Any],
+    execution: Execution,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -60,27 +42,20 @@ def plan(
 
     [bold]Example:[/bold] locality plan plant.parquet --lags 2 --workers 4
     """
-    frame, context = read_fitting_rows(
-        table, columns=columns or (), drop=drop or (), given=given or (), time=time
+    rows, settings["context"] = read_fitting_rows(
+        table,
+        columns=columns,
+        drop=drop,
+        context=settings["context"],
+        time=settings["time"],
     )
-    from locality.analysis.plan import plan as predict
+    workers = execution.n_jobs
+    from locality.analysis.planning.plan import plan as predict
     from locality.estimator import LocalizedDiffusion
 
     fitted = None if model is None else LocalizedDiffusion.load(model)
     with progress_bar(f"Working on a piece of {table.name}"):
-        made = predict(
-            frame,
-            workers=[workers],
-            model=fitted,
-            time=time,
-            graph=graph,
-            lags=lags,
-            radius=radius,
-            score=score.value,
-            given=context,
-            n_steps=steps,
-            n_jobs=workers,
-        )
+        made = predict(rows, workers=[workers], model=fitted, execution=execution, **settings)
     if as_json:
         print_json({"table": str(table)} | made.to_dict())
         return

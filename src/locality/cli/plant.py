@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
-from locality.cli.pictures import FaultRun, draw_samples
+from locality.cli.demo_pictures import FaultRun, draw_samples
 from locality.cli.terminal import Report
 from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
 from locality.data.files import write_frame
 from locality.estimator import LocalizedDiffusion
 from locality.model.summary import expected_surprise
+from locality.training.execution import Execution
 
 __all__ = ["FaultFindings", "Plant"]
 
@@ -129,11 +130,15 @@ class Plant:
         return self.train.variables
 
     def fit(
-        self, score: str, n_steps: int, n_jobs: int, seed: int, progress: Progress
+        self, denoiser: str, n_steps: int, execution: Execution, seed: int, progress: Progress
     ) -> LocalizedDiffusion:
         """A model of the normal run, each row given the two before it."""
         model = LocalizedDiffusion(
-            lags=2, score=score, n_steps=n_steps, n_jobs=n_jobs, random_state=seed
+            lags=2,
+            denoiser=denoiser,
+            n_steps=n_steps,
+            execution=execution,
+            random_state=seed,
         )
         return model.fit(self.train.frame, progress=progress)
 

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from locality.cli.options import AsJson, Overwrite, Seed, auto_or_number, share, whole_number
+from locality.cli.options import AsJson, Columns, Drop, Overwrite, Seed, auto_or_number, share
 from locality.cli.outputs import require_free_concept
+from locality.cli.settings import taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
+from locality.training.execution import Execution
 
 if TYPE_CHECKING:
-    from locality.analysis.concept import ProofOfConcept
+    from locality.analysis.planning.concept import ProofOfConcept
 
 __all__ = ["poc"]
 
@@ -23,6 +25,7 @@ _LABELS = {
 }
 
 
+@taking(("time",), ("n_jobs",))
 def poc(
     table: Annotated[
         Path,
@@ -33,6 +36,7 @@ def poc(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created.")
     ],
+    *,
     quality: Annotated[
         float,
         typer.Option(parser=share, metavar="Q", help="Share of what can be reached, below 1."),
@@ -50,21 +54,10 @@ def poc(
             parser=auto_or_number("rows"), metavar="auto|L", help="As for locality check."
         ),
     ] = "auto",
-    columns: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns to choose from.")
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each row.")
-    ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(1), metavar="N", help="Processes; no effect on the result."
-        ),
-    ] = 2,
+    columns: Columns = None,
+    drop: Drop = None,
+    settings: dict[str, Any],
+    execution: Execution,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -79,21 +72,21 @@ def poc(
     [bold]Example:[/bold] locality poc plant.parquet --quality 0.95 -o poc/
     """
     require_free_concept(output, overwrite)
-    frame, _ = read_fitting_rows(table, columns=columns or (), drop=drop or (), given=(), time=time)
-    from locality.analysis.poc import poc as prove
+    rows, _ = read_fitting_rows(table, columns=columns, drop=drop, **settings)
+    from locality.analysis.planning.poc import poc as prove
     from locality.cli.pictures import draw_concept
 
     with progress_bar(f"Reading {table.name}") as progress:
         found = prove(
-            frame,
+            rows,
             quality=quality,
             start=start,
             graph=graph,
             lags=lags,
-            time=time,
-            n_jobs=workers,
+            n_jobs=execution.n_jobs,
             random_state=seed,
             progress=progress,
+            **settings,
         )
         found.save(output, overwrite=overwrite, draw=draw_concept)
     if as_json:
@@ -103,7 +96,7 @@ def poc(
 
 
 def _tell(page: Report, found: "ProofOfConcept", output: Path) -> None:
-    from locality.analysis.words import say
+    from locality.analysis.pages.words import say
 
     met = "reached" if found.met else f"not reached: {', '.join(found.short)}"
     page.heading(f"{found.target:.0%} of what can be reached: {met}")

@@ -54,8 +54,8 @@ def describe(report: Report, summary: "ModelSummary") -> None:
         ("rows", f"{summary.n_rows:,} ({kind})"),
         ("columns", f"{summary.n_columns:,}, {modeled}"),
     ]
-    if summary.given:
-        facts.append(("given", _listed(summary.given)))
+    if summary.context:
+        facts.append(("context", _listed(summary.context)))
     if summary.set_aside:
         reasons = [f"{name} ({reason})" for name, reason in summary.set_aside.items()]
         facts.append(("set aside", f"{_listed(reasons)}; samples contain them all the same"))
@@ -80,7 +80,7 @@ def describe_nats(report: Report, summary: "ModelSummary") -> None:
         ("independent: every column alone, Gaussian", summary.independent),
         ("local linear: with its neighborhood", summary.linear),
     ]
-    if summary.score == "neural":
+    if summary.denoiser == "neural":
         helped = f"networks in {counted(summary.n_networks, 'column')}, where they help"
         grades.append((f"local neural: {helped}", summary.model))
     report.table(
@@ -91,7 +91,7 @@ def describe_nats(report: Report, summary: "ModelSummary") -> None:
         ],
     )
     report.line(_plain(summary))
-    if summary.score == "neural":
+    if summary.denoiser == "neural":
         report.line(_verdict(summary))
 
 
@@ -109,7 +109,7 @@ def describe_radii(report: Report, summary: "ModelSummary") -> None:
         lambda i: f"{radii[i].linear:.2f}",
         lambda i: "best" if radii[i] is best else f"+{radii[i].linear - best.linear:.2f}",
     ]
-    if summary.score == "neural":
+    if summary.denoiser == "neural":
         header += ["networks trained", "saving nats per row", "networks kept"]
         columns += [
             lambda i: str(radii[i].n_tried),

@@ -1,5 +1,6 @@
 """``locality sample``: rows drawn from a model, into a table."""
 
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -12,20 +13,40 @@ from locality.cli.options import (
     OutputTable,
     Overwrite,
     Seed,
-    Solver,
     whole_number,
 )
 from locality.cli.outputs import require_free_file
-from locality.cli.tables import read_fitted_rows
+from locality.cli.settings import taking
+from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
 from locality.exceptions import OptionError
+from locality.training.execution import Execution
 
 __all__ = ["sample"]
 
 
+class Sampler(StrEnum):
+    """How rows are drawn."""
+
+    sde = "sde"
+    dpm = "dpm"
+    heun = "heun"
+    churn = "churn"
+
+
+class Levels(StrEnum):
+    """Which noise levels a sampler walks down."""
+
+    karras = "karras"
+    geometric = "geometric"
+    lognormal = "lognormal"
+
+
+@taking(execution=("n_jobs",), n_jobs=1)
 def sample(
     model: ModelArgument,
     output: OutputTable,
+    *,
     n_rows: Annotated[
         int,
         typer.Option("--n-rows", "-n", parser=whole_number(1), metavar="N", help="Rows to draw."),
@@ -39,9 +60,13 @@ def sample(
             help="Of a time series: independent stretches, one after the other in the file.",
         ),
     ] = 1,
-    method: Annotated[
-        Solver, typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations.")
-    ] = Solver.sde,
+    sampler: Annotated[
+        Sampler,
+        typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations."),
+    ] = Sampler.sde,
+    levels: Annotated[
+        Levels, typer.Option(help="How noise levels are spaced, from noise to data.")
+    ] = Levels.karras,
     evaluations: Annotated[
         int,
         typer.Option(
@@ -53,24 +78,17 @@ def sample(
     context: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Values of the given columns, one row per row to be drawn."
+            metavar="FILE", help="Values of the context columns, one row per row to be drawn."
         ),
     ] = None,
-    given: Annotated[
+    condition: Annotated[
         str | None,
         typer.Option(
             metavar="CONDITIONS",
             help='Hold or bound columns: "xmv_01=60, flow>120, mode=auto".',
         ),
     ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(1),
-            metavar="N",
-            help="Processes, for large draws; no effect on the result.",
-        ),
-    ] = 1,
+    execution: Execution,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,27 +107,31 @@ def sample(
         )
     from locality.data.files import write_frame
     from locality.estimator import LocalizedDiffusion
+    from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 
     fitted = LocalizedDiffusion.load(model)
-    needs = [fitted.model_.domain.names[j] for j in fitted.model_.domain.context]
+    needs = fitted.model_.layout.context
     if needs and context is None:
         raise OptionError(
-            f"The model needs values of its given columns {', '.join(needs)}.",
+            f"The model needs values of its context columns {', '.join(needs)}.",
             remedy=f"Pass them in a table of {n_rows} rows (--context).",
         )
-    conditions = None
-    if context is not None:
-        conditions = read_fitted_rows(context, fitted, columns=needs).rows if needs else context
+    if context is not None and not needs:
+        raise OptionError("The model has no context columns, so --context has no use.")
+    known = None if context is None else read_model_rows(context, fitted.model_, needs).table
+    schedules = KarrasLevels(), GeometricLevels(), LogNormalLevels()
+    schedule = dict(zip(Levels, schedules, strict=True))[levels]
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         rows = fitted.sample(
             n_rows,
             n_series=series_count,
-            context=conditions,
-            given=given,
-            method=method.value,
+            context=known,
+            condition=condition,
+            sampler=sampler.value,
+            levels=schedule,
             n_evaluations=evaluations,
-            n_jobs=workers,
+            execution=execution,
             random_state=seed,
             progress=progress,
         )

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
-from locality.cli.tables import read_fitted_rows
+from locality.cli.tables import ModelRows, read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
+from locality.cli.told import departed, left_out
 
 if TYPE_CHECKING:
-    from locality.cli.findings import Findings
+    from locality._typing import FloatArray
+    from locality.inference.judging.findings import Findings
+    from locality.model.model import Model
 
 __all__ = ["score"]
 
@@ -44,39 +47,63 @@ def score(
     [bold]Example:[/bold] locality score plant.locality today.csv -o surprise.parquet
     """
     require_free_file(output, overwrite)
-    from locality.cli.findings import find, surprise_table
-    from locality.data.files import write_frame
-    from locality.estimator import LocalizedDiffusion
+    import numpy as np
 
-    fitted = LocalizedDiffusion.load(model)
-    rows = read_fitted_rows(table, fitted, complete=False)
+    from locality.data.files import write_frame
+    from locality.inference.density.rows import surprise_of_rows
+    from locality.inference.judging.departures import departures
+    from locality.inference.judging.findings import findings
+    from locality.store.store import load_model
+
+    fitted = load_model(model)
+    rows = read_model_rows(table, fitted, complete=False)
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
-        found, error = fitted.surprise(
-            rows.rows, by_band=bands, return_error=True, progress=progress
-        )
+        by_band, error = surprise_of_rows(fitted, rows.table, by_band=bands, progress=progress)
     seconds = perf_counter() - start
-    result = surprise_table(fitted, rows, found)
-    write_frame(result, output, overwrite=overwrite)
-    findings = find(fitted, rows, found, error)
+    write_frame(_surprise_table(fitted, rows, by_band), output, overwrite=overwrite)
+    nats = np.sum(by_band, axis=0)
+    found = findings(fitted, nats, error)
+    gone = departed(departures(fitted.standardizer, rows.table), rows)
     if as_json:
         content = {"model": str(model), "table": str(table), "output": str(output)}
-        print_json(content | findings.to_dict() | {"seconds": seconds})
+        told = found.to_dict() | {"departures": gone, "ignored": rows.ignored}
+        for part in told["sensors"]:
+            part["at"] = rows.labels[part["at"]]
+        for part in told["rows"]:
+            part["row"] = rows.labels[part["row"]]
+        print_json(content | told | {"seconds": seconds})
     report = Report(quiet=as_json)
-    n_rows = counted(findings.n_rows, "row")
+    n_rows = counted(found.n_rows, "row")
     report.heading(f"Scored {table.name}: {n_rows} in {seconds_text(seconds)}")
-    _describe(report, findings)
+    left_out(report, rows.ignored)
+    for name, departure in gone.items():
+        report.line(f"{name} {departure}")
+    if found.n_rows:
+        _describe(report, found, rows.labels)
     report.line(f"\nAll values are in {output}.")
 
 
-def _describe(report: Report, findings: "Findings") -> None:
-    if findings.ignored:
-        names = ", ".join(findings.ignored[:8]) + (" …" if len(findings.ignored) > 8 else "")
-        report.line(f"Columns that the model does not know were left out: {names}")
-    for name, departure in findings.departures.items():
-        report.line(f"{name} {departure}")
-    if not findings.n_rows:
-        return
+def _surprise_table(model: "Model", rows: ModelRows, bands: "list[FloatArray]") -> Any:
+    """Time or index first, then the nats of rows, of sensors, and of bands if told apart."""
+    import numpy as np
+
+    from locality.noise.levels import band_labels
+
+    names, total = model.layout.names, "row_nats"
+    while total in (*names, *(rows.table.time_column or ())[:1]):
+        total += "_"
+    nats = np.sum(bands, axis=0)
+    titles = [f"{name} [{label}]" for label in band_labels() for name in names]
+    several = len(bands) > 1
+    return rows.table.frame(
+        np.column_stack([np.nansum(nats, axis=1), nats, *(bands if several else ())]),
+        [total, *names, *(titles if several else ())],
+        keep_rows=True,
+    )
+
+
+def _describe(report: Report, findings: "Findings", labels: list[str]) -> None:
     report.line(
         f"A row costs {findings.mean:.2f} nats on average; held-out rows of the fit cost "
         f"{findings.expected:.2f}. Below, nats beyond that level."
@@ -85,7 +112,7 @@ def _describe(report: Report, findings: "Findings") -> None:
     report.table(
         ("sensor", "mean", "highest", "at row"),
         [
-            (part.sensor, f"{part.mean:+.2f}", f"{part.highest:+.2f}", part.at)
+            (part.sensor, f"{part.mean:+.2f}", f"{part.highest:+.2f}", labels[part.at])
             for part in findings.sensors
         ],
     )
@@ -94,7 +121,7 @@ def _describe(report: Report, findings: "Findings") -> None:
         ("row", "most in", "beyond normal"),
         [
             (
-                part.row,
+                labels[part.row],
                 ", ".join(f"{name} {nats:+.1f}" for name, nats in part.sensors.items()),
                 f"{part.nats:+.2f}",
             )

@@ -5,36 +5,67 @@ fitted, found by name: their order does not matter, further columns are left out
 ones are an error.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from locality.exceptions import DataError
 
-__all__ = ["FittedRows", "given_names", "read_fitted_rows", "read_fitting_rows", "row_labels"]
+if TYPE_CHECKING:
+    from locality.data.columns import ColumnFile
+    from locality.data.table import Table
+    from locality.model.model import Model
+
+__all__ = ["ModelRows", "given_names", "quoted", "read_fitting_rows", "read_model_rows"]
 
 
-@dataclass(frozen=True)
-class FittedRows:
-    """Rows in the columns of a model.
+@dataclass(frozen=True, eq=False)
+class ModelRows:
+    """Rows in the columns of a model, read once.
 
     Parameters
     ----------
-    rows : pandas.DataFrame or array [n_rows, n_columns]
-        For the estimator; an array if the model was fitted to one.
+    name : str
+        Of the file.
+    table : Table [n_rows, n_columns]
+        Read with the states of the model.
     frame : pandas.DataFrame
-        The same rows with names, index and time.
-    ignored : tuple of str
-        Columns of the file that the model does not know.
+        The same rows as they were, with names, index and time.
     source : pandas.DataFrame
         All columns of the file.
+    ignored : tuple of str
+        Those of them that the model does not know.
     """
 
-    rows: Any
+    name: str
+    table: "Table"
     frame: Any
-    ignored: tuple[str, ...]
     source: Any
+    ignored: tuple[str, ...]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """How rows are named: numbers from 1, with the time or index where there is one."""
+        frame, time = self.frame, self.table.time_column
+        if time is not None:
+            name, moments = time[0], frame[time[0]]
+        elif frame.index.equals(frame.reset_index().index):
+            return [str(i + 1) for i in range(len(frame))]
+        else:
+            name, moments = frame.index.name or "index", frame.index
+        return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
+
+    def text(self, column: str, row: int) -> str:
+        """A cell as it was."""
+        return str(self.frame[column].iloc[row])
+
+
+def quoted(text: str) -> str:
+    """A text in quotes, cut if it is long."""
+    return json.dumps(text if len(text) <= 40 else text[:39] + "…", ensure_ascii=False)
 
 
 def given_names(values: Iterable[str], available: Sequence[str]) -> list[str]:
@@ -62,18 +93,18 @@ def given_names(values: Iterable[str], available: Sequence[str]) -> list[str]:
 def read_fitting_rows(
     path: Path,
     *,
-    columns: Sequence[str],
-    drop: Sequence[str],
-    given: Sequence[str],
-    time: str | None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] | None = None,
+    context: Sequence[str] | None = None,
+    time: str | None = None,
     complete: bool = True,
-) -> tuple[Any, list[str]]:
+) -> "tuple[Table | ColumnFile, list[str]]":
     """Read a table to be fitted, or looked into.
 
     Parameters
     ----------
     path : Path
-    columns, drop, given : sequences of str
+    columns, drop, context : sequences of str, optional
         As typed; no ``columns`` means all.
     time : str, optional
     complete : bool, default True
@@ -81,9 +112,9 @@ def read_fitting_rows(
 
     Returns
     -------
-    frame : pandas.DataFrame or ColumnFile [n_rows, n_columns]
-        With the time column, if any; the latter if a Parquet file is large.
-    given : list of str
+    rows : Table or ColumnFile [n_rows, n_columns]
+        With the time, if any; the latter if a Parquet file is large.
+    context : list of str
         Names of the context columns.
 
     Raises
@@ -97,45 +128,40 @@ def read_fitting_rows(
 
     frame: Any = open_large(path)
     if frame is None:
-        frame = read_frame(path)
-        available = [str(name) for name in frame.columns]  # a saved frame may number its columns
-        frame = frame.set_axis(available, axis=1)
-    else:
-        available = list(frame.columns)
+        frame = _text_names(read_frame(path))
+    available = list(frame.columns)
     if time is not None and not (hasattr(frame, "index") and time == frame.index.name):
         require_known(available, [time], f"{path.name}: --time")
-    wanted = given_names(columns, available) or available
-    dropped, context = given_names(drop, available), given_names(given, available)
-    for option, names in (("--columns", wanted), ("--drop", dropped), ("--given", context)):
+    wanted = given_names(columns or (), available) or available
+    dropped, given = given_names(drop or (), available), given_names(context or (), available)
+    for option, names in (("--columns", wanted), ("--drop", dropped), ("--context", given)):
         require_known(available, names, f"{path.name}: {option}")
-    lost = [name for name in context if name in dropped]
+    lost = [name for name in given if name in dropped]
     if lost:
-        raise DataError(f"{lost[0]!r} is named by --drop and by --given.", remedy="Name it once.")
-    wanted = list(dict.fromkeys([*wanted, *context]))
+        raise DataError(f"{lost[0]!r} is named by --drop and by --context.", remedy="Name it once.")
+    wanted = list(dict.fromkeys([*wanted, *given]))
     chosen = list(choose_names(available, wanted, dropped, aside=time))
-    leading = [time] if time in available else []
+    leading = [time] if time is not None and time in available else []
     if isinstance(frame, ColumnFile):  # its cells are looked at when they are needed
-        return ColumnFile(path, leading + chosen), context
-    frame = frame[leading + chosen]
-    _require_numbers(path, frame, time, complete)
-    return frame, context
+        return ColumnFile(path, leading + chosen), given
+    return _numbers(path, frame[leading + chosen], time, complete), given
 
 
-def read_fitted_rows(
+def read_model_rows(
     path: Path,
-    model: Any,
+    model: "Model",
     columns: Sequence[str] | None = None,
     *,
     complete: bool = True,
     add: Sequence[str] = (),
     remove: Sequence[str] = (),
-) -> FittedRows:
-    """Read rows in the columns of a fitted estimator.
+) -> ModelRows:
+    """Read rows in the columns of a model.
 
     Parameters
     ----------
     path : Path
-    model : LocalizedDiffusion
+    model : Model
     columns : sequence of str, optional
         Only these; by default all that were fitted, and the time.
     complete : bool, default True
@@ -149,28 +175,41 @@ def read_fitted_rows(
         The file cannot be read, or lacks columns.
     """
     from locality.data.files import read_frame
-    from locality.data.names import listing
 
-    frame = read_frame(path)
-    if not len(frame) and model.lags:
+    frame, settings = _text_names(read_frame(path)), model.settings
+    if not len(frame) and settings.lags:
         raise DataError(f"{path.name} has no rows; a series has at least one.")
-    available = [str(name) for name in frame.columns]  # a saved frame may number its columns
-    frame = frame.set_axis(available, axis=1)
-    wanted = list(model.model_.standardizer.names if columns is None else columns)
+    wanted = list(model.standardizer.names if columns is None else columns)
     wanted = [*(name for name in wanted if name not in remove), *add]
-    named = hasattr(model, "feature_names_in_")
-    if not named and columns is None and not set(wanted) <= set(available):
-        if len(available) != len(wanted):
+    time = settings.time if columns is None else None
+    if columns is None and settings.feature_names is None and not set(wanted) <= set(frame.columns):
+        if frame.shape[1] != len(wanted):
             raise DataError(
-                f"{path.name}: found {len(available)} columns, but the model was fitted to "
+                f"{path.name}: found {frame.shape[1]} columns, but the model was fitted to "
                 f"{len(wanted)} columns without names.",
                 remedy="Pass a table with just these columns in their order.",
             )
-        renamed = frame.set_axis(wanted, axis=1)
-        return FittedRows(frame.to_numpy(), renamed, (), renamed)
-    time = model.time if columns is None else None
-    if time is not None and time != frame.index.name:
+        frame = frame.set_axis(wanted, axis=1)
+    elif time is not None and time != frame.index.name:
         wanted = [time, *wanted]
+    _require_columns(path, list(frame.columns), wanted)
+    chosen, labels = frame[wanted], model.standardizer.labels
+    strict = wanted if complete else settings.context
+    table = _numbers(path, chosen.drop(columns=list(add)), time, complete, labels, strict)
+    if add:  # states of new columns are not known yet
+        table = table.joined(_numbers(path, chosen[list(add)], None, complete))
+    ignored = tuple(name for name in frame.columns if name not in wanted)
+    return ModelRows(path.name, table, chosen, frame, ignored)
+
+
+def _text_names(frame: Any) -> Any:
+    """A frame whose columns have names; a saved one may number them."""
+    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+
+
+def _require_columns(path: Path, available: list[str], wanted: Sequence[str]) -> None:
+    from locality.data.names import listing
+
     missing = [repr(name) for name in wanted if name not in available]
     if missing:
         noun = "a column" if len(missing) == 1 else f"{len(missing)} columns"
@@ -178,53 +217,42 @@ def read_fitted_rows(
             f"{path.name} lacks {noun} that the model was fitted to: {listing(missing)}.",
             remedy=f"The file has {listing([repr(name) for name in available])}.",
         )
-    chosen = frame[wanted]
-    labels = model.model_.standardizer.labels
-    strict = wanted if complete else model.given
-    _require_numbers(path, chosen.drop(columns=list(add)), time, complete, labels, strict)
-    if add:  # states of new columns are not known yet
-        _require_numbers(path, chosen[list(add)], None, complete)
-    ignored = tuple(name for name in available if name not in wanted)
-    return FittedRows(chosen if named else chosen.to_numpy(), chosen, ignored, frame)
 
 
-def row_labels(rows: FittedRows, time: str | None) -> list[str]:
-    """How rows are named: numbers from 1, with the time or index where there is one.
-
-    Parameters
-    ----------
-    rows : FittedRows
-    time : str, optional
-        Column with time stamps.
-    """
-    frame = rows.frame
-    if time in frame.columns:
-        moments, name = frame[time], time
-    elif frame.index.equals(frame.reset_index().index):
-        return [str(i + 1) for i in range(len(frame))]
-    else:
-        moments, name = frame.index, frame.index.name or "index"
-    return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
-
-
-def _require_numbers(
+def _numbers(
     path: Path,
     frame: Any,
     time: str | None,
-    complete: bool = True,
+    complete: bool,
     labels: Mapping[str, Sequence[str]] | None = None,
     strict: Sequence[str] = (),
-) -> None:
-    """Name the file that holds what cannot be used; ``strict`` columns hold known states only."""
-    from locality.cli.departures import refuse_unseen
+) -> "Table":
+    """A table, or the name of the file that cannot be one; ``strict`` columns hold known states."""
     from locality.data.table import Table
 
     try:
         table = Table.from_frame(frame, time=time, min_rows=0, labels=labels)
-        refuse_unseen(table, frame, strict)
+        _refuse_unseen(table, frame, strict)
         if complete and labels is None:
             table.require_complete()
         elif complete:
             table.require_complete("Fill them (locality impute), or leave these rows out.")
     except DataError as error:
         raise DataError(f"{path.name}: {error.message}", remedy=error.remedy) from error
+    return table
+
+
+def _refuse_unseen(table: "Table", frame: Any, names: Sequence[str]) -> None:
+    """Refuse states that were never seen, in some columns, with the text of the first."""
+    if table.unseen is None:
+        return
+    for name, unseen in zip(table.names, table.unseen.T, strict=True):
+        rows = unseen.nonzero()[0]
+        if name in names and len(rows):
+            n_more = len(rows) - 1
+            more = f" ({n_more:,} more such row{'s' * (n_more > 1)})" if n_more else ""
+            raise DataError(
+                f"column {name!r}, row {rows[0] + 1}: {quoted(str(frame[name].iloc[rows[0]]))} is "
+                f"a state never seen in the fit{more}.",
+                remedy="Leave these rows out, or fit again with rows that have it.",
+            )

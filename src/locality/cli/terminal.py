@@ -10,20 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["Report", "counted", "errors", "print_json", "progress_bar", "seconds_text"]
 
@@ -143,6 +138,8 @@ def progress_bar(waiting: str) -> Iterator[Callable[[str, int, int], None]]:
     callable
         To be called with (stage, done, total).
     """
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -165,7 +162,7 @@ class _Reports:
     estimate looks half a minute back, and a shard may take longer than that.
     """
 
-    def __init__(self, bar: Progress, task: TaskID) -> None:
+    def __init__(self, bar: "Progress", task: "TaskID") -> None:
         self._bar, self._task, self._stage = bar, task, ""
         self._nats, self._n_components, self._n_known = 0.0, 0, 0
         self._since: tuple[float, int] | None = None

@@ -13,18 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Complex, Integral, Real
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
+from locality.data.kinds import Kind
 
-__all__ = ["KINDS", "Cells", "Kind", "find_unbounded", "read_cells", "read_objects"]
-
-Kind: TypeAlias = Literal["real", "integer", "boolean", "category"]
-KINDS = ("real", "integer", "boolean", "category")
+__all__ = ["Cells", "find_unbounded", "read_cells", "read_objects"]
 
 LARGEST = 1e30
 """Beyond this magnitude squares leave the range in which the networks compute."""

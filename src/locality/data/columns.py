@@ -58,6 +58,11 @@ class ColumnFile:
         return int(self._file.metadata.num_rows)
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Numbers of rows and columns."""
         return len(self), len(self.columns)

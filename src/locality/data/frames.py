@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -19,14 +19,13 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from locality._typing import FloatArray
-from locality.data.cells import Cells, Kind, read_cells, read_objects
+from locality.data.cells import Cells, read_cells, read_objects
 from locality.data.columns import ColumnFile
+from locality.data.kinds import Flavor, Kind
 from locality.data.names import check_names
 from locality.exceptions import DataError
 
-__all__ = ["Flavor", "Source", "build_frame", "flavor_of"]
-
-Flavor: TypeAlias = Literal["pandas", "polars", "pyarrow", "numpy"]
+__all__ = ["Source", "build_frame", "flavor_of"]
 
 _REAL: Kind = "real"
 _EXACT_INTEGERS = 2.0**53

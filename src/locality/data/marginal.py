@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
 
 from locality._typing import FloatArray
 from locality.data.shapes import Shape
@@ -86,6 +85,8 @@ class Marginal:
         """
         if not len(self.atoms):
             return self.shape(x)
+        from scipy.special import log_ndtr, ndtri_exp
+
         gaps = np.isnan(x)
         x = np.where(gaps, self.atoms[0], x)
         below, at, above = self._masses_around(x)
@@ -100,6 +101,8 @@ class Marginal:
         """The column of Gaussian values; within ``low`` and ``high``."""
         if not len(self.atoms):
             return np.clip(self.shape.inverse(y), self.low, self.high)
+        from scipy.special import log_ndtr, ndtri_exp
+
         edges = np.stack([self.forward(self.atoms, 0.0), self.forward(self.atoms, 1.0)], axis=1)
         at = np.searchsorted(edges.ravel(), np.where(np.isnan(y), 0.0, y))
         gap = at // 2  # atoms below

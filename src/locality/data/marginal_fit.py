@@ -13,8 +13,8 @@ import numpy as np
 from scipy.stats import norm
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.data.cells import Kind
 from locality.data.folds import N_FOLDS, fold_of_row
+from locality.data.kinds import Kind
 from locality.data.marginal import Marginal
 from locality.data.shapes import Shape
 

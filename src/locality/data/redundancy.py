@@ -13,13 +13,15 @@ of root mean square below ``COPY_TOLERANCE``. To avoid comparing all pairs, each
 
 import bisect
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.data.cells import Kind
-from locality.data.table import Table
+from locality.data.kinds import Kind
+
+if TYPE_CHECKING:
+    from locality.data.table import Table
 
 __all__ = ["COPY_TOLERANCE", "SetAside", "find_constants", "find_copies"]
 
@@ -69,7 +71,7 @@ class SetAside:
         return self.slope * values[:, self.source] + self.intercept
 
 
-def find_constants(table: Table, mean: FloatArray, scale: FloatArray) -> list[SetAside]:
+def find_constants(table: "Table", mean: FloatArray, scale: FloatArray) -> list[SetAside]:
     """Find the columns that do not vary beyond the resolution of their number format.
 
     Parameters
@@ -83,6 +85,7 @@ def find_constants(table: Table, mean: FloatArray, scale: FloatArray) -> list[Se
     --------
     >>> gauge = np.full(3, np.float32(7.1))
     >>> gauge[1] = np.nextafter(gauge[1], np.float32(8))  # one unit in the last place
+    >>> from locality.data.table import Table
     >>> table = Table.from_frame(np.column_stack([gauge, [1.0, 2.0, 3.0]]))
     >>> found = find_constants(table, table.values.mean(axis=0), table.values.std(axis=0))
     >>> [(column.name, round(column.value, 3)) for column in found]
@@ -100,7 +103,7 @@ def find_constants(table: Table, mean: FloatArray, scale: FloatArray) -> list[Se
 
 
 def find_copies(
-    table: Table, mean: FloatArray, scale: FloatArray, candidates: IntArray
+    table: "Table", mean: FloatArray, scale: FloatArray, candidates: IntArray
 ) -> list[SetAside]:
     """Find the candidate columns that repeat an earlier candidate.
 
@@ -120,6 +123,7 @@ def find_copies(
     Examples
     --------
     >>> x = np.array([0.0, 1.0, 5.0, 2.0])
+    >>> from locality.data.table import Table
     >>> table = Table.from_frame(np.column_stack([x, x**2, 3 - 2 * x]))
     >>> mean, scale = table.values.mean(axis=0), table.values.std(axis=0)
     >>> copy, = find_copies(table, mean, scale, np.arange(3))
@@ -174,7 +178,7 @@ def _projections(
 
 
 def _compare(
-    table: Table, mean: FloatArray, scale: FloatArray, source: int, column: int
+    table: "Table", mean: FloatArray, scale: FloatArray, source: int, column: int
 ) -> SetAside | None:
     z = (table.values[:, source] - mean[source]) / scale[source]
     other = (table.values[:, column] - mean[column]) / scale[column]

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from locality._typing import BoolArray, FloatArray
 from locality.data.categories import recoded
-from locality.data.cells import Cells, Kind, find_unbounded
-from locality.data.frames import Flavor, Source, build_frame
+from locality.data.cells import Cells, find_unbounded
+from locality.data.frames import Source, build_frame
+from locality.data.kinds import Flavor, Kind
 from locality.data.names import choose_names, listing, require_known
 from locality.data.timeline import read_time
 from locality.exceptions import DataError
@@ -94,7 +95,8 @@ class Table:
         Parameters
         ----------
         X : pandas.DataFrame, polars.DataFrame, pyarrow.Table or array_like [n_rows, n_columns]
-            Columns of an array are called ``x0``, ``x1``, and so on.
+            Columns of an array are called ``x0``, ``x1``, and so on. Of a ``Table`` columns are
+            taken; it is not read again.
         columns : iterable of str, optional
             The columns to keep, in this order; all of them when absent.
         drop : iterable of str
@@ -114,6 +116,10 @@ class Table:
             A name is unknown, repeated or unusable; a cell is no number, infinite or a date; time
             does not run forward; there are too few rows or no columns.
         """
+        if isinstance(X, Table):
+            if time is not None and X.time is None:
+                raise DataError(f"the table was read without its time {time!r}.")
+            return X._chosen(choose_names(X.names, columns, drop, aside=time), min_rows, labels)
         source = Source.open(X)
         moments: NDArray[Any] | None = None
         time_column: tuple[str, Any] | None = None
@@ -125,16 +131,7 @@ class Table:
             time_column = (time, source.series(time).to_native())
         chosen = choose_names(source.names, columns, drop, aside=time)
         shape = (source.n_rows, len(chosen))
-        if not chosen:
-            raise DataError(
-                f"no column is left to model: 0 feature(s) (shape={shape}) while a minimum of 1 is "
-                "required."
-            )
-        if source.n_rows < min_rows:
-            raise DataError(
-                f"the table has too few rows: {source.n_rows} sample(s) (shape={shape}) while a "
-                f"minimum of {min_rows} is required."
-            )
+        _refuse_few(shape, min_rows)
         values = source.room(shape)
         cells = []
         for j, name in enumerate(chosen):
@@ -158,6 +155,17 @@ class Table:
             values, observed, chosen, kinds, source.index, moments, source.flavor, time_column,
             found, dtypes, unseen,
         )  # fmt: skip
+
+    def _chosen(
+        self, names: Sequence[str], min_rows: int, labels: Mapping[str, Sequence[str]] | None
+    ) -> "Table":
+        """Some columns, if there are enough rows and states are those asked for."""
+        _refuse_few((self.n_rows, len(names)), min_rows)
+        for name in names if labels is not None else ():
+            known, found = (tuple(part.get(name, ())) for part in (labels or {}, self.labels))
+            if known != found:
+                raise DataError(f"column {name!r} has states {found}, expected {known}.")
+        return self if tuple(names) == self.names else self.take(names)
 
     def take(self, names: Sequence[str]) -> "Table":
         """Some columns, in this order."""
@@ -204,6 +212,22 @@ class Table:
             unseen=unseen,
         )
 
+    def followed_by(self, later: "Table") -> "Table":
+        """Rows of both, one after the other, without index and time."""
+        unseen = [
+            np.zeros(part.values.shape, dtype=bool) if part.unseen is None else part.unseen
+            for part in (self, later)
+        ]
+        return replace(
+            self,
+            values=np.asfortranarray(np.vstack([self.values, later.values])),
+            observed=np.vstack([self.observed, later.observed]),
+            index=None,
+            time=None,
+            time_column=None,
+            unseen=np.vstack(unseen),
+        )
+
     @property
     def n_rows(self) -> int:
         """Number of observations."""
@@ -213,6 +237,13 @@ class Table:
     def n_columns(self) -> int:
         """Number of components."""
         return int(self.values.shape[1])
+
+    @property
+    def n_missing(self) -> int:
+        """Number of values that are missing; states that are none of those asked for are not."""
+        return int(self.observed.size - self.observed.sum()) - (
+            0 if self.unseen is None else int(self.unseen.sum())
+        )
 
     def require_complete(
         self, remedy: str = "Fill these values, or leave the columns or rows out."
@@ -300,6 +331,19 @@ values missing, the first in row 2. Fill these values, or leave the columns or r
             dtypes=self.dtypes if kinds is not None else None,
             index=self.index if keep else None,
             leading=self.time_column if keep else None,
+        )
+
+
+def _refuse_few(shape: tuple[int, int], min_rows: int) -> None:
+    if not shape[1]:
+        raise DataError(
+            f"no column is left to model: 0 feature(s) (shape={shape}) while a minimum of 1 is "
+            "required."
+        )
+    if shape[0] < min_rows:
+        raise DataError(
+            f"the table has too few rows: {shape[0]} sample(s) (shape={shape}) while a minimum of "
+            f"{min_rows} is required."
         )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.data.cells import KINDS, Kind
+from locality.data.kinds import KINDS, Kind
 from locality.data.marginal import Marginal
 from locality.data.redundancy import SetAside
 from locality.exceptions import DataError, ModelCorrupt

@@ -19,7 +19,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.csgraph import connected_components, dijkstra, shortest_path
 
 from locality._typing import IntArray
 from locality.domain.axis import Axis
@@ -216,6 +215,8 @@ class Domain:
 
 def _diameter(graph: DependencyGraph) -> int:
     """Largest finite hop distance; above 2,000 nodes an upper bound."""
+    from scipy.sparse.csgraph import connected_components, shortest_path
+
     adjacency = graph.to_scipy()
     if graph.n_nodes <= _EXACT_DIAMETER:
         hops = shortest_path(adjacency, directed=False, unweighted=True)
@@ -240,6 +241,8 @@ def _farthest(component: NDArray[np.int32], hops: IntArray) -> IntArray:
 
 def _hops_from(graph: DependencyGraph, starts: IntArray) -> IntArray:
     """Hops to the nearest of some nodes, at least one of them in every component."""
+    from scipy.sparse.csgraph import dijkstra
+
     hops = dijkstra(
         graph.to_scipy(), directed=False, indices=starts, unweighted=True, min_only=True
     )

@@ -10,7 +10,6 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from locality._typing import FloatArray, IntArray
@@ -109,6 +108,8 @@ def require_edges(i: IntArray, j: IntArray, weight: FloatArray, n_nodes: int) ->
 
 def matrix_edges(matrix: Any, symmetrize: bool) -> tuple[IntArray, IntArray, FloatArray, int]:
     """Columns i, j, weight of the off-diagonal entries of an adjacency matrix, and its size."""
+    import scipy.sparse as sp
+
     coo = sp.coo_array(matrix)
     if coo.ndim != 2 or coo.shape[0] != coo.shape[1]:
         raise GraphError(f"An adjacency matrix must be square, found shape {coo.shape}.")

@@ -11,11 +11,9 @@ Everything about where edges come from ends here: constructors validate once, at
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from locality._typing import FloatArray, IntArray
@@ -32,6 +30,9 @@ from locality.domain.edges import (
 )
 from locality.domain.lattice import grid_edges
 from locality.exceptions import GraphError, OptionError
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 __all__ = ["DependencyGraph"]
 
@@ -192,6 +193,7 @@ class DependencyGraph:
 
         Examples
         --------
+        >>> import networkx as nx
         >>> graph = nx.path_graph(["a", "b", "c"])
         >>> DependencyGraph.from_networkx(graph, ["c", "b", "a", "d"]).degrees.tolist()
         [1, 2, 1, 0]
@@ -315,6 +317,8 @@ class DependencyGraph:
 
     def to_scipy(self) -> "sp.csr_array[np.float64]":
         """The symmetric weight matrix [n_nodes, n_nodes]."""
+        import scipy.sparse as sp
+
         shape = (self.n_nodes, self.n_nodes)
         return sp.csr_array(
             (self.weights.copy(), self.indices.copy(), self.indptr.copy()), shape=shape
@@ -322,6 +326,8 @@ class DependencyGraph:
 
     def to_networkx(self, names: Sequence[Hashable] | None = None) -> Any:
         """A ``networkx.Graph`` with edge attribute ``weight``, nodes labeled by ``names``."""
+        import networkx as nx
+
         labels: Sequence[Hashable] = range(self.n_nodes) if names is None else names
         if len(labels) != self.n_nodes:
             raise GraphError(f"Found {len(labels)} names for {self.n_nodes} nodes.")

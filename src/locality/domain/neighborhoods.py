@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from locality._typing import IntArray
 from locality.domain.graph import DependencyGraph
@@ -56,6 +54,8 @@ def hop_distances(
     >>> indices[indptr[0]:indptr[1]].tolist(), hops[indptr[0]:indptr[1]].tolist()
     ([0, 1, 2], [0, 1, 2])
     """
+    import scipy.sparse as sp
+
     if max_radius is not None and max_radius < 0:
         raise OptionError(f"A radius counts hops and must be at least 0, found {max_radius}.")
     n = graph.n_nodes
@@ -125,6 +125,8 @@ class Neighborhoods:
     @classmethod
     def of(cls, graph: DependencyGraph, max_radius: int | None = None) -> "Neighborhoods":
         """Sweep a graph; ``max_radius=None`` sweeps until nothing grows."""
+        from scipy.sparse.csgraph import connected_components
+
         indptr, indices, hops = hop_distances(graph, max_radius)
         _, component = connected_components(graph.to_scipy(), directed=False)
         full = np.bincount(component)[component]

@@ -2,45 +2,78 @@
 
 ``fit`` standardizes the columns, finds or takes the dependency graph, chooses a radius per
 component by held-out nats, and trains one local denoiser per component. The model then draws
-samples and says how surprising each value is. Frames come back as they came: same kind, names and
-index.
+samples, says how surprising each value is, which rows are abnormal and why, fills gaps, and follows
+its plant. Frames come back as they came: same kind, names and index. All of it is done elsewhere;
+this is where it is asked for.
 
 Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04417.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sklearn.base import TransformerMixin
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from locality.estimator.fitted import Fitted, Progress, quiet
-from locality.estimator.fitting import fit_model
-from locality.estimator.options import check_options
-from locality.estimator.persistence import parameters_from, restore_names, settings_of
-from locality.estimator.rows import read_rows
-from locality.estimator.sampling import SamplingMixin
-from locality.estimator.scoring import ScoringMixin
-from locality.estimator.updating import UpdatingMixin
+from locality._renamed import EXECUTION, renamed
+from locality._typing import FloatArray, IntArray
+from locality.data.table import Table
+from locality.estimator.fitting import Fit
+from locality.estimator.rows import (
+    context_rows,
+    context_state,
+    read_other_rows,
+    read_rows,
+    restore_rows,
+)
+from locality.exceptions import DataError, NotFitted, OptionError
+from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
+from locality.inference.judging.detection import Detection
+from locality.inference.judging.explanation import Explanation, explanation
+from locality.inference.judging.reference import calibration
+from locality.inference.updating.relearning import Learning
+from locality.inference.updating.revision import add_sensors, remove_sensors
+from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors, update_model
+from locality.model.model import Model
+from locality.model.settings import Settings
+from locality.model.summary import reach
+from locality.noise.levels import band_labels
 from locality.store.ledger import FileLedger
 from locality.store.store import load_model, save_model
-from locality.store.versions import find_version
+from locality.store.versions import (
+    Version,
+    commit_version,
+    find_version,
+    list_versions,
+    rollback,
+    served_digest,
+)
+from locality.training.execution import Execution
+from locality.training.executors import one_thread
+from locality.training.trainer import Progress, quiet
+
+if TYPE_CHECKING:
+    from locality.inference.sampling.imputation import Imputation
+    from locality.local.differentiable import DifferentiableField
 
 __all__ = ["LocalizedDiffusion"]
 
 _MIN_ROWS = 5
+_FALSE_ALARMS = 0.01
 
 
-class LocalizedDiffusion(
-    SamplingMixin,
-    ScoringMixin,
-    UpdatingMixin,
-    TransformerMixin,  # type: ignore[misc]
-    Fitted,
-):
+def _knows_normal_rows(estimator: "LocalizedDiffusion") -> bool:
+    """Whether rows can be judged; nobody knows before the fit."""
+    return not hasattr(estimator, "model_") or estimator.model_.reference is not None
+
+
+class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Generative model of a table, in which each component depends directly on few others.
 
     Parameters
@@ -57,8 +90,8 @@ class LocalizedDiffusion(
         With lags: model each row given the past, or whole windows at once, past and future.
     tied : bool, default False
         One law for all columns along the chain or ring (a homogeneous field): multiplies data.
-    given : sequence of str, default ()
-        Context columns (recipe, set-point): conditions, not modeled.
+    context : sequence of str, default ()
+        Columns that are conditions (recipe, set-point), not modeled.
     time : str, optional
         Column with time stamps; it orders the rows and is not modeled.
     gaussianize : bool, default True
@@ -68,7 +101,7 @@ class LocalizedDiffusion(
     noise : float or mapping of str to float, optional
         Standard deviation of measurement noise, of all columns or by name: nothing finer is
         learned. Use it where new rows are rounded more coarsely than those of the fit.
-    score : {"neural", "linear"}, default "neural"
+    denoiser : {"neural", "linear"}, default "neural"
         Local networks on top of the closed form, or the closed form alone.
     n_neighbors : int, default 8
         With ``graph="learn"``: strongest neighbors of each column (at most twice as many).
@@ -77,16 +110,15 @@ class LocalizedDiffusion(
         judged on held-out rows anyway.
     n_steps : int, default 3000
         Training steps of the networks.
-    n_jobs : int, default 1
-        Worker processes, one core each. The result does not depend on it.
-    engine : str, default "auto"
-        Where shards are learned: "inline", "processes" of this machine, "ray" (started here) or
-        "ray:ADDRESS" (a running cluster); "auto": inline for one job, processes for more.
-    device : str, default "cpu"
-        Where networks are trained: "cpu", "cuda" or "cuda:N". A GPU draws the same random numbers
-        and rounds differently: results of the CPU are the reference. All else stays on the CPU.
-    gpu_share : float, default 0.25
-        With Ray and a GPU: share of one that each shard takes.
+    network : NetworkOptions, optional
+        Shape and training of the networks; by default what was found best.
+    max_radius : int, optional
+        Largest radius that held-out rows are asked about, 24 by default.
+    max_slots : int, optional
+        Values that a neighborhood may hold at most, 160 by default.
+    execution : Execution, optional
+        Where shards are learned, by how many, and on which device; here and alone by default. The
+        result does not depend on it.
     random_state : int, RandomState or None, default None
         Seed of training, and of sampling where none is given.
 
@@ -116,13 +148,19 @@ class LocalizedDiffusion(
     >>> from locality import LocalizedDiffusion
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> X = OrnsteinUhlenbeckChain(10, correlation=0.7).sample(300, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X)
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X)
     >>> model.sample(5).shape
     (5, 10)
     >>> bool(model.held_out_nats_.mean() < 1.3)
     True
     """
 
+    model_: Model
+    change_: dict[str, Any]
+    _home: tuple[Path, str]
+    _waiting: Table | None = None
+
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
     def __init__(
         self,
         *,
@@ -131,18 +169,18 @@ class LocalizedDiffusion(
         lags: int = 0,
         series: str = "causal",
         tied: bool = False,
-        given: Sequence[str] = (),
+        context: Sequence[str] = (),
         time: str | None = None,
         gaussianize: bool = True,
         noise: float | Mapping[str, float] | None = None,
-        score: str = "neural",
+        denoiser: str = "neural",
         n_neighbors: int = 8,
         edge_level: float = 0.9,
         n_steps: int = 3000,
-        n_jobs: int = 1,
-        engine: str = "auto",
-        device: str = "cpu",
-        gpu_share: float = 0.25,
+        network: Any = None,
+        max_radius: int | None = None,
+        max_slots: int | None = None,
+        execution: Execution | None = None,
         random_state: Any = None,
     ) -> None:
         self.graph = graph
@@ -150,19 +188,21 @@ class LocalizedDiffusion(
         self.lags = lags
         self.series = series
         self.tied = tied
-        self.given = given
+        self.context = context
         self.time = time
         self.gaussianize = gaussianize
         self.noise = noise
-        self.score = score
+        self.denoiser = denoiser
         self.n_neighbors = n_neighbors
         self.edge_level = edge_level
         self.n_steps = n_steps
-        self.n_jobs = n_jobs
-        self.engine = engine
-        self.device = device
-        self.gpu_share = gpu_share
+        self.network = network
+        self.max_radius = max_radius
+        self.max_slots = max_slots
+        self.execution = execution
         self.random_state = random_state
+
+    # -- fitting ------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -199,14 +239,693 @@ class LocalizedDiffusion(
         OptionError
             If a parameter is out of range.
         """
-        check_options(self)
+        parameters = self.get_params(deep=False)
+        settings, execution = Settings.of(parameters), self._execution()
+        execution.require_device()
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         table = read_rows(self, X, reset=True, min_rows=max(_MIN_ROWS, 2 * (self.lags + 1)))
-        parameters, settings = self.get_params(deep=False), settings_of(self)
+        names = getattr(self, "feature_names_in_", None)
+        settings = settings.replace(
+            seed=self.seed_, feature_names=None if names is None else tuple(map(str, names))
+        )
         ledger = None if work is None else FileLedger(Path(work))
-        self.model_ = fit_model(table, parameters, settings, progress or quiet, ledger)
-        self._publish()
+        learn = Fit(settings, self.graph, execution, progress or quiet, ledger)
+        self._take(learn(table))
+        self._waiting = None
         return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Fit at first; then let all sensors follow the new rows, starting from what is known.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Fewer than 60 rows wait until enough have come.
+        y : ignored
+
+        Returns
+        -------
+        self
+            Earlier rows are not kept: pass those that still matter with the new ones, or to
+            ``update`` as ``mix``.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X)
+        table = self._table(X)
+        if self._waiting is not None:
+            table = self._waiting.followed_by(table)
+        self._waiting = table if table.n_rows < MIN_ROWS else None
+        if self._waiting is None:
+            self._update(table, "all", None, None, 0.01, None)
+        return self
+
+    # -- drawing and filling ------------------------------------------------------------------
+
+    @renamed(given='condition="flow>120"', method='sampler="heun"', n_jobs=EXECUTION["n_jobs"])
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        n_series: int = 1,
+        context: Any = None,
+        condition: str | Mapping[str, Any] | None = None,
+        sampler: Any = "sde",
+        levels: Any = None,
+        n_evaluations: int = 64,
+        trajectory: bool = False,
+        execution: Execution | None = None,
+        random_state: Any = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default 1
+            Rows in all.
+        n_series : int, default 1
+            For time series: draw this many independent stretches of n_samples / n_series rows,
+            one after the other in the result.
+        context : frame or array [n_samples, n_context], optional
+            Values of the context columns, required if there are any; an array has them in the
+            order of ``context`` in the constructor.
+        condition : str or mapping, optional
+            Hold or bound columns: ``"xmv_01=60, flow>120"``, or columns to values or pairs
+            (low, high). Models of tables with networks draw by posterior sampling, series and
+            linear models from the closed form, whose conditional law is exact.
+        sampler : {"sde", "dpm", "heun", "churn"} or Sampler class, default "sde"
+            How noise is turned into rows; see ``locality.samplers``.
+        levels : LevelSchedule, optional
+            Which noise levels it walks down; those of Karras et al. by default.
+        n_evaluations : int, default 64
+            Evaluations of the denoiser per row.
+        trajectory : bool, default False
+            Also return every state on the way.
+        execution : Execution, optional
+            By whom large draws are made. The result does not depend on it.
+        random_state : int or RandomState, optional
+            Default: the seed of the fit, so that a model always draws the same rows.
+        progress : callable, optional
+            Called with (stage, steps done, steps in all).
+
+        Returns
+        -------
+        rows : frame or array [n_samples, n_columns]
+            All columns of the fitted table in its units: constant columns and copies are
+            restored, integer columns are integers, context is as given.
+        trajectory : Trajectory
+            Only with ``trajectory``: noise levels, and standardized states at each.
+
+        Raises
+        ------
+        OptionError
+            If a number is out of range or context is missing.
+        """
+        from locality.inference.sampling.draw import Drawing
+        from locality.inference.sampling.rows import conditioned, drawn
+        from locality.noise.schedules import KarrasLevels
+
+        check_is_fitted(self)
+        model, seed = self.model_, self._seed(random_state)
+        drawing = Drawing(n_samples, n_series, sampler, n_evaluations, levels or KarrasLevels())
+        if condition is not None and trajectory:
+            raise OptionError("trajectory=True tells of free draws, not of conditioned ones.")
+        known = context_state(model, context, n_samples, n_series)
+        with one_thread():
+            if condition is not None:
+                return restore_rows(
+                    model, conditioned(model, condition, drawing, seed, known), context
+                )
+            found = drawn(
+                model, drawing, seed, known, execution=execution, progress=progress or quiet,
+                every_level=trajectory,
+            )  # fmt: skip
+        rows = restore_rows(model, found.states[-1].astype(np.float64), context)
+        return (rows, found) if trajectory else rows
+
+    def impute(
+        self,
+        X: Any,
+        *,
+        draws: int = 0,
+        level: float = 0.9,
+        random_state: Any = None,
+        progress: Progress | None = None,
+    ) -> "Imputation":
+        """Fill gaps: single values, blocks in time, dead sensors.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            NaN where a value is missing; rows in order of time for a series.
+        draws : int, default 0
+            Joint draws of all missing values, beside expectations and intervals.
+        level : float, default 0.9
+            Probability that an interval holds the value.
+        random_state : int or RandomState, optional
+            Default: the seed of the fit.
+        progress : callable, optional
+            Called with (stage, done, total).
+
+        Returns
+        -------
+        Imputation
+            ``mean``, ``low``, ``high`` and ``draws``, in the form and units of ``X``, whatever
+            the pattern of gaps. A model of a table with networks fills by posterior sampling,
+            series and linear models by the closed form.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.9).sample(400, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X)
+        >>> gappy = X[:50].copy()
+        >>> gappy[10:20, 3] = float("nan")
+        >>> filled = model.impute(gappy)
+        >>> bool(abs(filled.mean[10:20, 3] - X[10:20, 3]).mean() < 0.5)
+        True
+        """
+        from locality.inference.sampling.imputation import fill
+
+        table = self._table(X)
+        seed = self._seed(random_state)
+        with one_thread():
+            return fill(self.model_.unrolled, table, draws, level, seed, progress or quiet)
+
+    # -- densities ----------------------------------------------------------------------------
+
+    def surprise(
+        self,
+        X: Any,
+        *,
+        by_band: bool = False,
+        return_error: bool = False,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Nats by which each value surprises, given its neighborhood.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Columns as fitted.
+        by_band : bool, default False
+            Tell noise bands apart: coarse bands ask whether a value is usual at all, fine ones
+            whether it fits its neighbors now.
+        return_error : bool, default False
+            Also return the Monte-Carlo standard error of every value.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        surprise : frame or array [n_rows, n_components]
+            In nats of the original units; the row sum is −log p. NaN where a value is missing; its
+            neighbors are judged with what is expected in its place. With ``by_band`` a dict of
+            such frames, from the coarsest band to the finest, which add up to the surprise.
+        error : frame or array [n_rows, n_components]
+            Only with ``return_error``.
+        """
+        table = self._table(X)
+        names = self.component_names_
+        bands, error = surprise_of_rows(
+            self.model_, table, by_band=by_band, progress=progress or quiet
+        )
+        frames = [table.frame(band, names, keep_rows=True) for band in bands]
+        answer: Any = frames[0]
+        if by_band:
+            answer = dict(zip(band_labels(), frames, strict=True))
+        return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
+
+    def score_samples(self, X: Any, y: Any = None, *, method: str = "nats") -> FloatArray:
+        """Log-likelihood of every row, in nats of the original units [n_rows].
+
+        Higher is more normal. For a time series, of each row given the rows before it.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        y : ignored
+        method : {"nats", "ode"}, default "nats"
+            Minus the sum of surprises, or the exact likelihood of the probability flow (see
+            ``log_likelihood``).
+        """
+        check_is_fitted(self)
+        if method not in ("nats", "ode"):
+            raise OptionError(f'method must be "nats" or "ode", found {method!r}.')
+        if method == "ode":
+            return np.asarray(self.log_likelihood(X))
+        table = self._table(X)
+        bands, _ = surprise_of_rows(self.model_, table)
+        return -np.asarray(np.nansum(bands[0], axis=1))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-likelihood of a row, in nats of the original units; higher is better.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        y : ignored
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def log_likelihood(self, X: Any, *, tolerance: float = 1e-4, return_error: bool = False) -> Any:
+        """Exact log-likelihood of the deterministic sampler, row by row [n_rows].
+
+        ``score_samples`` integrates denoising errors; this follows the probability flow of the
+        same model with its exact divergence. For a perfect model both agree, so their difference
+        tells how far the model is from being the score of any density.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        tolerance : float, default 1e-4
+            Of each step of the solver; about the error in nats per component.
+        return_error : bool, default False
+            Also return the accumulated error estimate of every row.
+
+        Returns
+        -------
+        log_likelihood : float array [n_rows]
+            In nats of the original units; of each row given the rows before it, for a series.
+        error : float array [n_rows]
+            Only with ``return_error``.
+        """
+        value, error = log_likelihood_of_rows(self.model_, self._table(X), tolerance)
+        return (value, error) if return_error else value
+
+    # -- judging ------------------------------------------------------------------------------
+
+    def calibrate(self, X: Any) -> Self:
+        """Learn how normal rows look from rows that the model was not fitted to.
+
+        Alarms are measured against held-out rows of the fit by default. Fresh normal rows are
+        better where the plant has moved since, or was fitted to few rows.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Normal rows in order of time, at least 20; missing values are allowed.
+
+        Returns
+        -------
+        self
+        """
+        table = self._table(X)
+        with one_thread():
+            self.model_ = replace(self.model_, normal=calibration(self.model_, table))
+        return self
+
+    def detect(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> Detection:
+        """Tell which rows are abnormal, since when, and how much each sensor is to blame.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            Rows in order of time; missing values are allowed.
+        false_alarms : float, default 0.01
+            Accepted share of normal rows with an alarm.
+
+        Returns
+        -------
+        Detection
+            ``alarm`` and ``p_value`` of every row; ``share`` of the blame of every column (a value
+            that is wrong by itself takes the blame of what it does to its neighbors); how far each
+            sensor has ``moved``; ``sensor_p_value``; ``episodes``; ``to_frame()``.
+
+        Raises
+        ------
+        OptionError
+            If the model has no law of a row, or does not know how normal rows look.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(10, correlation=0.7).sample(600, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
+        >>> new = X[500:].copy()
+        >>> new[50, 3] += 6.0
+        >>> found = model.fit(X[:500]).detect(new)
+        >>> bool(found.alarm[50]), int(found.share[50].argmax()), found.episodes[0].fault
+        (True, 3, 'spike')
+        """
+        table = self._table(X)
+        with one_thread():
+            return Detection.of(self.model_, table, false_alarms)
+
+    @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
+    def predict(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> IntArray:
+        """1 for every row that looks normal, -1 for one with an alarm [n_rows].
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        false_alarms : float, default 0.01
+            As in ``detect``.
+        """
+        return np.where(self.detect(X, false_alarms=false_alarms).alarm, -1, 1)
+
+    @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> FloatArray:
+        """log p-value beyond that of an alarm [n_rows]: above 0 a row looks normal.
+
+        Minus infinity where a column that was set aside has departed from its rule, which has no
+        probability.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        false_alarms : float, default 0.01
+            As in ``detect``.
+        """
+        found = self.detect(X, false_alarms=false_alarms)
+        beyond = np.log(found.p_value) - np.log(false_alarms)
+        beyond[beyond == 0.0] = -np.finfo(float).tiny  # the rate itself is an alarm
+        return np.where(found.judgment.departed.any(axis=1), -np.inf, beyond)
+
+    def explain(self, X: Any, row: int, *, false_alarms: float = 0.01) -> Explanation:
+        """Tell why a row is unusual: sensors, expectations, neighbors, kind of fault.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            The row and the rows before it, in order of time.
+        row : int
+            Position from 0.
+        false_alarms : float, default 0.01
+            As in ``detect``.
+
+        Returns
+        -------
+        Explanation
+        """
+        table = self._table(X)
+        with one_thread():
+            return explanation(self.model_, table, row, false_alarms)
+
+    def transform(self, X: Any) -> Any:
+        """Surprise as features for what comes next in a pipeline; see ``surprise``.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+
+        Returns
+        -------
+        frame or array [n_rows, n_components]
+            In the form chosen by ``set_output``, if any.
+        """
+        return self.surprise(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the components, the columns of ``transform`` [n_components]."""
+        check_is_fitted(self)
+        return np.array(self.component_names_, dtype=object)
+
+    # -- between tables, states and scores ----------------------------------------------------
+
+    def to_state(self, X: Any, *, return_log_jacobian: bool = False) -> Any:
+        """Rows as the standardized components that the model is about.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+        return_log_jacobian : bool, default False
+            Also return log |dy/dx| of every component.
+
+        Returns
+        -------
+        y : float array [n_rows, n_components]
+            In the order of ``component_names_``; NaN where a value is missing.
+        log_jacobian : float array [n_rows, n_components]
+            Only with ``return_log_jacobian``; log p(x) is log p(y) plus its row sum.
+        """
+        table = self._table(X)
+        layout = self.model_.layout
+        y = layout.standardizer.standardize(table.values)[:, layout.places]
+        return (y, layout.log_slope(table.values)) if return_log_jacobian else y
+
+    def from_state(self, y: Any, *, context: Any = None, return_log_jacobian: bool = False) -> Any:
+        """Standardized components as rows of the table, the inverse of ``to_state``.
+
+        Parameters
+        ----------
+        y : float array [n_rows, n_components]
+        context : frame or array [n_rows, n_context], optional
+            Needed if the model has context columns.
+        return_log_jacobian : bool, default False
+            Also return log |dx/dy| of every component.
+
+        Returns
+        -------
+        rows : frame or array [n_rows, n_columns]
+            In the form of the table fitted; whole numbers and states are rounded.
+        log_jacobian : float array [n_rows, n_components]
+            Only with ``return_log_jacobian``, at the values before they are rounded.
+
+        Raises
+        ------
+        DataError
+            If ``y`` has another width.
+        """
+        check_is_fitted(self)
+        layout = self.model_.layout
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim != 2 or y.shape[1] != len(layout.names):
+            raise DataError(f"A state has shape (n_rows, {len(layout.names)}), found {y.shape}.")
+        rows = restore_rows(self.model_, y, context)
+        if not return_log_jacobian:
+            return rows
+        z = context_rows(self.model_, context, len(y)) if layout.context else None
+        return rows, -layout.log_slope(layout.restore(y, z, whole=False))
+
+    def field(self, *, context: Any = None, past: Any = None) -> "DifferentiableField":
+        """The learned score as a function of the standardized state, open to autograd.
+
+        Parameters
+        ----------
+        context : frame or array [1 or n, n_context], optional
+            Values of the context columns, needed if there are any: of all samples, or of each.
+        past : frame or array [n_rows, n_columns], optional
+            Of a series: the rows before, without gaps; as many of the last as the model looks back
+            upon. Without them the field is that of a first row.
+
+        Returns
+        -------
+        DifferentiableField
+            ``denoise(y, sigma)``, ``score(y, sigma)``, ``divergence(y, sigma)``.
+
+        Raises
+        ------
+        OptionError
+            If the model is a joint series, whose rows have no score of their own.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(6, correlation=0.7).sample(300, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X)
+        >>> model.field().score(model.to_state(X[:2]), 0.3).shape
+        (2, 6)
+        """
+        from locality.local.differentiable import DifferentiableField
+
+        check_is_fitted(self)
+        model = self.model_.unrolled
+        layout, rows = model.layout, np.zeros((model.domain.n_nodes, 0))
+        if not layout.has_row_law:
+            raise OptionError(
+                "Rows of a joint series have no score of their own.",
+                remedy='Fit with series="causal".',
+            )
+        if past is not None and layout.n_lags:
+            table = self._table(past)
+            table.require_complete()
+            rows = layout.standard_rows(table)[:, -layout.n_lags :]
+        elif past is not None:
+            raise OptionError("The model has no lags, so no row has a past.")
+        if layout.context and context is None:
+            raise OptionError(f"The field needs context: {', '.join(layout.context)}.")
+        n = 1 if context is None else len(context)
+        extent = (rows.shape[1] + 1,) if model.domain.axes else ()
+        values = np.zeros((model.domain.n_nodes, *extent, n))
+        if extent:
+            values[:, :-1] = rows[:, :, None]
+        if context is not None:
+            here = values[:, -1] if extent else values
+            here[list(model.domain.context)] = context_rows(model, context, n)
+        return DifferentiableField(model.field, values)
+
+    # -- following the plant ------------------------------------------------------------------
+
+    def update(
+        self,
+        X: Any,
+        sensors: str | int | Sequence[str] = "drifted",
+        *,
+        mix: Any = None,
+        margin: float | None = 0.01,
+        level: float = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Learn some sensors again from new rows; all others stay the same, bit for bit.
+
+        Networks start from the present ones. The latest 30 % of the new rows are kept back for a
+        gate: unless the sensors that change are no worse on them, with a confidence bound, nothing
+        changes.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time, at least 60.
+        sensors : "drifted", "all", int or list of str, default "drifted"
+            Those whose surprise has risen beyond that of normal rows; all; so many whose surprise
+            has risen most; or those named.
+        mix : frame or array, optional
+            Older rows to be learned from as well; without them the sensors follow the new rows.
+        margin : float or None, default 0.01
+            Nats per component by which the challenger may seem worse; None switches the gate off.
+        level : float, default 0.01
+            Accepted probability that any sensor is called drifted by mistake.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            What was done, with nats before and after, and the sensors that look at one whose scale
+            has changed.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
+        >>> model = model.fit(X[:500])
+        >>> new = X[500:].copy()
+        >>> new[:, 3] = 2.0 * new[:, 3] + 1.0
+        >>> told = model.update(new)
+        >>> told.accepted, "x3" in told.sensors, told.rescaled
+        (True, True, ('x3',))
+        """
+        older = None if mix is None else self._table(mix)
+        return self._update(self._table(X), sensors, older, margin, level, progress)
+
+    def add_sensors(
+        self,
+        X: Any,
+        names: Sequence[str] | None = None,
+        *,
+        graph: Any = None,
+        margin: float | None = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Model further columns; only their neighbors are learned again with them.
+
+        A gate asks whether the neighbors are no worse for it; otherwise they stay as they are and
+        do not look at the new columns. Nor do the new ones look at them, if what was learned of
+        that does not hold in the latest rows.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time: all columns fitted, and new ones. Rows before the first
+            value of the new ones are left out; at least 100 must follow.
+        names : list of str, optional
+            The new columns; by default all that were not fitted.
+        graph : path, networkx graph, DependencyGraph or matrix, optional
+            As in the constructor, over all modeled columns: who the neighbors of the new ones are.
+            By default they are learned.
+        margin : float or None, default 0.01
+            Nats by which the neighbors may seem worse.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            ``sensors`` were learned, ``added`` are the new ones.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(denoiser="linear", random_state=0).fit(X[:500, :7])
+        >>> told = model.add_sensors(X[500:])
+        >>> told.added, "x6" in told.sensors, model.n_features_in_
+        (('x7',), True, 8)
+        """
+        check_is_fitted(self)
+        table = read_other_rows(self.model_, X, add=names)
+        with one_thread():
+            model, told = add_sensors(
+                self.model_, table, self._learning(progress), graph=graph, margin=margin
+            )
+        self._take(model, "add", told)
+        return told
+
+    def remove_sensors(
+        self,
+        X: Any,
+        names: Sequence[str],
+        *,
+        mix: Any = None,
+        margin: float | None = 0.01,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Give up columns; only those that looked at them are learned again.
+
+        They are first integrated out of the closed forms, without which networks that saw them are
+        lost. Learning again replaces that where it is no worse.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            New rows in order of time, at least 100; the columns to be given up are not needed in
+            a frame, and not looked at.
+        names : list of str
+            Columns to be given up.
+        mix : frame or array, optional
+            Older rows to be learned from as well.
+        margin : float or None, default 0.01
+            Nats by which what was learned again may seem worse.
+        progress : callable, optional
+            Called with (stage, shards done, shards in all).
+
+        Returns
+        -------
+        Update
+            ``sensors`` were learned again, ``removed`` are gone.
+
+        Examples
+        --------
+        >>> from locality import LocalizedDiffusion
+        >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+        >>> X = OrnsteinUhlenbeckChain(8, correlation=0.8).sample(1_000, random_state=0)
+        >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0)
+        >>> model = model.fit(X[:500])
+        >>> told = model.remove_sensors(X[500:], ["x3"])
+        >>> told.removed, model.n_features_in_
+        (('x3',), 7)
+        """
+        check_is_fitted(self)
+        names = list(dict.fromkeys(names))
+        if not names:
+            raise OptionError("No column to be given up was named.", remedy="Name one.")
+        table = read_other_rows(self.model_, X, remove=names)
+        older = None if mix is None else read_other_rows(self.model_, mix, remove=names)
+        with one_thread():
+            model, told = remove_sensors(
+                self.model_, table, names, self._learning(progress), mix=older, margin=margin
+            )
+        self._take(model, "remove", told)
+        return told
+
+    # -- the model on disk --------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model to a folder.
@@ -224,6 +943,7 @@ class LocalizedDiffusion(
         """
         check_is_fitted(self)
         save_model(self.model_, path, overwrite=overwrite)
+        self._home, self.change_ = (Path(path), served_digest(path)), {}
 
     @classmethod
     def load(cls, path: str | PathLike[str], version: int | str | None = None) -> Self:
@@ -241,15 +961,176 @@ class LocalizedDiffusion(
             Naming the file that is damaged or missing.
         """
         number = None if version is None else find_version(path, version)
+        digest = served_digest(path)
         model = load_model(path, number)
-        estimator = cls(**parameters_from(model))
-        estimator.model_ = model
-        restore_names(estimator)
-        estimator._publish()
+        settings = model.settings
+        graph = model.domain.graph if settings.graph is None else settings.graph
+        estimator = cls(**(settings.parameters | {"graph": graph}))
+        estimator._home = (Path(path), digest)
+        estimator._take(model)
         return estimator
+
+    def versions(self, path: str | PathLike[str] | None = None) -> list[Version]:
+        """All versions of a model folder, the oldest first.
+
+        Parameters
+        ----------
+        path : path, optional
+            By default the folder that the model was saved to or loaded from.
+        """
+        return list_versions(self._folder(path))
+
+    def commit(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        note: Mapping[str, Any] | None = None,
+        serve: bool = True,
+    ) -> int:
+        """Add the model to a folder as a new version; files of unchanged shards are shared.
+
+        Parameters
+        ----------
+        path : path, optional
+            By default the folder that the model was saved to or loaded from, which must still serve
+            that version.
+        note : mapping, optional
+            What to keep with the version, as JSON, beside what was done since.
+        serve : bool, default True
+            Serve it from now on; otherwise it gets the alias "challenger".
+
+        Returns
+        -------
+        int
+            Its number.
+
+        Raises
+        ------
+        VersionConflict
+            If the folder serves another version by now. Nothing has changed.
+        """
+        check_is_fitted(self)
+        folder = self._folder(path)
+        home, digest = getattr(self, "_home", (None, None))
+        change = {"kind": "commit"} | getattr(self, "change_", {}) | dict(note or {})
+        parent = digest if folder == home else None
+        number = commit_version(self.model_, folder, change=change, parent=parent, serve=serve)
+        self._home, self.change_ = (folder, served_digest(folder)), {}
+        return number
+
+    def rollback(self, version: int | str, path: str | PathLike[str] | None = None) -> Self:
+        """Serve another version from now on, and become it; nothing is deleted.
+
+        Parameters
+        ----------
+        version : int or str
+            Number or alias.
+        path : path, optional
+            By default the folder that the model was saved to or loaded from.
+
+        Returns
+        -------
+        self
+        """
+        folder = self._folder(path)
+        rollback(folder, version)
+        again = type(self).load(folder)
+        self.set_params(**again.get_params(deep=False) | {"execution": self.execution})
+        self._home = again._home
+        self._take(again.model_)
+        return self
 
     def __sklearn_tags__(self) -> Any:
         """Missing values are allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
+    def set_params(self, **parameters: Any) -> Self:
+        """Change parameters by name, for the next ``fit``.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**parameters)
+        return self
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _table(self, X: Any) -> Table:
+        """Rows with the columns that were fitted."""
+        check_is_fitted(self)
+        return read_rows(self, X, reset=False)
+
+    def _seed(self, random_state: Any) -> int:
+        """A number for a random state; that of the fit for None."""
+        if random_state is None:
+            return self.seed_
+        return int(check_random_state(random_state).randint(2**31 - 1))
+
+    def _execution(self) -> Execution:
+        if self.execution is None:
+            return Execution()
+        if not isinstance(self.execution, Execution):
+            raise OptionError(
+                "The 'execution' parameter of LocalizedDiffusion must be an Execution, "
+                f"found {self.execution!r}."
+            )
+        return self.execution
+
+    def _update(
+        self,
+        table: Table,
+        sensors: str | int | Sequence[str],
+        older: Table | None,
+        margin: float | None,
+        level: float,
+        progress: Progress | None,
+    ) -> Update:
+        model = self.model_
+        with one_thread():
+            chosen = choose_sensors(model, table, sensors, level)
+            if not len(chosen):
+                return Update.nothing(model, margin)
+            model, told = update_model(
+                model, table, chosen, self._learning(progress), mix=older, margin=margin
+            )
+        self._take(model, "update", told)
+        return told
+
+    def _learning(self, progress: Progress | None) -> Learning:
+        settings = Settings.of(self.get_params(deep=False))
+        return Learning(settings, self._execution(), progress or quiet)
+
+    def _folder(self, path: str | PathLike[str] | None) -> Path:
+        if path is not None:
+            return Path(path)
+        if not hasattr(self, "_home"):
+            raise NotFitted(
+                "The model was neither saved nor loaded, so it has no folder.",
+                remedy="Name one, or save it.",
+            )
+        return self._home[0]
+
+    def _take(self, model: Model, kind: str = "", told: Update | None = None) -> None:
+        """Become a model: learned attributes, and parameters that name its columns."""
+        settings = model.settings
+        if told is not None:
+            self.change_ = {"kind": kind} | told.to_dict()
+            if settings != self.model_.settings:  # columns came or went
+                graph = model.domain.graph if settings.graph is None else settings.graph
+                self.set_params(graph=graph, context=settings.context, noise=settings.noise)
+        names = settings.feature_names
+        if names is not None:  # the time column was among them once
+            names = tuple(name for name in names if name != settings.time)
+            self.feature_names_in_ = np.array(names, dtype=object)
+        self.model_, self.seed_ = model, settings.seed
+        self.n_features_in_ = len(names or model.standardizer.names)
+        self.component_names_ = model.layout.names
+        self.radius_ = reach(model)
+        self.band_radius_ = model.gather("radius")
+        self.held_out_nats_ = model.gather("held_out")
+        self.set_aside_ = {aside.name: aside.reason for aside in model.standardizer.set_aside}
+        self.seconds_ = model.seconds

@@ -9,25 +9,26 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from sklearn.utils.validation import _check_feature_names, _check_n_features
+from sklearn.utils.validation import validate_data
 
 from locality._typing import FloatArray
-from locality.data.columns import ColumnFile
 from locality.data.frames import Source, build_frame
 from locality.data.names import listing
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
+from locality.model.model import Model
 
 __all__ = ["context_state", "read_other_rows", "read_rows", "restore_rows"]
 
 
-def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
+def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Table:
     """The table of an argument X.
 
     Parameters
     ----------
     estimator : LocalizedDiffusion
-    X : frame or array
+    X : frame, array or Table
+        A table was read with the states that were fitted, if any were.
     reset : bool
         Remember names and width (in ``fit``) or compare with them.
     min_rows : int
@@ -39,27 +40,32 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Table:
     ValueError
         From scikit-learn, if names or width differ from those fitted.
     """
-    if reset:
-        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows)
-    head = _without_time(X.header() if isinstance(X, ColumnFile) else X, estimator.time)
-    _check_feature_names(estimator, head, reset=reset)
+    time, labels = estimator.time, None
     if not reset:
-        labels = estimator.model_.standardizer.labels
-        table = Table.from_frame(X, time=estimator.time, min_rows=min_rows, labels=labels)
-    _check_n_features(estimator, head, reset=reset)
-    for name in estimator.given:
+        settings, labels = estimator.model_.settings, estimator.model_.standardizer.labels
+        time = settings.time
+        if hasattr(X, "columns"):  # which are missing says more than which cell is unusable
+            validate_data(estimator, _head(X, time), reset=False, skip_check_array=True)
+    table = Table.from_frame(X, time=time, min_rows=min_rows, labels=labels)
+    head = _header(table) if isinstance(X, Table) else _head(X, time)
+    validate_data(estimator, head, reset=reset, skip_check_array=True)
+    for name in estimator.context:
         if name not in table.names:
             raise DataError(
-                f"The given column {name!r} is not in the table.",
-                remedy=f"Its columns are {', '.join(table.names[:10])}"
-                + (" …" if table.n_columns > 10 else "")
-                + ".",
+                f"The context column {name!r} is not in the table.",
+                remedy=f"Its columns are {listing(table.names)}.",
             )
     return table
 
 
-def _without_time(X: Any, time: str | None) -> Any:
+def _header(table: Table) -> Any:
+    """What a table came in, without rows: a frame with its columns, or an array."""
+    return build_frame(np.empty((0, table.n_columns)), table.names, table.flavor)
+
+
+def _head(X: Any, time: str | None) -> Any:
     """A frame without its time column, which is no feature: it may come anywhere."""
+    X = X.header() if hasattr(X, "header") else X
     frame = nw.from_native(X, eager_only=True, pass_through=True) if time is not None else X
     if isinstance(frame, nw.DataFrame) and time in frame.columns:
         return frame.drop(time).to_native()
@@ -67,13 +73,13 @@ def _without_time(X: Any, time: str | None) -> Any:
 
 
 def read_other_rows(
-    estimator: Any, X: Any, *, add: Sequence[str] | None = None, remove: Sequence[str] = ()
+    model: Model, X: Any, *, add: Sequence[str] | None = None, remove: Sequence[str] = ()
 ) -> Table:
     """The table of an argument X that does not have just the columns fitted.
 
     Parameters
     ----------
-    estimator : LocalizedDiffusion
+    model : Model
     X : frame or array
     add : sequence of str, optional
         Columns that come after those fitted; all further ones if None and nothing is removed.
@@ -90,9 +96,9 @@ def read_other_rows(
     DataError
         If a column is missing, is already modeled, or is none of the model.
     """
-    standardizer = estimator.model_.standardizer
+    standardizer, time = model.standardizer, model.settings.time
     known, labels = standardizer.names, standardizer.labels
-    given = Source.open(X).names
+    given = X.names if isinstance(X, Table) else Source.open(X).names
     unknown = [name for name in remove if name not in known]
     if unknown:
         raise DataError(
@@ -100,9 +106,9 @@ def read_other_rows(
         )
     wanted = [name for name in known if name not in remove]
     if add is None:
-        add = [] if remove else [n for n in given if n not in (*known, estimator.time)]
+        add = [] if remove else [n for n in given if n not in (*known, time)]
     for name in add:
-        if name == estimator.time:
+        if name == time:
             raise DataError(f"{name!r} is the time column.", remedy="It is not modeled.")
         if name in known:
             raise DataError(f"The model has a column {name!r} already.", remedy="Use update.")
@@ -117,13 +123,13 @@ def read_other_rows(
         raise DataError(
             "The table has no column that the model lacks.", remedy="Pass one with new columns."
         )
-    table = Table.from_frame(X, columns=wanted, time=estimator.time, labels=labels)
+    table = Table.from_frame(X, columns=wanted, time=time, labels=labels)
     if add:
-        table = table.joined(Table.from_frame(X, columns=add, time=estimator.time))
+        table = table.joined(Table.from_frame(X, columns=add, time=time))
     return table
 
 
-def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -> FloatArray | None:
+def context_state(model: Model, context: Any, n_samples: int, n_series: int) -> FloatArray | None:
     """Standardized context columns for sampling.
 
     Returns
@@ -131,27 +137,18 @@ def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -
     float array [n_context, n_samples], or [n_context, n_rows, n_series] for series
         None if the model has no context.
     """
-    model = estimator.model_
-    names = [model.domain.names[j] for j in model.domain.context]
+    names = model.layout.context
     if not names:
         if context is not None:
-            raise OptionError("The model has no given columns, but context was passed.")
+            raise OptionError("The model has no context columns, but context was passed.")
         return None
     if context is None:
         raise OptionError(
-            f"The model needs values of its given columns {', '.join(names)}.",
+            f"The model needs values of its context columns {', '.join(names)}.",
             remedy="Pass context with one row per sample.",
         )
-    values = _context_values(estimator, context, names)
-    if values.shape != (n_samples, len(names)):
-        raise DataError(
-            f"context has {len(values)} rows and {values.shape[1]} columns, expected "
-            f"{n_samples} rows and the columns {', '.join(_as_given(estimator, names))}."
-        )
-    z: FloatArray = np.stack(
-        [model.standardizer.component(name, values[:, j]) for j, name in enumerate(names)]
-    )
-    if not model.is_series:
+    z = context_rows(model, context, n_samples)
+    if not model.layout.is_series:
         return z
     n_rows = -(-n_samples // n_series)
     padded = np.concatenate([z, np.repeat(z[:, -1:], n_rows * n_series - n_samples, 1)], axis=1)
@@ -159,50 +156,59 @@ def context_state(estimator: Any, context: Any, n_samples: int, n_series: int) -
     return shaped
 
 
-def restore_rows(estimator: Any, rows: FloatArray, context: Any) -> Any:
+def context_rows(model: Model, context: Any, n_rows: int) -> FloatArray:
+    """Standardized context [n_context, n_rows], in the order of the domain.
+
+    Parameters
+    ----------
+    model : Model
+    context : frame, array or Table [n_rows, n_context]
+        An array has its columns in the order in which they were named for the fit.
+    n_rows : int
+        As many are needed.
+
+    Raises
+    ------
+    DataError
+        If there are others, or values are missing.
+    """
+    names, labels = model.layout.context, model.standardizer.labels
+    listed = [name for name in model.settings.context if name in names]
+    named = isinstance(context, Table) or hasattr(context, "columns")
+    if named:
+        table = Table.from_frame(context, columns=names, labels=labels)
+    else:
+        table = Table.from_frame(context)
+    table.require_complete()
+    if table.values.shape != (n_rows, len(names)):
+        raise DataError(
+            f"context has {table.n_rows} rows and {table.n_columns} columns, expected "
+            f"{n_rows} rows and the columns {', '.join(listed)}."
+        )
+    order = names if named else listed
+    return np.stack(
+        [model.standardizer.component(name, table.values[:, order.index(name)]) for name in names]
+    )
+
+
+def restore_rows(model: Model, rows: FloatArray, context: Any = None) -> Any:
     """Standardized components to a frame of all columns in original units.
 
     Parameters
     ----------
-    estimator : LocalizedDiffusion
+    model : Model
     rows : float array [n_rows, n_components]
-    context : frame or array, optional
-        As given to ``sample``.
+    context : frame or array [n_rows, n_context], optional
+        Needed if the model has any.
     """
-    model = estimator.model_
-    standardizer = model.standardizer
-    whole = np.zeros((len(rows), standardizer.n_modeled))
-    place = {name: j for j, name in enumerate(standardizer.modeled_names)}
-    whole[:, [place[name] for name in estimator.component_names_]] = rows
-    names = [model.domain.names[j] for j in model.domain.context]
-    if names:
-        values = _context_values(estimator, context, names)
-        for j, name in enumerate(names):
-            whole[:, place[name]] = standardizer.component(name, values[:, j])
+    standardizer, z = model.standardizer, None
+    if model.layout.context:
+        z = context_rows(model, context, len(rows))
     return build_frame(
-        standardizer.restore(whole),
+        model.layout.restore(rows, z),
         standardizer.names,
         model.flavor,
         kinds=standardizer.kinds,
         labels=standardizer.labels,
         dtypes=standardizer.dtypes,
     )
-
-
-def _context_values(estimator: Any, context: Any, names: list[str]) -> FloatArray:
-    """Context in the order of the domain; an array has its columns in the order of ``given``."""
-    labels = estimator.model_.standardizer.labels
-    if hasattr(context, "columns"):
-        table = Table.from_frame(context, columns=names, labels=labels)
-        table.require_complete()
-        return table.values
-    table = Table.from_frame(context)
-    table.require_complete()
-    if table.n_columns != len(names):
-        return table.values  # refused by its shape
-    order = _as_given(estimator, names)
-    return table.values[:, [order.index(name) for name in names]]
-
-
-def _as_given(estimator: Any, names: list[str]) -> list[str]:
-    return [name for name in estimator.given if name in names]

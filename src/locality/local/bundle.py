@@ -123,10 +123,10 @@ class Bundle:
         found = torch.zeros((len(new), *self.places.shape), dtype=dtype)
         at = 0
         for closed_form in forms:
-            levels = torch.tensor(new, dtype=torch.float64).expand(closed_form.n_units, -1)
-            weights = closed_form.weights(levels)[:, 0].permute(2, 0, 1)
+            levels = np.tile(new, (closed_form.n_units, 1))
+            weights = closed_form.weights(levels)[:, 0].transpose(2, 0, 1)
             here = slice(at, at + closed_form.n_units)
-            found[:, here, : weights.shape[2]] = weights
+            found[:, here, : weights.shape[2]] = torch.from_numpy(weights)
             at = here.stop
         for sigma, weights in zip(new, found, strict=True):
             self._weights[sigma, dtype] = weights

@@ -18,11 +18,11 @@ over components is exactly −log p(x).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import torch
 
-from locality._typing import BoolArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.local.patches import Patches
 from locality.noise.levels import BAND_EDGES
 
@@ -30,6 +30,7 @@ __all__ = ["LocalGaussian", "present_slots"]
 
 _FLOOR = 1e-9  # of an eigenvalue, total variance being 1
 _NEAR = 1e-6  # relative gap below which eigenvalues count as equal
+_DIGITS = 40.0  # natural logarithm of the accuracy of an integral: that of rounding
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -39,60 +40,55 @@ class LocalGaussian:
 
     Parameters
     ----------
-    eigenvalues : float64 tensor [n_units, n_classes, n_noisy]
-    eigenvectors : float64 tensor [n_units, n_classes, n_noisy, n_noisy]
+    eigenvalues : float array [n_units, n_classes, n_noisy]
+    eigenvectors : float array [n_units, n_classes, n_noisy, n_noisy]
         Columns are eigenvectors; slot 0 is the component itself.
-    regression : float64 tensor [n_units, n_classes, n_noisy, n_given]
+    regression : float array [n_units, n_classes, n_noisy, n_given]
         B, the mean of the noisy slots per unit of the given ones.
     """
 
-    eigenvalues: torch.Tensor
-    eigenvectors: torch.Tensor
-    regression: torch.Tensor
+    eigenvalues: FloatArray
+    eigenvectors: FloatArray
+    regression: FloatArray
 
     @classmethod
     def fit(
-        cls,
-        covariance: torch.Tensor,
-        n_noisy: int,
-        present: torch.Tensor,
-        shrinkage: torch.Tensor,
+        cls, covariance: FloatArray, n_noisy: int, present: BoolArray, shrinkage: FloatArray
     ) -> "LocalGaussian":
         """From covariances of patches.
 
         Parameters
         ----------
-        covariance : float64 tensor [n_units, n_slots, n_slots]
+        covariance : float array [n_units, n_slots, n_slots]
             Noisy slots first.
         n_noisy : int
             Number of noisy slots.
-        present : bool tensor [n_units, n_classes, n_slots]
+        present : bool array [n_units, n_classes, n_slots]
             False for padding and slots outside the lattice; these are decoupled.
-        shrinkage : float64 tensor [n_units]
+        shrinkage : float array [n_units]
             Weight of the identity, in [0, 1].
         """
         n_slots = covariance.shape[-1]
-        eye = torch.eye(n_slots, dtype=torch.float64)
+        eye = np.eye(n_slots)
         gamma = shrinkage[:, None, None]
         shrunk = ((1.0 - gamma) * covariance + gamma * eye)[:, None]
         both = present[:, :, :, None] & present[:, :, None, :]
-        shrunk = torch.where(both, shrunk, eye)
+        shrunk = np.where(both, shrunk, eye)
         noisy, cross = shrunk[..., :n_noisy, :n_noisy], shrunk[..., :n_noisy, n_noisy:]
-        given = shrunk[..., n_noisy:, n_noisy:]
+        regression = cross
         if n_slots > n_noisy:
-            ridge = given + _FLOOR * eye[n_noisy:, n_noisy:]
-            regression = torch.linalg.solve(ridge, cross.transpose(-1, -2)).transpose(-1, -2)
-            noisy = noisy - regression @ cross.transpose(-1, -2)
-            noisy = 0.5 * (noisy + noisy.transpose(-1, -2))
-        else:
-            regression = cross
-        values, vectors = torch.linalg.eigh(noisy)
-        return cls(values.clamp_min(_FLOOR), vectors, regression)
+            ridge = shrunk[..., n_noisy:, n_noisy:] + _FLOOR * eye[n_noisy:, n_noisy:]
+            solved = np.linalg.solve(ridge, cross.swapaxes(-1, -2)).swapaxes(-1, -2)
+            regression = np.asarray(solved, dtype=np.float64)
+            noisy = noisy - regression @ cross.swapaxes(-1, -2)
+            noisy = 0.5 * (noisy + noisy.swapaxes(-1, -2))
+        values, vectors = np.linalg.eigh(noisy)
+        return cls(np.maximum(values, _FLOOR), vectors, regression)
 
     @property
     def n_units(self) -> int:
         """Number of units."""
-        return int(self.eigenvalues.shape[0])
+        return len(self.eigenvalues)
 
     @property
     def n_classes(self) -> int:
@@ -100,17 +96,17 @@ class LocalGaussian:
         return int(self.eigenvalues.shape[1])
 
     @property
-    def loading(self) -> torch.Tensor:
+    def loading(self) -> FloatArray:
         """u, the component's row of the eigenvectors [n_units, n_classes, n_noisy]."""
         return self.eigenvectors[:, :, 0, :]
 
     @property
-    def conditional_scale(self) -> torch.Tensor:
+    def conditional_scale(self) -> FloatArray:
         """Standard deviation of each component given its patch [n_units, n_classes]."""
-        return (self.loading**2 / self.eigenvalues).sum(-1).rsqrt()
+        return np.asarray((self.loading**2 / self.eigenvalues).sum(-1) ** -0.5)
 
     @property
-    def prediction(self) -> torch.Tensor:
+    def prediction(self) -> FloatArray:
         """Weight of every slot in E[x_j | all other slots] [n_units, n_classes, n_slots].
 
         With Q = U Λ⁻¹ Uᵀ the precision of the noisy slots, x_0 is expected at
@@ -121,15 +117,29 @@ class LocalGaussian:
         noisy = -precision / precision[..., :1]
         noisy[..., 0] = 0.0
         given = self.regression[:, :, 0] - (noisy[..., None, :] @ self.regression)[..., 0, :]
-        return torch.cat([noisy, given], dim=-1)
+        return np.concatenate([noisy, given], axis=-1)
 
-    def take(self, units: torch.Tensor) -> "LocalGaussian":
+    def take(self, units: IntArray) -> "LocalGaussian":
         """Some units only."""
         return LocalGaussian(
             self.eigenvalues[units], self.eigenvectors[units], self.regression[units]
         )
 
-    def in_classes(self, classes: torch.Tensor) -> "LocalGaussian":
+    def rearranged(self, noisy: IntArray, given: IntArray) -> "LocalGaussian":
+        """The same Gaussians with their slots in another order.
+
+        Parameters
+        ----------
+        noisy, given : int arrays [n_units, n_noisy], [n_units, n_given]
+            Which slot comes to each place.
+        """
+        unit = np.arange(self.n_units)[:, None]
+        vectors = self.eigenvectors.swapaxes(1, 2)[unit, noisy].swapaxes(1, 2)
+        regression = self.regression.swapaxes(1, 2)[unit, noisy].swapaxes(1, 2)
+        regression = regression.transpose(0, 3, 1, 2)[unit, given].transpose(0, 2, 3, 1)
+        return LocalGaussian(self.eigenvalues, vectors, regression)
+
+    def in_classes(self, classes: IntArray) -> "LocalGaussian":
         """Some boundary classes only."""
         return LocalGaussian(
             self.eigenvalues[:, classes],
@@ -137,35 +147,39 @@ class LocalGaussian:
             self.regression[:, classes],
         )
 
-    def weights(self, sigma: torch.Tensor) -> torch.Tensor:
+    def weights(self, sigma: FloatArray) -> FloatArray:
         """Weight of every slot in D⁰ [n_units, n_classes, n_slots, n_levels].
 
         Parameters
         ----------
-        sigma : float64 tensor [n_units, n_levels]
+        sigma : float array [n_units, n_levels]
             Levels of each unit.
         """
         variance = sigma[:, None, None, :] ** 2
         values = self.eigenvalues[..., None]
         gain = self.loading[..., None] * values / (values + variance)
         noisy = self.eigenvectors @ gain
-        given = self.regression[:, :, 0, :, None] - self.regression.transpose(-1, -2) @ noisy
-        return torch.cat([noisy, given], dim=2)
+        given = self.regression[:, :, 0, :, None] - self.regression.swapaxes(-1, -2) @ noisy
+        return np.concatenate([noisy, given], axis=2)
 
-    def variance(self, sigma: torch.Tensor) -> torch.Tensor:
+    def variance(self, sigma: FloatArray) -> FloatArray:
         """Error variance v of D⁰ [n_units, n_classes, n_levels] at levels [n_units, n_levels]."""
         variance = sigma[:, None, None, :] ** 2
         values = self.eigenvalues[..., None]
-        return (self.loading[..., None] ** 2 * values * variance / (values + variance)).sum(2)
+        power = self.loading[..., None] ** 2
+        return np.asarray((power * values * variance / (values + variance)).sum(axis=2))
 
     def expected_surprises(
-        self, covariance: torch.Tensor, shrinkages: tuple[float, ...] = (0.0,)
-    ) -> torch.Tensor:
+        self,
+        covariance: FloatArray,
+        centers: IntArray | None = None,
+        shrinkages: tuple[float, ...] = (0.0,),
+    ) -> FloatArray:
         """Mean surprise, by noise band, over rows with these second moments; first class.
 
         Shrinking moves eigenvalues, λ → (1 − γ)λ + γ, and leaves eigenvectors alone, so that
-        several strengths need no further decomposition. With r_kl the second moments of
-        u_k z_k and u_l z_l,
+        several strengths need no further decomposition; nor do other noisy slots in place of the
+        first one. With r_kl the second moments of u_k z_k and u_l z_l,
 
             Σ_kl r_kl log(λ_k/λ_l)/(λ_k − λ_l) = 2 Σ_k log λ_k Σ_l r_kl/(λ_k − λ_l) ,
 
@@ -173,47 +187,52 @@ class LocalGaussian:
 
         Parameters
         ----------
-        covariance : float64 tensor [n_units, n_slots, n_slots]
+        covariance : float array [n_units, n_slots, n_slots]
             Of held-out rows; noisy slots first.
+        centers : int array [n_units, n_centers], optional
+            Noisy slots whose surprise is asked for; slot 0 by default.
         shrinkages : tuple of float
             Further shrinkage. Other than zero only for a fit without given slots.
 
         Returns
         -------
-        float64 tensor [n_shrinkages, n_bands, n_units]
+        float array [n_shrinkages, n_bands, n_units, n_centers]
         """
-        n = self.eigenvalues.shape[-1]
-        b, values, u = self.regression[:, 0], self.eigenvalues[:, 0], self.loading[:, 0]
-        cross = b @ covariance[:, n:, :n]
-        residual = covariance[:, :n, :n] - cross - cross.transpose(1, 2)
-        residual = residual + b @ covariance[:, n:, n:] @ b.transpose(1, 2)
-        loaded = self.eigenvectors[:, 0] * u[:, None, :]
-        r = loaded.transpose(1, 2) @ residual @ loaded
-        gap = values[:, :, None] - values[:, None, :]
-        near = gap.abs() <= _NEAR * torch.maximum(values[:, :, None], values[:, None, :])
-        apart = (r / gap.masked_fill(near, torch.inf)).sum(2)
-        together = r.masked_fill(~near, 0.0).sum(2)
-        gamma = torch.tensor(shrinkages, dtype=torch.float64)[:, None, None]
-        moved = ((1.0 - gamma) * values + gamma).clamp_min_(_FLOOR)  # [n_shrinkages, n_units, n]
-        power = u**2
-        of_log = power + 2.0 * apart / (1.0 - gamma)
-        reached = []
-        for edge in BAND_EDGES:
-            if edge == 0.0:
-                total = (of_log * moved.log()).sum(-1) + (together / moved).sum(-1)
-            else:
-                snr = edge**-2.0
-                scaled = moved * snr
-                total = (of_log * torch.log1p(scaled)).sum(-1)
-                total += (scaled.add_(1.0).reciprocal_() * (power + snr * together)).sum(-1)
-                total -= float(np.log1p(snr)) * power.sum(-1)
-            reached.append(0.5 * total)
-        result = torch.stack(reached, dim=1).diff(dim=1)
-        result[:, 0] += 0.5 * (_LOG_2PI + 1.0)
-        return result
+        n, n_units = self.eigenvalues.shape[-1], self.n_units
+        values, vectors = self.eigenvalues[:, 0], self.eigenvectors[:, 0]
+        residual = covariance[:, :n, :n]
+        if covariance.shape[-1] > n:
+            b = self.regression[:, 0]
+            cross = b @ covariance[:, n:, :n]
+            residual = residual - cross - cross.swapaxes(1, 2)
+            residual = residual + b @ covariance[:, n:, n:] @ b.swapaxes(1, 2)
+        r = vectors.swapaxes(1, 2) @ residual @ vectors
+        gap = values[:, None, :] - values[:, :, None]
+        near = np.abs(gap) <= _NEAR * np.maximum(values[:, :, None], values[:, None, :])
+        alike = np.where(near, r, 0.0)
+        np.divide(r, gap, out=r, where=~near)
+        r[near] = 0.0
+        slot = np.zeros((n_units, 1), dtype=np.int64) if centers is None else centers
+        u = vectors[np.arange(n_units)[:, None], slot]
+        loads = np.concatenate([u**2, u * (u @ r), u * (u @ alike)], axis=2)
+        gamma = np.array(shrinkages)[:, None]
+        moved = np.maximum((1.0 - gamma) * values[:, :, None, None] + gamma, _FLOOR)
+        snr = np.array([np.inf if edge == 0.0 else edge**-2.0 for edge in BAND_EDGES])
+        weights = _reached(moved, snr)  # [n_units, n, n_shrinkages, n_edges] each
+        weights[1] *= 2.0 / (1.0 - gamma)
+        table = np.concatenate(weights, axis=1).reshape(n_units, 3 * n, -1)
+        reached = (0.5 * loads @ table).reshape(n_units, -1, len(gamma), len(snr))
+        result = np.diff(reached, axis=3)
+        result[..., 0] += 0.5 * (_LOG_2PI + 1.0)
+        return result.transpose(2, 3, 0, 1)
 
-    def quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Surprise gathered between two noise levels, as constant + ½ pᵀ F p of a patch p.
+    def factor(self, upper: float, lower: float) -> tuple[FloatArray, FloatArray]:
+        """Surprise gathered between two noise levels, as constant + ½ |Hᵀ p|² of a patch p.
+
+        A_kl is integrated by Gauss and Legendre's rule in τ = log (1 + b snr)/(1 + a snr), where
+        all eigenvalues lie between a and b: poles of the integrand lie at |Im τ| = π, so that the
+        rule converges geometrically, here to rounding, with a number of points that grows with
+        the logarithm of b/a and not with the patch.
 
         Parameters
         ----------
@@ -223,49 +242,61 @@ class LocalGaussian:
 
         Returns
         -------
-        constant : float64 tensor [n_units, n_classes]
-        form : float64 tensor [n_units, n_classes, n_slots, n_slots]
+        constant : float array [n_units, n_classes]
+        factor : float array [n_units, n_classes, n_slots, n_points]
+            H.
         """
         values, u = self.eigenvalues, self.loading
         start = 0.0 if np.isinf(upper) else upper**-2.0
-        stop = lower**-2.0 if lower else torch.inf
-        first, last = (sum(_antiderivative(values, snr)) for snr in (start, stop))
-        constant = 0.5 * (u**2 * (last - first)).sum(-1)
-        if start == 0.0:
-            constant = constant + 0.5 * (_LOG_2PI + 1.0)
-        product = _pairs(values, stop) - _pairs(values, start)
-        form = self.eigenvectors @ (u[..., :, None] * u[..., None, :] * product)
-        form = form @ self.eigenvectors.transpose(-1, -2)
-        across = -form @ self.regression
-        both = -self.regression.transpose(-1, -2) @ across
-        top = torch.cat([form, across], dim=-1)
-        return constant, torch.cat([top, torch.cat([across.transpose(-1, -2), both], -1)], -2)
+        stop = lower**-2.0 if lower else np.inf
+        constant = 0.5 * (u**2 * (_antiderivative(values, stop) - _antiderivative(values, start)))
+        constant = constant.sum(-1) + (0.5 * (_LOG_2PI + 1.0) if start == 0.0 else 0.0)
+        low, high = 0.5 * values[..., :1], 2.0 * values[..., -1:]  # ascending; ends never meet
+        first, last = (
+            np.log(high / low if np.isinf(snr) else (1.0 + high * snr) / (1.0 + low * snr))
+            for snr in (start, stop)
+        )
+        x, w = _rule(float((last - first).max(initial=0.0)))
+        m = np.exp(first + (last - first) * x)  # [n_units, n_classes, n_points]
+        weight = np.sqrt(w * (last - first) * m * (high - low))
+        below, above = (high - values)[..., None], (values - low)[..., None]
+        spectrum = u[..., None] * weight[..., None, :] / (below + above * m[..., None, :])
+        noisy = self.eigenvectors @ spectrum
+        return constant, np.concatenate([noisy, -self.regression.swapaxes(-1, -2) @ noisy], axis=-2)
 
 
-def _pairs(values: torch.Tensor, snr: float) -> torch.Tensor:
-    """A_kl integrated from 0 to snr; stable for equal eigenvalues."""
-    a, b = values[..., :, None], values[..., None, :]
-    if snr == 0.0:
-        return torch.zeros_like(a * b)
+@lru_cache(maxsize=256)
+def _rule(length: float) -> tuple[FloatArray, FloatArray]:
+    """Points and weights on (0, 1) for functions that are analytic where |Im| < π/length."""
+    ratio = 2.0 * np.pi / max(length, 1.0)
+    n = int(np.ceil(_DIGITS / (2.0 * np.arcsinh(ratio))))
+    x, w = np.polynomial.legendre.leggauss(n)
+    return 0.5 * (x + 1.0), 0.5 * w
+
+
+def _reached(values: FloatArray, snr: FloatArray) -> list[FloatArray]:
+    """What is gathered up to signal-to-noise ratios, the last one infinite: factors of u_k², of
+    Σ_l r_kl/(λ_k − λ_l), and of r_kl where eigenvalues are equal.
+    """
+    below = snr[:-1]
+    scaled = 1.0 + values * below
+    log, inverse = np.log(scaled), 1.0 / scaled
+    limit = np.log(values)
+    return [
+        np.concatenate([log + inverse - np.log1p(below), limit], axis=-1),
+        np.concatenate([log, limit], axis=-1),
+        np.concatenate([below * inverse, 1.0 / values], axis=-1),
+    ]
+
+
+def _antiderivative(values: FloatArray, snr: float) -> FloatArray:
+    """∫ [λ² snr/(1 + λ snr)² − 1/(1 + snr)] d snr; one at snr = 0."""
     if np.isinf(snr):
-        x = (a - b) / b
-        scale = 1.0 / b
-    else:  # log((1 + a s)/(1 + b s)) / (a - b) with x = (a - b) s / (1 + b s)
-        x = (a - b) * snr / (1.0 + b * snr)
-        scale = snr / (1.0 + b * snr)
-    small = x.abs() < 1e-8
-    safe = torch.where(small, torch.ones_like(x), x)
-    return scale * torch.where(small, 1.0 - 0.5 * x, torch.log1p(safe) / safe)
+        return np.log(values)
+    return np.asarray(np.log1p(values * snr) - np.log1p(snr) + 1.0 / (1.0 + values * snr))
 
 
-def _antiderivative(values: torch.Tensor, snr: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """∫ [λ² snr/(1 + λ snr)² − 1/(1 + snr)] d snr, in two terms; zero and one at snr = 0."""
-    if np.isinf(snr):
-        return torch.log(values), torch.zeros_like(values)
-    return torch.log1p(values * snr) - float(np.log1p(snr)), 1.0 / (1.0 + values * snr)
-
-
-def present_slots(patches: Patches, inside: BoolArray) -> torch.Tensor:
+def present_slots(patches: Patches, inside: BoolArray) -> BoolArray:
     """Whether each slot is real and inside, per boundary class [n_units, n_classes, n_slots]."""
     padded = np.concatenate([inside, np.zeros((len(inside), 1), dtype=bool)], axis=1)
-    return torch.from_numpy(np.ascontiguousarray(padded[:, patches.slots].transpose(1, 0, 2)))
+    return np.ascontiguousarray(padded[:, patches.slots].transpose(1, 0, 2))

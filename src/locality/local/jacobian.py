@@ -13,7 +13,8 @@ import scipy.sparse as sp
 import torch
 
 from locality._typing import Float32Array
-from locality.local.field import BoundField, is_plain
+from locality.local.bound import BoundField
+from locality.local.field import is_plain
 
 __all__ = ["Jacobian"]
 
@@ -51,19 +52,20 @@ class Jacobian:
         networks, n_unbundled = [], 0
         for shard, (denoiser, _) in zip(field.shards, field.denoisers(bound.extent), strict=True):
             form = denoiser.closed_form
-            level = torch.full((form.n_units, 1), sigma, dtype=torch.float64)
+            level = np.full((form.n_units, 1), sigma)
             noisy = form.patches.noisy
-            weight = form.weights(level)[:, 0, : noisy.shape[1], 0].numpy()
+            weight = form.weights(level)[:, 0, : noisy.shape[1], 0]
             # padding, and context, which is clean, have no row in the state
             place = np.append(np.where(shard.source_given, n, row[shard.source_node]), n)
             own = row[shard.target]
             unit, slot = np.nonzero(place[noisy] < n)
             entries.append([own[unit], place[noisy][unit, slot], weight[unit, slot]])
-            if denoiser.networks is not None and denoiser.inputs is not None:
-                slots = torch.from_numpy(place[denoiser.inputs.patches.noisy])
+            correction = denoiser.correction
+            if correction is not None:
+                slots = torch.from_numpy(place[correction.inputs.patches.noisy])
                 z = bound.examples(n_unbundled, y)
-                derivative = denoiser.network_jacobian(z, sigma)
-                units = torch.from_numpy(own)[denoiser.network_units]
+                derivative = correction.jacobian(z, sigma)
+                units = torch.from_numpy(own)[correction.units]
                 networks.append((units, slots, derivative))
             n_unbundled += not is_plain(shard)
         i, j, w = (np.concatenate(part) for part in zip(*entries, strict=True))

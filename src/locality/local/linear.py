@@ -8,12 +8,11 @@ are ordered by distance), and its own shrinkage; between bands D⁰ is put toget
 The surprise stays a quadratic form in closed form, the sum of those of the bands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.local.gaussian import LocalGaussian, present_slots
@@ -22,7 +21,7 @@ from locality.noise.levels import BAND_EDGES, band_of
 
 __all__ = ["LinearDenoiser"]
 
-_CHUNK = 1 << 14  # examples whose surprise is worked out together
+_CHUNK = 1 << 12  # examples whose surprise is worked out together
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +34,18 @@ class LinearDenoiser:
         The widest patch of every unit; its slots are those of this denoiser.
     bands : tuple of LocalGaussian
         From the coarsest band to the finest.
-    places : tuple of int tensors [n_units, n_slots of the band]
+    places : tuple of int arrays [n_units, n_slots of the band]
         Where the slots of each band stand among ``patches.slots``; one past the end if padded.
     """
 
     patches: Patches
     bands: tuple[LocalGaussian, ...]
-    places: tuple[torch.Tensor, ...]
+    places: tuple[IntArray, ...]
 
     @classmethod
     def fit(
         cls,
-        covariance: torch.Tensor,
+        covariance: FloatArray,
         patches: Patches,
         n_noisy: IntArray,
         n_given: IntArray,
@@ -57,7 +56,7 @@ class LinearDenoiser:
 
         Parameters
         ----------
-        covariance : float64 tensor [n_sources + 1, n_sources + 1]
+        covariance : float array [n_sources + 1, n_sources + 1]
             The last row and column are padding.
         patches : Patches
             The widest.
@@ -68,7 +67,7 @@ class LinearDenoiser:
             Which sources lie inside, per boundary class.
         """
         bands: list[LocalGaussian] = []
-        places: list[torch.Tensor] = []
+        places: list[IntArray] = []
         settings = np.stack([n_noisy, n_given, shrinkage], axis=-1)
         for b in range(settings.shape[1]):
             if b and np.array_equal(settings[:, b], settings[:, b - 1]):
@@ -76,16 +75,8 @@ class LinearDenoiser:
                 places.append(places[-1])
                 continue
             part = patches.within(n_noisy[:, b], n_given[:, b])
-            slots = torch.from_numpy(part.slots)
-            bands.append(
-                LocalGaussian.fit(
-                    covariance[slots[:, :, None], slots[:, None, :]],
-                    part.noisy.shape[1],
-                    present_slots(part, inside),
-                    torch.from_numpy(shrinkage[:, b]),
-                )
-            )
-            places.append(torch.from_numpy(_places(part, patches)))
+            bands.append(_fitted(covariance, part, shrinkage[:, b], inside))
+            places.append(_places(part, patches))
         return cls(patches, tuple(bands), tuple(places))
 
     @property
@@ -99,120 +90,144 @@ class LinearDenoiser:
         return self.bands[0].n_classes
 
     @property
-    def conditional_scale(self) -> torch.Tensor:
+    def conditional_scale(self) -> FloatArray:
         """Standard deviation of each component given its finest patch [n_units, n_classes]."""
         return self.bands[-1].conditional_scale
 
     @property
-    def prediction(self) -> torch.Tensor:
+    def prediction(self) -> FloatArray:
         """Weight of every slot in what is expected given the finest patch but the component itself
         [n_units, n_classes, n_slots].
         """
         part = self.bands[-1].prediction
         n_slots = self.patches.slots.shape[1]
-        result = torch.zeros(self.n_units, self.n_classes, n_slots + 1, dtype=torch.float64)
-        result.scatter_add_(2, self.places[-1][:, None].expand_as(part), part)
+        result = np.zeros((self.n_units, self.n_classes, n_slots + 1))
+        np.put_along_axis(result, np.broadcast_to(self.places[-1][:, None], part.shape), part, 2)
         return result[..., :n_slots]
 
-    def take(self, units: torch.Tensor) -> "LinearDenoiser":
+    def take(self, units: IntArray) -> "LinearDenoiser":
         """Some units only; slots keep their places."""
-        rows = units.numpy()
         patches = Patches(
-            self.patches.noisy[rows], self.patches.given[rows], self.patches.n_sources
+            self.patches.noisy[units], self.patches.given[units], self.patches.n_sources
         )
         bands = tuple(band.take(units) for band in self.bands)
         return LinearDenoiser(patches, bands, tuple(place[units] for place in self.places))
 
-    def in_classes(self, classes: torch.Tensor) -> "LinearDenoiser":
+    def in_classes(self, classes: IntArray) -> "LinearDenoiser":
         """Some boundary classes only."""
         bands = tuple(band.in_classes(classes) for band in self.bands)
         return LinearDenoiser(self.patches, bands, self.places)
 
-    def weights(self, sigma: torch.Tensor) -> torch.Tensor:
+    def weights(self, sigma: FloatArray) -> FloatArray:
         """Weight of every slot in D⁰ [n_units, n_classes, n_slots, n_levels].
 
         Parameters
         ----------
-        sigma : float64 tensor [n_units, n_levels]
+        sigma : float array [n_units, n_levels]
             Levels of each unit.
         """
         n_slots = self.patches.slots.shape[1]
-        shape = self.n_units, self.n_classes, n_slots + 1, sigma.shape[1]
-        result = torch.zeros(shape, dtype=torch.float64)
+        result = np.zeros((self.n_units, self.n_classes, n_slots + 1, sigma.shape[1]))
+        unit = np.arange(self.n_units)[:, None]
         for b, here in self._levels_by_band(sigma):
             part = self.bands[b].weights(sigma) * here[:, None, None, :]
-            place = self.places[b][:, None, :, None].expand_as(part)
-            result.scatter_add_(2, place, part)
+            result[unit, :, self.places[b]] += part.swapaxes(1, 2)
         return result[:, :, :n_slots]
 
-    def variance(self, sigma: torch.Tensor) -> torch.Tensor:
+    def variance(self, sigma: FloatArray) -> FloatArray:
         """Error variance v of D⁰ [n_units, n_classes, n_levels] at levels [n_units, n_levels]."""
-        result = torch.zeros(self.n_units, self.n_classes, sigma.shape[1], dtype=torch.float64)
+        result = np.zeros((self.n_units, self.n_classes, sigma.shape[1]))
         for b, here in self._levels_by_band(sigma):
             result += self.bands[b].variance(sigma) * here[:, None, :]
         return result
 
     def surprise(
         self,
-        z: torch.Tensor,
-        classes: torch.Tensor,
+        z: FloatArray,
+        classes: IntArray,
         bands: Sequence[tuple[float, float]] = ((np.inf, 0.0),),
-    ) -> torch.Tensor:
+    ) -> FloatArray:
         """Surprise of every component in every example, in nats of standardized units.
 
         Parameters
         ----------
-        z : tensor [n_sources + 1, n_examples]
-        classes : int tensor [n_examples]
+        z : float array [n_sources + 1, n_examples]
+        classes : int array [n_examples]
             Boundary class.
         bands : sequence of (float, float), default all noise as one
             Upper and lower σ.
 
         Returns
         -------
-        float64 tensor [n_bands, n_units, n_examples]
+        float array [n_bands, n_units, n_examples]
         """
-        constants, forms = zip(*(self._quadratic(*band) for band in bands), strict=True)
-        constant, form = torch.stack(constants), torch.stack(forms)
-        slots = torch.from_numpy(self.patches.slots)
-        result = torch.empty(len(bands), self.n_units, z.shape[1], dtype=torch.float64)
+        pieces = list(self._pieces(bands))
+        result = np.empty((len(bands), self.n_units, z.shape[1]))
         for k in range(self.n_classes):
-            for members in torch.split(torch.nonzero(classes == k).ravel(), _CHUNK):
-                rows = z.index_select(1, members).double()
-                for j in range(self.n_units):
-                    patch = rows[slots[j]]
-                    moved = (form[:, j, k].reshape(-1, len(patch)) @ patch).view(
-                        len(bands), *patch.shape
-                    )
-                    quadratic = moved.mul_(patch).sum(1)
-                    result[:, j, members] = constant[:, j, k, None] + 0.5 * quadratic
+            members = np.flatnonzero(classes == k)
+            for start in range(0, len(members), _CHUNK):
+                part = members[start : start + _CHUNK]
+                rows = z[:, part].astype(np.float64)
+                total = np.zeros((len(bands), self.n_units, len(part)))
+                for slots, of_band in pieces:
+                    for j, read in enumerate(slots):
+                        patch = rows[read]
+                        for number, constant, factor in of_band:
+                            total[number, j] += constant[j, k] + 0.5 * _squares(factor[j, k], patch)
+                result[..., part] = total
         return result
 
-    def _quadratic(self, upper: float, lower: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Constant and form over the slots, gathered between two noise levels."""
-        n = self.patches.slots.shape[1] + 1
-        constant = torch.zeros(self.n_units, self.n_classes, dtype=torch.float64)
-        form = torch.zeros(self.n_units, self.n_classes, n, n, dtype=torch.float64)
-        unit = torch.arange(self.n_units)[:, None, None]
-        for b, (high, low) in enumerate(pairwise(BAND_EDGES)):
-            high, low = min(high, upper), max(low, lower)
-            if high <= low:
-                continue
-            value, part = self.bands[b].quadratic(high, low)
-            constant += value
-            place = self.places[b]
-            form.permute(0, 2, 3, 1).index_put_(
-                (unit, place[:, :, None], place[:, None, :]),
-                part.permute(0, 2, 3, 1),
-                accumulate=True,
+    def _pieces(
+        self, bands: Sequence[tuple[float, float]]
+    ) -> Iterator[tuple[IntArray, list[tuple[int, FloatArray, FloatArray]]]]:
+        """Slots [n_units, n_slots] of every Gaussian, with the bands asked for that it is part of:
+        number, constant and factor of each.
+        """
+        slots = np.pad(self.patches.slots, ((0, 0), (0, 1)), constant_values=self.patches.n_sources)
+        edges = list(pairwise(BAND_EDGES))
+        for same in _runs(self.bands):
+            gaussian, place = self.bands[same[0]], self.places[same[0]]
+            top, bottom = edges[same[0]][0], edges[same[-1]][1]
+            spans = [(min(top, upper), max(bottom, lower)) for upper, lower in bands]
+            yield (
+                np.take_along_axis(slots, place, axis=1),
+                [
+                    (number, *gaussian.factor(high, low))
+                    for number, (high, low) in enumerate(spans)
+                    if high > low
+                ],
             )
-        return constant, form[..., :-1, :-1].contiguous()
 
-    def _levels_by_band(self, sigma: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
+    def _levels_by_band(self, sigma: FloatArray) -> list[tuple[int, BoolArray]]:
         """Bands that hold some of the levels, and which [n_units, n_levels]."""
-        band = band_of(sigma.numpy())
-        found = np.flatnonzero(np.bincount(band.ravel()))
-        return [(b, torch.from_numpy(band == b)) for b in found.tolist()]
+        band = band_of(sigma)
+        return [(b, band == b) for b in np.flatnonzero(np.bincount(band.ravel())).tolist()]
+
+
+def _fitted(
+    covariance: FloatArray, patches: Patches, shrinkage: FloatArray, inside: BoolArray
+) -> LocalGaussian:
+    """Gaussians of patches; units that see the same slots share a decomposition."""
+    order = [np.argsort(part, axis=1, kind="stable") for part in (patches.noisy, patches.given)]
+    sets = [
+        np.take_along_axis(patches.noisy, order[0], 1),
+        np.take_along_axis(patches.given, order[1], 1),
+    ]
+    key = np.column_stack([*sets, np.unique(shrinkage, return_inverse=True)[1]])
+    _, first, which = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    slots = patches.slots[first]
+    found = LocalGaussian.fit(
+        covariance[slots[:, :, None], slots[:, None, :]],
+        patches.noisy.shape[1],
+        present_slots(patches, inside)[first],
+        shrinkage[first],
+    )
+    if len(first) == patches.n_units:
+        return found.take(which.ravel())
+    back = [np.empty_like(part) for part in order]
+    for part, mine in zip(order, back, strict=True):
+        np.put_along_axis(mine, part, part[first][which.ravel()], axis=1)
+    return found.take(which.ravel()).rearranged(*back)
 
 
 def _places(part: Patches, whole: Patches) -> IntArray:
@@ -221,3 +236,23 @@ def _places(part: Patches, whole: Patches) -> IntArray:
     given = np.arange(part.given.shape[1], dtype=np.int64)
     place = np.concatenate([np.arange(part.noisy.shape[1], dtype=np.int64), n_noisy + given])
     return np.where(part.slots < part.n_sources, place, n_slots)
+
+
+def _runs(bands: Sequence[LocalGaussian]) -> list[list[int]]:
+    """Numbers of neighboring bands that are one Gaussian."""
+    runs = [[0]]
+    for b in range(1, len(bands)):
+        if bands[b] is bands[b - 1]:
+            runs[-1].append(b)
+        else:
+            runs.append([b])
+    return runs
+
+
+def _squares(factor: FloatArray, patch: FloatArray) -> FloatArray:
+    """|Hᵀ p|² of every column p; by the matrix H Hᵀ where that is smaller than the factor."""
+    n_slots, n_points = factor.shape
+    if n_slots <= n_points:
+        return np.asarray(np.einsum("sn,sn->n", (factor @ factor.T) @ patch, patch))
+    moved = factor.T @ patch
+    return np.asarray(np.einsum("qn,qn->n", moved, moved))

@@ -10,9 +10,9 @@ would not make a covariance (it could have negative variances).
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
-from locality._typing import IntArray
+from locality._typing import FloatArray, IntArray
 from locality.local.patches import Patches
 
 __all__ = ["SecondMoments"]
@@ -26,34 +26,32 @@ class SecondMoments:
 
     Parameters
     ----------
-    sums : float64 tensor [n_folds, n_sources + 1, n_sources + 1]
+    sums : float array [n_folds, n_sources + 1, n_sources + 1]
         The last row and column, for padding, are zero.
-    counts : float64 tensor [n_folds]
+    counts : float array [n_folds]
     """
 
-    sums: torch.Tensor
-    counts: torch.Tensor
+    sums: FloatArray
+    counts: FloatArray
 
     @classmethod
-    def of(cls, z: torch.Tensor, fold_of_example: IntArray, n_folds: int) -> "SecondMoments":
+    def of(cls, z: FloatArray, fold_of_example: IntArray, n_folds: int) -> "SecondMoments":
         """Accumulate over examples.
 
         Parameters
         ----------
-        z : tensor [n_sources + 1, n_examples]
+        z : float array [n_sources + 1, n_examples]
         fold_of_example : int array [n_examples]
             0 … n_folds - 1, or -1 for examples to leave out.
         n_folds : int
         """
-        n = z.shape[0]
-        sums = torch.zeros(n_folds, n, n, dtype=torch.float64)
-        counts = torch.zeros(n_folds, dtype=torch.float64)
-        fold = torch.from_numpy(fold_of_example)
+        sums = np.zeros((n_folds, len(z), len(z)))
+        counts = np.zeros(n_folds)
         for f in range(n_folds):
-            members = torch.nonzero(fold == f).ravel()
-            for part in torch.split(members, _CHUNK):
-                block = z.index_select(1, part).double()
-                sums[f].addmm_(block, block.T)
+            members = np.flatnonzero(fold_of_example == f)
+            for start in range(0, len(members), _CHUNK):
+                block = z[:, members[start : start + _CHUNK]].astype(np.float64)
+                sums[f] += block @ block.T
             counts[f] = len(members)
         return cls(sums, counts)
 
@@ -62,21 +60,20 @@ class SecondMoments:
         """Number of folds."""
         return len(self.sums)
 
-    def covariance(self, patches: Patches, folds: list[int] | None = None) -> torch.Tensor:
+    def covariance(self, patches: Patches, folds: list[int] | None = None) -> FloatArray:
         """Covariance of every patch from some folds (default all) [n_units, n_slots, n_slots].
 
         Zero in the rows and columns of padded slots.
         """
-        matrix = self.matrix(folds)
-        slots = torch.from_numpy(patches.slots)
-        return matrix[slots[:, :, None], slots[:, None, :]]
+        slots = patches.slots
+        return self.matrix(folds)[slots[:, :, None], slots[:, None, :]]
 
-    def patch_sums(self, patches: Patches) -> torch.Tensor:
+    def patch_sums(self, patches: Patches) -> FloatArray:
         """Sums of products of every patch, by fold [n_folds, n_units, n_slots, n_slots]."""
-        slots = torch.from_numpy(patches.slots)
+        slots = patches.slots
         return self.sums[:, slots[:, :, None], slots[:, None, :]]
 
-    def matrix(self, folds: list[int] | None = None) -> torch.Tensor:
+    def matrix(self, folds: list[int] | None = None) -> FloatArray:
         """Covariance of all sources from some folds [n_sources + 1, n_sources + 1]."""
         which = list(range(self.n_folds)) if folds is None else folds
-        return self.sums[which].sum(0) / self.counts[which].sum().clamp_min(1.0)
+        return np.asarray(self.sums[which].sum(axis=0) / max(self.counts[which].sum(), 1.0))

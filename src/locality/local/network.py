@@ -1,8 +1,9 @@
 """Local networks: many small multilayer perceptrons, stacked, with a hand-written backward pass.
 
-Unit j maps its inputs x ∈ R^P through two hidden layers to one number,
+Unit j maps its inputs x ∈ R^P through L − 1 hidden layers (two, unless asked otherwise) to one
+number,
 
-    a¹ = φ(W¹ᵀ x) ,  a² = φ(W²ᵀ a¹) ,  F = w³ᵀ a² + b³ ,
+    a¹ = φ(W¹ᵀ x) ,  … ,  aˡ = φ(Wˡᵀ aˡ⁻¹) ,  … ,  F = w_Lᵀ a^{L−1} + b_L ,
 
 where one input is the constant 1 and the last layer starts at zero, so that F = 0 at first. The
 activation is the integral of a clipped ramp, with c = clip(u, 0, κ),
@@ -16,11 +17,13 @@ activations stay in cache, with preallocated buffers: of the time of a training 
 thirds are then spent in matrix products (``benchmarks/engine.py``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from locality.local.kinds import perceptron, perceptron_name
 
 __all__ = ["LocalNetworks", "round_up"]
 
@@ -30,25 +33,24 @@ _CHUNK_ROWS_GPU = 1 << 18  # a GPU has no such cache, and wants large operations
 
 
 class LocalNetworks:
-    """A stack of two-hidden-layer perceptrons, one per unit.
+    """A stack of perceptrons, one per unit.
 
     Parameters
     ----------
     weights : dict of float32 tensors
-        ``w1`` [n_units, n_inputs, width], ``w2`` [n_units, width, width],
+        Of three layers: ``w1`` [n_units, n_inputs, width], ``w2`` [n_units, width, width],
         ``w3`` [n_units, width], ``b3`` [n_units].
     """
 
-    names = ("w1", "w2", "w3", "b3")
-
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
         self.weights = weights
-        self._buffers: dict[tuple[int, int], _Workspace] = {}
+        self.names = tuple(perceptron(len(weights) - 1))
+        self._buffers: dict[tuple[int, int], tuple[_Layer, ...]] = {}
         self._kept: dict[tuple[int, int, int], _Views] = {}
 
     @classmethod
     def initial(
-        cls, n_units: int, n_inputs: int, width: int, generator: torch.Generator
+        cls, n_units: int, n_inputs: int, width: int, generator: torch.Generator, layers: int = 3
     ) -> "LocalNetworks":
         """Random hidden layers and a last layer of zeros.
 
@@ -58,18 +60,29 @@ class LocalNetworks:
             Inputs should be a multiple of 8 (see ``round_up``).
         generator : torch.Generator
             Source of all randomness.
+        layers : int, default 3
+            Of weights, the last one included; at least 2.
         """
-        gain = np.sqrt(_KNEE)
-        w1 = torch.randn(n_units, n_inputs, width, generator=generator)
-        w2 = torch.randn(n_units, width, width, generator=generator)
-        return cls(
-            {
-                "w1": w1 * (gain / n_inputs**0.5),
-                "w2": w2 * (1.0 / (_KNEE * width**0.5)),
-                "w3": torch.zeros(n_units, width),
-                "b3": torch.zeros(n_units),
-            }
-        )
+        lengths = {"networks": n_units, "inputs": n_inputs, "width": width}
+        weights = {}
+        for name, axes in perceptron(layers).items():
+            shape = [lengths[axis] for axis in axes]
+            if len(shape) < 3:
+                weights[name] = torch.zeros(shape)
+                continue
+            scale = _KNEE**0.5 / n_inputs**0.5 if name == "w1" else 1.0 / (_KNEE * width**0.5)
+            weights[name] = torch.randn(shape, generator=generator) * scale
+        return cls(weights)
+
+    @classmethod
+    def of(cls, weights: Mapping[str, np.ndarray]) -> "LocalNetworks":
+        """Networks with these weights, which are not copied."""
+        return cls({name: torch.from_numpy(array) for name, array in weights.items()})
+
+    @property
+    def kind(self) -> str:
+        """Name among ``kinds.KINDS``."""
+        return perceptron_name(len(self.weights) - 1)
 
     @property
     def n_units(self) -> int:
@@ -105,14 +118,13 @@ class LocalNetworks:
             return self
         return LocalNetworks({name: w.to(device) for name, w in self.weights.items()})
 
-    @staticmethod
-    def chunk_size(n_rows: int, device: torch.device) -> int:
+    def chunk_size(self, n_rows: int) -> int:
         """Number of units that are processed together."""
-        return max(1, (_CHUNK_ROWS if device.type == "cpu" else _CHUNK_ROWS_GPU) // n_rows)
+        return max(1, (_CHUNK_ROWS if self.device.type == "cpu" else _CHUNK_ROWS_GPU) // n_rows)
 
     def chunks(self, n_rows: int) -> Iterator[slice]:
         """Slices of units that are processed together."""
-        size = self.chunk_size(n_rows, self.device)
+        size = self.chunk_size(n_rows)
         for start in range(0, self.n_units, size):
             yield slice(start, min(start + size, self.n_units))
 
@@ -131,9 +143,30 @@ class LocalNetworks:
         """
         b = self._workspace(x.shape[0], x.shape[2])
         w = self._views(self.weights, chunk)
-        _activate(torch.bmm(x.transpose(1, 2), w.w1, out=b.a1), b.c1)
-        _activate(torch.bmm(b.a1, w.w2, out=b.a2), b.c2)
-        return torch.bmm(w.w3, b.a2_transposed)[:, 0].add_(w.b3)
+        a = x.transpose(1, 2)
+        for layer, weight in zip(b, w.hidden, strict=True):
+            a = torch.bmm(a, weight, out=layer.a)
+            _activate(a, layer.c)
+        return torch.bmm(w.last, b[-1].a_transposed)[:, 0].add_(w.bias)
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """F of all units as a differentiable expression, in the precision of its inputs.
+
+        Parameters
+        ----------
+        x : tensor [n_units, n_inputs, n_rows]
+
+        Returns
+        -------
+        tensor [n_units, n_rows]
+        """
+        *hidden, last, bias = (self.weights[name].to(x.dtype) for name in self.names)
+        a = x.transpose(1, 2)
+        for weight in hidden:
+            u = a @ weight
+            c = u.clamp(0.0, _KNEE)
+            a = c * (u - 0.5 * c)
+        return (a @ last[:, :, None])[..., 0] + bias[:, None]
 
     def slope(self, x: torch.Tensor, chunk: slice, slot: int = 0) -> torch.Tensor:
         """∂F/∂x of one input of every unit, forward mode; call right after its ``forward``.
@@ -151,8 +184,10 @@ class LocalNetworks:
         """
         b = self._workspace(x.shape[0], x.shape[2])
         w = self._views(self.weights, chunk)
-        tangent = torch.bmm(b.c1.mul_(w.w1[:, slot : slot + 1]), w.w2)
-        return torch.bmm(w.w3, tangent.mul_(b.c2).transpose(1, 2))[:, 0]
+        tangent = b[0].c.mul_(w.hidden[0][:, slot : slot + 1])
+        for layer, weight in zip(b[1:], w.hidden[1:], strict=True):
+            tangent = torch.bmm(tangent, weight).mul_(layer.c)
+        return torch.bmm(w.last, tangent.transpose(1, 2))[:, 0]
 
     def gradient(self, x: torch.Tensor, chunk: slice) -> torch.Tensor:
         """∂F/∂x of all inputs of every unit; call right after its ``forward``.
@@ -168,9 +203,10 @@ class LocalNetworks:
         """
         b = self._workspace(x.shape[0], x.shape[2])
         w = self._views(self.weights, chunk)
-        b.c2.mul_(w.w3)
-        torch.bmm(b.c2, w.w2_transposed, out=b.a2).mul_(b.c1)
-        return torch.bmm(w.w1, b.a2_transposed)
+        change = b[-1].c.mul_(w.last)
+        for layer, below, transposed in zip(b[:0:-1], b[-2::-1], w.transposed, strict=True):
+            change = torch.bmm(change, transposed, out=layer.a).mul_(below.c)
+        return torch.bmm(w.hidden[0], change.transpose(1, 2))
 
     def backward(
         self, x: torch.Tensor, slope: torch.Tensor, chunk: slice, gradients: dict[str, torch.Tensor]
@@ -188,12 +224,13 @@ class LocalNetworks:
         """
         b = self._workspace(x.shape[0], x.shape[2])
         w, g = self._views(self.weights, chunk), self._views(gradients, chunk)
-        torch.sum(slope, 1, keepdim=True, out=g.b3)
-        torch.bmm(slope[:, None], b.a2, out=g.w3)
-        b.c2.mul_(slope[:, :, None]).mul_(w.w3)
-        torch.bmm(b.a1_transposed, b.c2, out=g.w2)
-        torch.bmm(b.c2, w.w2_transposed, out=b.a2).mul_(b.c1)
-        torch.bmm(x, b.a2, out=g.w1)
+        torch.sum(slope, 1, keepdim=True, out=g.bias)
+        torch.bmm(slope[:, None], b[-1].a, out=g.last)
+        change = b[-1].c.mul_(slope[:, :, None]).mul_(w.last)
+        for k, transposed in zip(range(len(b) - 1, 0, -1), w.transposed, strict=True):
+            torch.bmm(b[k - 1].a_transposed, change, out=g.hidden[k])
+            change = torch.bmm(change, transposed, out=b[k].a).mul_(b[k - 1].c)
+        torch.bmm(x, change, out=g.hidden[0])
 
     def _views(self, tensors: dict[str, torch.Tensor], chunk: slice) -> "_Views":
         """Views of weights or gradients, kept: to make one takes as long as a small operation."""
@@ -202,46 +239,44 @@ class LocalNetworks:
         if found is None or any(
             tensors[n] is not base for n, base in zip(self.names, found.of, strict=True)
         ):
-            w1, w2, w3, b3 = (tensors[name][chunk] for name in self.names)
+            *hidden, last, bias = (tensors[name][chunk] for name in self.names)
             of = tuple(tensors[name] for name in self.names)
+            transposed = tuple(weight.transpose(1, 2) for weight in hidden[:0:-1])
             found = self._kept[key] = _Views(
-                of, w1, w2, w2.transpose(1, 2), w3[:, None], b3[:, None]
+                of, tuple(hidden), transposed, last[:, None], bias[:, None]
             )
         return found
 
-    def _workspace(self, n_units: int, n_rows: int) -> "_Workspace":
+    def _workspace(self, n_units: int, n_rows: int) -> "tuple[_Layer, ...]":
         key = (n_units, n_rows)
         if key not in self._buffers:
             if len(self._buffers) > 4:
                 self._buffers.clear()
             with torch.inference_mode(False):  # buffers serve inside and outside of it
                 shape, device = (n_units, n_rows, self.width), self.device
-                a1, c1, a2, c2 = (torch.empty(shape, device=device) for _ in range(4))
-            flipped = (part.transpose(1, 2) for part in (a1, a2))
-            self._buffers[key] = _Workspace(a1, c1, a2, c2, *flipped)
+                pairs = [[torch.empty(shape, device=device) for _ in "ac"] for _ in self.names[:-2]]
+            self._buffers[key] = tuple(_Layer(a, c, a.transpose(1, 2)) for a, c in pairs)
         return self._buffers[key]
 
 
 class _Views(NamedTuple):
-    """A chunk of the tensors ``of``; w3 [n, 1, width] and b3 [n, 1]."""
+    """A chunk of the tensors ``of``: hidden layers, all but the first transposed from the last one
+    down, the last layer [n, 1, width] and its bias [n, 1].
+    """
 
     of: tuple[torch.Tensor, ...]
-    w1: torch.Tensor
-    w2: torch.Tensor
-    w2_transposed: torch.Tensor
-    w3: torch.Tensor
-    b3: torch.Tensor
+    hidden: tuple[torch.Tensor, ...]
+    transposed: tuple[torch.Tensor, ...]
+    last: torch.Tensor
+    bias: torch.Tensor
 
 
-class _Workspace(NamedTuple):
-    """Activations a and derivatives c [n, n_rows, width], and transposes."""
+class _Layer(NamedTuple):
+    """Activations a of a hidden layer, their transpose, and derivatives c [n, n_rows, width]."""
 
-    a1: torch.Tensor
-    c1: torch.Tensor
-    a2: torch.Tensor
-    c2: torch.Tensor
-    a1_transposed: torch.Tensor
-    a2_transposed: torch.Tensor
+    a: torch.Tensor
+    c: torch.Tensor
+    a_transposed: torch.Tensor
 
 
 def round_up(n: int) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from locality._typing import BoolArray, FloatArray, IntArray
@@ -148,7 +147,7 @@ class Patches:
         return noisy, given
 
 
-def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor:
+def unfold(values: FloatArray, sources: Sources, domain: Domain) -> FloatArray:
     """The matrix of examples of some sources.
 
     Parameters
@@ -161,7 +160,7 @@ def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor
 
     Returns
     -------
-    tensor [n_sources + 1, prod(extent) * n_samples]
+    float array [n_sources + 1, prod(extent) * n_samples]
         Same precision as ``values``; zero where a source lies outside the lattice, and in the
         last row. Examples are ordered by position, then sample.
     """
@@ -183,7 +182,7 @@ def unfold(values: FloatArray, sources: Sources, domain: Domain) -> torch.Tensor
             read.append(slice(max(0, step), max(0, size + min(0, step))))
         if all(part.start < part.stop for part in into):
             z[(rows, *into)] = block[(slice(None), *read)]  # type: ignore[index]
-    return torch.from_numpy(z.reshape(sources.n_sources + 1, -1))
+    return z.reshape(sources.n_sources + 1, -1)
 
 
 def _pad(values: IntArray, unit: IntArray, n_units: int, fill: int) -> IntArray:

@@ -5,35 +5,30 @@ form follows for any boundary class (and any pattern of slots that cannot be see
 of the axes. Networks are kept for the components where they beat the closed form on held-out rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
-import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
-from locality.local.denoiser import LocalDenoiser, NetworkInputs
-from locality.local.gaussian import present_slots
+from locality.local.denoiser import LocalDenoiser
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
+from locality.local.networks import NETWORK, NetworkGroup
 from locality.local.patches import Patches, Sources
 
-__all__ = ["ShardState", "closed_up"]
+__all__ = ["ShardState"]
 
-_OF_NETWORKS = (
-    "network_unit", "network_radius", "network_noisy", "network_given", "level_range",
-    "w1", "w2", "w3", "b3",
-)  # fmt: skip
-_OF_SOURCES = ("source_node", "source_offset", "source_given")
 _OF_COMPONENTS = (
-    "target", "radius", "shrinkage", "n_noisy", "n_given", "held_out", "held_out_error",
-    "held_out_independent", "linear_curve", "neural_curve",
+    "target", "radius", "shrinkage", "noisy", "given", "n_noisy", "n_given", "held_out",
+    "held_out_error", "held_out_independent", "linear_curve", "neural_curve",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class ShardState:
-    """The fitted arrays of one shard with m components, of which w have a network.
+    """What is fitted of one shard with m components.
 
     Parameters
     ----------
@@ -51,20 +46,8 @@ class ShardState:
         How many of the first slots each band sees.
     covariance : float array [n_sources, n_sources]
         Of the standardized sources.
-    network_unit : int array [w]
-        Components that have a network.
-    network_radius : int array [w]
-        What their networks see.
-    network_noisy, network_given : int arrays [w, ...]
-        The same as slots, padded with n_sources.
-    level_range : float array [w, 2]
-        Trained noise levels.
-    trained_inside : bool array [n_trained_classes, n_sources]
-        Boundary classes in which networks were trained.
-    uses_rim : bool array [1]
-        Whether networks see which slots lie inside.
-    w1, w2, w3, b3 : float32 arrays
-        Stacked weights of the networks.
+    networks : NetworkGroup
+        Of some of the components.
     held_out : float array [m]
         Held-out nats of the model (standardized units).
     held_out_error : float array [m]
@@ -90,17 +73,7 @@ class ShardState:
     n_noisy: IntArray
     n_given: IntArray
     covariance: FloatArray
-    network_unit: IntArray
-    network_radius: IntArray
-    network_noisy: IntArray
-    network_given: IntArray
-    level_range: FloatArray
-    trained_inside: BoolArray
-    uses_rim: BoolArray
-    w1: np.ndarray
-    w2: np.ndarray
-    w3: np.ndarray
-    b3: np.ndarray
+    networks: NetworkGroup
     held_out: FloatArray
     held_out_error: FloatArray
     held_out_independent: FloatArray
@@ -109,23 +82,40 @@ class ShardState:
     neural_curve: FloatArray
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """All arrays by name, those of networks included."""
+        own = [item.name for item in fields(self) if item.name != "networks"]
+        return {name: getattr(self, name) for name in own} | self.networks.arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "ShardState":
+        """The shard of ``arrays``.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If an array is missing, or there is another one.
+        """
+        own: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith(NETWORK)}
+        return cls(networks=NetworkGroup.from_arrays(arrays, len(own["source_node"])), **own)
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> "Sources":
         """What the shard reads."""
+        from locality.local.patches import Sources
+
         return Sources(self.source_node, self.source_offset, self.source_given)
 
     @property
-    def patches(self) -> Patches:
+    def patches(self) -> "Patches":
         """One unit per component, at its largest radius."""
+        from locality.local.patches import Patches
+
         return Patches(self.noisy, self.given, len(self.source_node))
 
     @property
     def linear(self) -> "ShardState":
         """The same shard without networks."""
-        return replace(self, **{name: getattr(self, name)[:0] for name in _OF_NETWORKS})
+        return replace(self, networks=NetworkGroup.empty(len(self.source_node)))
 
     def take(self, components: IntArray) -> "ShardState":
         """The state of some components, ascending numbers from 0, with the sources they read.
@@ -134,25 +124,40 @@ class ShardState:
         ----------
         components : int array [n_chosen]
         """
-        n = len(self.source_node)
-        kept = np.isin(self.network_unit, components)
-        of_networks = {name: getattr(self, name)[kept] for name in _OF_NETWORKS}
-        slots = {"noisy": self.noisy[components], "given": self.given[components]}
-        slots |= {name: of_networks[name] for name in ("network_noisy", "network_given")}
-        used = np.unique(np.concatenate([part.ravel() for part in slots.values()]))
-        used = used[used < n]
-        place = np.full(n + 1, len(used))
-        place[used] = np.arange(len(used))
-        of_networks["network_unit"] = np.searchsorted(components, of_networks["network_unit"])
-        sources = {name: getattr(self, name)[used] for name in _OF_SOURCES}
-        per_component = {name: getattr(self, name)[components] for name in _OF_COMPONENTS}
+        rows = {name: getattr(self, name)[components] for name in _OF_COMPONENTS}
+        return replace(self, **rows, networks=self.networks.take(components)).compacted()
+
+    def compacted(self) -> "ShardState":
+        """Of all sources only those that some component or network looks at."""
+        tables = (self.noisy, self.given, self.networks.noisy, self.networks.given)
+        seen = np.unique(np.concatenate([table.ravel() for table in tables]))
+        return self.reading(seen[seen < len(self.source_node)])
+
+    def reading(self, sources: IntArray) -> "ShardState":
+        """The same shard with some of its sources only, in their order.
+
+        The closed form integrates the others out: slots behind theirs move up. Networks keep the
+        places of their slots.
+
+        Parameters
+        ----------
+        sources : int array [n_chosen]
+        """
+        place = np.full(len(self.source_node) + 1, len(sources))
+        place[sources] = np.arange(len(sources))
+        noisy, n_noisy = _moved_up(place[self.noisy], self.n_noisy, len(sources))
+        given, n_given = _moved_up(place[self.given], self.n_given, len(sources))
         return replace(
             self,
-            **per_component,
-            **sources,
-            **(of_networks | {name: place[part] for name, part in slots.items()}),
-            covariance=self.covariance[np.ix_(used, used)],
-            trained_inside=self.trained_inside[:, used],
+            source_node=self.source_node[sources],
+            source_offset=self.source_offset[sources],
+            source_given=self.source_given[sources],
+            noisy=noisy,
+            given=given,
+            n_noisy=n_noisy,
+            n_given=n_given,
+            covariance=self.covariance[np.ix_(sources, sources)],
+            networks=self.networks.reading(sources),
         )
 
     def renumbered(self, place: IntArray) -> "ShardState":
@@ -167,11 +172,10 @@ class ShardState:
 
     def seeing(self, nodes: IntArray) -> tuple[BoolArray, BoolArray]:
         """Which closed forms [m] and which networks [w] see one of some nodes."""
-        at = np.append(np.isin(self.source_node, nodes), False)
-        return (
-            np.asarray(at[self.noisy].any(axis=1) | at[self.given].any(axis=1)),
-            np.asarray(at[self.network_noisy].any(axis=1) | at[self.network_given].any(axis=1)),
-        )
+        chosen = np.isin(self.source_node, nodes)
+        at = np.append(chosen, False)
+        closed_forms = at[self.noisy].any(axis=1) | at[self.given].any(axis=1)
+        return np.asarray(closed_forms), self.networks.seeing(chosen)
 
     def without(self, nodes: IntArray) -> "ShardState":
         """What the shard says where some nodes are not seen: the closed form integrates them out.
@@ -186,64 +190,46 @@ class ShardState:
         own = np.isin(self.target, nodes)
         if own.any():
             return self.take(np.flatnonzero(~own)).without(nodes)
-        n = len(self.source_node)
-        gone = np.append(np.isin(self.source_node, nodes), False)
+        gone = np.isin(self.source_node, nodes)
         if not gone.any():
             return self
-        blind = ~self.seeing(nodes)[1]
-        slots: dict[str, np.ndarray] = {}
-        for name in ("noisy", "given"):
-            slot = getattr(self, name)
-            slots[name], slots[f"n_{name}"] = closed_up(
-                np.where(gone[slot], n, slot), getattr(self, f"n_{name}"), n
-            )
-        networks = {name: getattr(self, name)[blind] for name in _OF_NETWORKS}
-        return replace(self, **slots, **networks).take(np.arange(len(self.target)))
+        blind = replace(self, networks=self.networks.keep(~self.networks.seeing(gone)))
+        return blind.reading(np.flatnonzero(~gone)).compacted()
 
     @property
     def has_network(self) -> BoolArray:
         """Which components have a network [m]."""
-        return np.isin(np.arange(len(self.target)), self.network_unit)
+        return np.isin(np.arange(len(self.target)), self.networks.unit)
 
-    def closed_form(self, inside: BoolArray) -> LinearDenoiser:
+    def closed_form(self, inside: BoolArray) -> "LinearDenoiser":
         """The closed form for some boundary classes.
 
         Parameters
         ----------
         inside : bool array [n_classes, n_sources]
         """
-        n = len(self.source_node)
-        padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
-        padded[:n, :n] = torch.from_numpy(self.covariance)
         return LinearDenoiser.fit(
-            padded, self.patches, self.n_noisy, self.n_given, self.shrinkage, inside
+            np.pad(self.covariance, (0, 1)),
+            self.patches,
+            self.n_noisy,
+            self.n_given,
+            self.shrinkage,
+            inside,
         )
 
-    def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> tuple[LocalDenoiser, IntArray]:
+    def denoiser(self, domain: Domain, extent: tuple[int, ...]) -> "tuple[LocalDenoiser, IntArray]":
         """The denoiser on a lattice of this extent, and the boundary class of every position."""
         class_of_position, inside = self.sources.inside(domain, extent)
-        trained = {row.tobytes() for row in self.trained_inside}
-        network_classes = torch.tensor([row.tobytes() in trained for row in inside])
-        units = torch.from_numpy(self.network_unit)
-        networks, inputs = None, None
-        if len(units):
-            patches = Patches(self.network_noisy, self.network_given, len(self.source_node))
-            rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-            inputs = NetworkInputs(
-                patches,
-                torch.from_numpy(self.level_range),
-                rim if self.uses_rim[0] else None,
-            )
-            networks = LocalNetworks(
-                {name: torch.from_numpy(getattr(self, name)) for name in LocalNetworks.names}
-            )
-        denoiser = LocalDenoiser(
-            self.closed_form(inside), inside, networks, inputs, units, network_classes
-        )
-        return denoiser, class_of_position
+        form = self.closed_form(inside)
+        if not len(self.networks):
+            return LocalDenoiser(form, inside), class_of_position
+        from locality.local.correction import Correction
+
+        correction = Correction.of(self.networks, form, inside)
+        return LocalDenoiser(form, inside, correction), class_of_position
 
 
-def closed_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:
+def _moved_up(slots: IntArray, counts: IntArray, padding: int) -> tuple[IntArray, IntArray]:
     """Slots with padding moved behind all others, and how many of the first ones are left.
 
     Parameters

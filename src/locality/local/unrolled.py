@@ -15,7 +15,7 @@ from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import OptionError
 from locality.local.field import ScoreField
-from locality.local.shard import ShardState, closed_up
+from locality.local.shard import ShardState
 
 __all__ = ["unrolled"]
 
@@ -48,7 +48,7 @@ def unrolled(field: ScoreField, extent: tuple[int, ...], names: tuple[str, ...])
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> from locality import LocalizedDiffusion
     >>> X = OrnsteinUhlenbeckChain(6, correlation=0.8).sample(500, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", tied=True, score="linear", radius=1)
+    >>> model = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", radius=1)
     >>> field = model.fit(X).model_.field
     >>> table = unrolled(field, (6,), tuple("abcdef"))
     >>> table.domain.n_nodes, [len(shard.source_node) for shard in table.shards]
@@ -65,7 +65,7 @@ def _by_position(shard: ShardState, domain: Domain, extent: tuple[int, ...]) -> 
     """One shard for every position, with the components of the one given."""
     n_positions = int(np.prod(extent, dtype=np.int64))
     class_of_position, inside = shard.sources.inside(domain, extent)
-    trained = {row.tobytes() for row in shard.trained_inside}
+    trained = {row.tobytes() for row in shard.networks.trained_inside}
     positions = np.stack(np.unravel_index(np.arange(n_positions), extent), axis=1)
     found = []
     for position, number in zip(positions, class_of_position, strict=True):
@@ -96,24 +96,13 @@ def _by_position(shard: ShardState, domain: Domain, extent: tuple[int, ...]) -> 
 
 def _moved(shard: ShardState, target: IntArray, kept: IntArray, nodes: IntArray) -> ShardState:
     """The shard with some of its sources only, under other numbers."""
-    place = np.full(len(shard.source_node) + 1, len(kept))
-    place[kept] = np.arange(len(kept))
-    noisy, n_noisy = closed_up(place[shard.noisy], shard.n_noisy, len(kept))
-    given, n_given = closed_up(place[shard.given], shard.n_given, len(kept))
+    found, n = shard.reading(kept), len(kept)
     return replace(
-        shard,
+        found,
         target=target,
         source_node=nodes,
-        source_offset=np.zeros((len(kept), 0), dtype=np.int64),
-        source_given=shard.source_given[kept],
-        noisy=noisy,
-        given=given,
-        n_noisy=n_noisy,
-        n_given=n_given,
-        network_noisy=place[shard.network_noisy],
-        network_given=place[shard.network_given],
-        covariance=shard.covariance[np.ix_(kept, kept)],
-        trained_inside=np.ones((1, len(kept)), dtype=bool),
+        source_offset=np.zeros((n, 0), dtype=np.int64),
+        networks=replace(found.networks, trained_inside=np.ones((1, n), dtype=bool)),
     )
 
 

@@ -1,124 +1,202 @@
-"""Layout: from the columns of a table and the options of a user to a domain, and back.
+"""Layout: how the columns of a table lie in a state, and back.
 
-Three layouts exist. A **table** has one node per column and no axis. A **series** has one node per
-column and a time axis along the rows. A **lattice** has a single node and an axis along the
-columns, so that all columns share one law.
+A state is [n_nodes, *extent, n_samples]. Of a **table** columns are nodes and rows are samples; of
+a **series** rows are positions of a time axis instead; of a **lattice** columns are the positions
+of a single node. Only this file knows; all others speak of rows, or of states.
 """
 
-from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
-import scipy.sparse as sp
 
-from locality._typing import FloatArray
-from locality.domain import Axis, DependencyGraph, Domain, learn_linear_graph, read_edge_list
-from locality.exceptions import GraphError, OptionError
-from locality.model.model import Model
+from locality._typing import FloatArray, IntArray
+from locality.data.transforms import Standardizer
+from locality.domain.domain import Domain
+from locality.exceptions import DataError, OptionError
 
-__all__ = ["build_domain", "from_state", "given_graph", "limits", "table_limits", "to_state"]
+if TYPE_CHECKING:
+    from locality.data.table import Table
+
+__all__ = ["Layout", "limits_of", "stacked"]
 
 _LIMIT = 1.5  # samples stay within this many times the range seen
 
-_NAMED = ("learn", "chain", "ring", "complete")
 
-
-def build_domain(
-    z: FloatArray,
-    names: Sequence[str],
-    all_names: Sequence[str],
-    *,
-    graph: Any,
-    lags: int,
-    series: str,
-    tied: bool,
-    given: Sequence[str],
-    n_neighbors: int,
-    edge_level: float,
-) -> Domain:
-    """The domain of standardized columns.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the columns of a table are in a state.
 
     Parameters
     ----------
-    z : float array [n_rows, n_columns]
-        Standardized modeled columns.
-    names : sequence of str [n_columns]
-        Their names.
-    all_names : sequence of str
-        Names of the whole table; a graph may name columns that were set aside.
-    graph, lags, series, tied, given, n_neighbors, edge_level
-        As in ``LocalizedDiffusion``.
-
-    Raises
-    ------
-    OptionError
-        If options contradict each other.
-    GraphError
-        If the graph does not fit the columns.
+    standardizer : Standardizer
+    domain : Domain
+        Its nodes are the standardized columns in their order, or one for all of a lattice.
+    extent : tuple of int
+        Positions of a lattice; () for tables and series.
     """
-    if tied:
-        return _lattice(graph, len(names), lags, given)
-    axes: tuple[Axis, ...] = ()
-    if lags:
-        axes = (Axis("time", window=(lags, 0 if series == "causal" else lags)),)
-    place = {name: j for j, name in enumerate(names)}
-    context = tuple(place[name] for name in given if name in place)
-    free = np.setdiff1d(np.arange(len(names)), context)
-    if not len(free):
-        raise OptionError(
-            "All columns that vary are given, so there is nothing to model.",
-            remedy="Name fewer given columns.",
-        )
-    if isinstance(graph, str) and graph == "learn":
-        # learned among modeled columns only: context is given to all of them anyway
-        part = learn_linear_graph(
-            z[:, free], lags, min(n_neighbors, max(1, len(free) - 1)), edge_level
-        ).graph
-        i, j, weight = part.edges()
-        edges = np.column_stack([free[i], free[j], weight])
-        whole = DependencyGraph.from_edges(edges, len(names))
-    else:
-        whole = given_graph(graph, list(names), list(all_names))
-    return Domain(whole, tuple(names), axes, context)
+
+    standardizer: Standardizer
+    domain: Domain
+    extent: tuple[int, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Components: columns that are modeled, not context, constants or copies [n_components]."""
+        modeled = self.standardizer.modeled_names
+        return tuple(modeled[place] for place in self.places)
+
+    @cached_property
+    def context(self) -> tuple[str, ...]:
+        """Columns that are conditions, in the order of the domain."""
+        return tuple(self.domain.names[node] for node in self.domain.context)
+
+    @cached_property
+    def places(self) -> IntArray:
+        """Where components are among the standardized columns [n_components]."""
+        if self.is_lattice:
+            return np.arange(self.standardizer.n_modeled)
+        return self.domain.targets
+
+    @cached_property
+    def columns(self) -> IntArray:
+        """Where components are among the columns of the table [n_components]."""
+        return self.standardizer.modeled[self.places]
+
+    @property
+    def is_lattice(self) -> bool:
+        """Whether columns lie along a tied axis."""
+        return bool(self.extent)
+
+    @property
+    def is_series(self) -> bool:
+        """Whether rows are a time series."""
+        return any(axis.is_series for axis in self.domain.axes)
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether they are one, each row given the rows before it."""
+        return any(axis.is_causal for axis in self.domain.axes)
+
+    @property
+    def has_row_law(self) -> bool:
+        """Whether rows can be judged one after the other."""
+        return all(axis.is_causal for axis in self.domain.axes)
+
+    @property
+    def n_lags(self) -> int:
+        """Rows of the past that a row looks back upon."""
+        axes = self.domain.axes
+        return axes[0].window[0] if axes and axes[0].window else 0
+
+    @property
+    def kind(self) -> str:
+        """What it is: "table", "causal series", "joint series" or "lattice"."""
+        series = "causal series" if self.is_causal else "joint series"
+        return "lattice" if self.is_lattice else series if self.is_series else "table"
+
+    def state(self, z: FloatArray) -> FloatArray:
+        """Standardized rows [n_rows, n_standardized] as a state [n_nodes, *extent, n_samples]."""
+        return stacked(z[None], self.domain)
+
+    def rows(self, state: FloatArray) -> FloatArray:
+        """State of the targets as rows [n_rows, n_components]; several series follow each other."""
+        if self.is_lattice:
+            return np.ascontiguousarray(state[0].T)
+        if self.domain.axes:
+            return np.ascontiguousarray(state.transpose(2, 1, 0).reshape(-1, len(state)))
+        return np.ascontiguousarray(state.T)
+
+    def flat(self, values: FloatArray) -> FloatArray:
+        """Numbers by target and example [n_targets, n_examples], as `rows` has them."""
+        n = self.standardizer.n_modeled if self.is_lattice else len(self.domain.targets)
+        n_rows = values.size // n if n else 0
+        inner = (*self.extent, n_rows) if self.is_lattice else (n_rows, 1)
+        shape = inner if self.is_lattice or self.domain.axes else (n_rows,)
+        return self.rows(values.reshape(len(self.domain.targets), *shape))
+
+    def state_of(self, values: FloatArray) -> FloatArray:
+        """Values of a table [n_rows, n_columns] as a state; NaN where missing."""
+        return self.state(self.standardizer.standardize(values))
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """log dz/dx of the components [n_rows, n_components]."""
+        return self.standardizer.log_slope(values)[:, self.places]
+
+    def standard_rows(self, table: "Table") -> FloatArray:
+        """Standardized rows [n_nodes, n_rows] of a table or causal series, NaN where missing.
+
+        Raises
+        ------
+        OptionError
+            If rows have no law of their own.
+        DataError
+            If a context column has gaps.
+        """
+        if not self.has_row_law:
+            raise OptionError(
+                "This needs a model of rows, each given those before it; this one is a joint "
+                "series.",
+                remedy='Fit with series="causal".',
+            )
+        rows = np.ascontiguousarray(self.standardizer.standardize(table.values).T)
+        for node in self.domain.context:
+            gaps = np.flatnonzero(np.isnan(rows[node]))
+            if len(gaps):
+                raise DataError(
+                    f"The context column {self.domain.names[node]!r} has {len(gaps)} missing "
+                    f"values, the first in row {gaps[0] + 1}.",
+                    remedy="Fill them: context columns are conditions and are not modeled.",
+                )
+        return rows
+
+    def restore(
+        self, z: FloatArray, context: FloatArray | None = None, *, whole: bool = True
+    ) -> FloatArray:
+        """All columns in the units of the table [n_rows, n_columns].
+
+        Parameters
+        ----------
+        z : float array [n_rows, n_components]
+            Standardized.
+        context : float array [n_context, n_rows], optional
+            Standardized context, needed if there is any.
+        whole : bool, default True
+            Round columns of whole numbers and states.
+        """
+        everything = np.empty((len(z), self.standardizer.n_modeled))
+        everything[:, self.places] = z
+        if context is not None:
+            everything[:, list(self.domain.context)] = context.T
+        return self.standardizer.restore(everything, round_integers=whole)
+
+    def table_limits(self, limits: FloatArray) -> FloatArray:
+        """Bounds of nodes in the units of the table, of all columns [n_columns, 2].
+
+        Where a column has a law of its own these are 1.5 times the range seen in its own units: a
+        little beyond that range in standardized units may be far beyond it in those of the table.
+        """
+        seen = _widened(limits, 1.0 / _LIMIT)
+        ends = self.standardizer.restore(seen.T, round_integers=False)
+        return _widened(np.sort(ends, axis=0).T, _LIMIT)
 
 
-def to_state(z: FloatArray, domain: Domain, tied: bool) -> FloatArray:
-    """Rows to the state array [n_nodes, *extent, n_samples] of a domain."""
-    if tied:
-        return np.ascontiguousarray(z.T[None])
-    if domain.axes:
-        return np.ascontiguousarray(z.T[:, :, None])
-    return np.ascontiguousarray(z.T)
+def stacked(draws: np.ndarray, domain: Domain) -> np.ndarray:
+    """Tables of rows [n_draws, n_rows, n_columns] as samples of one state; those of a row lie side
+    by side, so that many draws of the same rows count as further samples of them.
+    """
+    state = np.ascontiguousarray(draws.transpose(2, 1, 0))
+    if any(axis.is_series for axis in domain.axes):
+        return state
+    flat = state.reshape(len(state), -1)
+    return flat[None] if domain.axes else flat
 
 
-def from_state(state: FloatArray, domain: Domain, tied: bool) -> FloatArray:
-    """State of the targets to rows [n_rows, n_columns]; several series follow one another."""
-    if tied:
-        return np.ascontiguousarray(state[0].T)
-    if domain.axes:
-        return np.ascontiguousarray(state.transpose(2, 1, 0).reshape(-1, len(state)))
-    return np.ascontiguousarray(state.T)
-
-
-def limits(state: FloatArray) -> FloatArray:
+def limits_of(state: FloatArray) -> FloatArray:
     """Bounds of every node: 1.5 times the range seen, around its middle [n_nodes, 2]."""
     flat = state.reshape(len(state), -1)
     return _widened(np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1), _LIMIT)
-
-
-def table_limits(model: Model) -> FloatArray:
-    """The same bounds in the units of the table, of all columns [n_columns, 2].
-
-    Where a column has a law of its own these are 1.5 times the range seen in its own units: a
-    little beyond that range in standardized units may be far beyond it in those of the table.
-    """
-    seen = _widened(model.limits, 1.0 / _LIMIT)
-    place = [model.domain.names.index(name) for name in model.standardizer.modeled_names]
-    ends = model.standardizer.restore(seen[place].T, round_integers=False)
-    return _widened(np.sort(ends, axis=0).T, _LIMIT)
 
 
 def _widened(bounds: FloatArray, factor: float) -> FloatArray:
@@ -127,71 +205,3 @@ def _widened(bounds: FloatArray, factor: float) -> FloatArray:
     middle, half = (low + high) / 2, (high - low) / 2
     stretched = np.stack([middle - factor * half, middle + factor * half], axis=1)
     return stretched.astype(np.float64)
-
-
-def _lattice(graph: Any, n_columns: int, lags: int, given: Sequence[str]) -> Domain:
-    if not (isinstance(graph, str) and graph in ("chain", "ring")):
-        raise OptionError(
-            f"tied=True needs columns along a line, found graph={graph!r}.",
-            remedy='Use graph="chain" or graph="ring".',
-        )
-    if lags or given:
-        raise OptionError(
-            "tied=True cannot be combined with lags or given columns.",
-            remedy="Leave tied=False to model columns one by one.",
-        )
-    axis = Axis("column", extent=n_columns, periodic=graph == "ring")
-    return Domain(DependencyGraph.empty(1), ("value",), (axis,))
-
-
-def given_graph(
-    graph: Any, names: list[str], all_names: list[str], k_nearest: int | None = None
-) -> DependencyGraph:
-    """A graph over the modeled columns from whatever the user gave.
-
-    Parameters
-    ----------
-    graph : path, name, DependencyGraph, networkx graph, array or scipy.sparse matrix
-    names, all_names : lists of str
-        Modeled columns, and those of the whole table.
-    k_nearest : int, optional
-        Of a file with distances, pairs where either is among the other's nearest.
-
-    Raises
-    ------
-    OptionError, GraphError, DataError
-        If it is no graph, or does not fit the columns.
-    """
-    n = len(names)
-    if isinstance(graph, DependencyGraph):
-        whole = graph
-    elif isinstance(graph, str) and graph in _NAMED:
-        maker = {
-            "chain": DependencyGraph.chain,
-            "ring": DependencyGraph.ring,
-            "complete": DependencyGraph.complete,
-        }[graph]
-        return maker(n)
-    elif isinstance(graph, str | PathLike):
-        whole = read_edge_list(Path(graph), all_names, k_nearest=k_nearest)
-    elif isinstance(graph, nx.Graph):
-        whole = DependencyGraph.from_networkx(graph, all_names)
-    elif isinstance(graph, np.ndarray):
-        whole = DependencyGraph.from_scipy(sp.csr_array(graph))
-    elif sp.issparse(graph):
-        whole = DependencyGraph.from_scipy(graph)
-    else:
-        raise OptionError(
-            f"graph must be one of {_NAMED}, a path, a DependencyGraph, a networkx graph or a "
-            f"scipy.sparse matrix, found {type(graph).__name__}."
-        )
-    if whole.n_nodes == n:
-        return whole
-    if whole.n_nodes != len(all_names):
-        raise GraphError(
-            f"The graph has {whole.n_nodes} nodes, but the table has {len(all_names)} columns.",
-            remedy="Build the graph over the columns of this table.",
-        )
-    keep = np.array([all_names.index(name) for name in names])
-    matrix = whole.to_scipy().tocsr()[keep][:, keep]
-    return DependencyGraph.from_scipy(matrix)

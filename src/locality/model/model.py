@@ -1,28 +1,31 @@
-"""The fitted model: everything ``fit`` learned, in memory and as plain data for the store.
+"""The fitted model: a score field in the layout of a table, with all that was learned beside it.
 
-Arrays go to the store as named groups (one per shard, one for the graph), all else as JSON.
-Nothing here runs code from a file.
+The field is one object for the life of a model, and what is derived from it (denoisers, laws of
+rows) is solved once and kept by it; so whoever asks a model twice gets the second answer for less.
 """
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
+from locality.data.kinds import Flavor
 from locality.data.transforms import Standardizer
-from locality.domain.axis import Axis
 from locality.domain.domain import Domain
-from locality.domain.graph import DependencyGraph
-from locality.exceptions import LocalityError, ModelCorrupt
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
-from locality.local.unrolled import unrolled
+from locality.model.layout import Layout
 from locality.model.reference import Reference
+from locality.model.settings import Settings
 from locality.noise.levels import NoiseLevels
 
 __all__ = ["Model"]
+
+Normal: TypeAlias = "Reference | Callable[[Model], Reference | None] | None"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,49 +36,70 @@ class Model:
     ----------
     standardizer : Standardizer
         Columns of the table to standardized components and back.
-    domain : Domain
-        Nodes are the modeled columns, or one channel if the columns lie along a lattice axis.
-    shards : tuple of ShardState
+    field : ScoreField
+        Domain, shards, and the standardized bounds within which samples stay. Nodes are the
+        modeled columns, or one channel if the columns lie along a lattice axis.
     levels : NoiseLevels
-    limits : float array [n_nodes, 2]
-        Standardized bounds within which samples stay.
     extent : tuple of int
         Positions of a lattice; () for tables and series.
     n_rows : int
         Rows fitted.
-    settings : dict
-        The estimator's parameters.
+    settings : Settings
     seconds : dict
         Wall-clock time per stage of fitting.
     made_with : dict
         Versions of the software.
     flavor : str
         Kind of frame the model was fitted to, and in which it answers.
-    reference : Reference or None
-        How normal rows look, for alarms; None if there is no law of a row, or too few rows.
+    normal : Reference, callable or None
+        How normal rows look, for alarms, or what tells of the model when first asked; None if
+        there is no law of a row, or too few rows.
     ids : int array [n_nodes] or None
         Numbers of the nodes in stored shards, ascending. They stay when nodes come and go, and so
         do the files of shards that have nothing to do with it. None: 0, 1, ….
     """
 
     standardizer: Standardizer
-    domain: Domain
-    shards: tuple[ShardState, ...]
+    field: ScoreField
     levels: NoiseLevels
-    limits: FloatArray
     extent: tuple[int, ...]
     n_rows: int
-    settings: dict[str, Any]
-    seconds: dict[str, float] = field(default_factory=dict)
-    made_with: dict[str, str] = field(default_factory=dict)
-    flavor: str = "pandas"
-    reference: Reference | None = None
+    settings: Settings
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    made_with: dict[str, str] = dataclasses.field(default_factory=dict)
+    flavor: Flavor = "pandas"
+    normal: Normal = None
     ids: IntArray | None = None
 
     @property
-    def field(self) -> ScoreField:
-        """The assembled score, bounded by the limits."""
-        return ScoreField(self.domain, self.shards, self.limits)
+    def domain(self) -> Domain:
+        """Who neighbors whom."""
+        return self.field.domain
+
+    @property
+    def shards(self) -> tuple[ShardState, ...]:
+        """What was learned, component by component."""
+        return self.field.shards
+
+    def with_shards(self, shards: Sequence[ShardState]) -> "Model":
+        """The same but for what was learned of components."""
+        return replace(self, field=replace(self.field, shards=tuple(shards)))
+
+    @property
+    def limits(self) -> FloatArray:
+        """Standardized bounds within which samples stay [n_nodes, 2]."""
+        assert self.field.limits is not None
+        return self.field.limits
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the columns of a table lie in a state."""
+        return Layout(self.standardizer, self.domain, self.extent)
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """How normal rows look; None if that is not known."""
+        return self.normal(self) if callable(self.normal) else self.normal
 
     @property
     def node_ids(self) -> IntArray:
@@ -83,37 +107,24 @@ class Model:
         return np.arange(self.domain.n_nodes) if self.ids is None else self.ids
 
     @property
-    def is_causal(self) -> bool:
-        """Whether rows are a time series, each given the rows before it."""
-        return any(axis.is_causal for axis in self.domain.axes)
-
-    @property
-    def is_series(self) -> bool:
-        """Whether rows are a time series at all."""
-        return any(axis.is_series for axis in self.domain.axes)
-
-    @property
-    def is_lattice(self) -> bool:
-        """Whether columns lie along a tied axis."""
-        return bool(self.extent)
+    def is_ordered(self) -> bool:
+        """Whether rows follow each other in time."""
+        return self.layout.is_series or self.settings.time is not None
 
     @cached_property
     def unrolled(self) -> "Model":
         """A lattice as a table, whose components are the columns; all others as they are."""
-        if not self.is_lattice:
+        if not self.layout.is_lattice:
             return self
-        names = self.standardizer.modeled_names
-        table = unrolled(self.field, self.extent, names)
-        assert table.limits is not None
-        return replace(
-            self, domain=table.domain, shards=table.shards, limits=table.limits, extent=(),
-            ids=None,
-        )  # fmt: skip
+        from locality.local.unrolled import unrolled
+
+        table = unrolled(self.field, self.extent, self.standardizer.modeled_names)
+        return replace(self, field=table, extent=(), ids=None)
 
     @property
     def has_networks(self) -> bool:
         """Whether any component has a network on top of its closed form."""
-        return any(len(shard.network_unit) for shard in self.shards)
+        return any(len(shard.networks) for shard in self.shards)
 
     def gather(self, name: str) -> np.ndarray:
         """One array of all shards, by target [n_targets, ...].
@@ -156,114 +167,3 @@ class Model:
             whole[shard.target] = part
         assert whole is not None
         return np.asarray(whole[self.domain.targets])
-
-    def state(self) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-        """JSON-able description, and groups of arrays by name."""
-        graph = self.domain.graph
-        description = {
-            "standardizer": self.standardizer.to_dict(),
-            "names": list(self.domain.names),
-            "axes": [
-                {
-                    "name": axis.name,
-                    "window": None if axis.window is None else list(axis.window),
-                    "extent": axis.extent,
-                    "periodic": axis.periodic,
-                }
-                for axis in self.domain.axes
-            ],
-            "context": list(self.domain.context),
-            "levels": [self.levels.sigma_min, self.levels.sigma_max],
-            "extent": list(self.extent),
-            "n_rows": self.n_rows,
-            "settings": self.settings,
-            "seconds": self.seconds,
-            "made_with": self.made_with,
-            "flavor": self.flavor,
-            "n_shards": len(self.shards),
-        }
-        arrays = {
-            "graph": {
-                "indptr": graph.indptr,
-                "indices": graph.indices,
-                "weights": graph.weights,
-                "limits": self.limits,
-            }
-        }
-        ids = self.node_ids
-        if not np.array_equal(ids, np.arange(len(ids))):
-            arrays["nodes"] = {"id": ids}
-        for number, shard in enumerate(self.shards):
-            stored = shard.renumbered(ids) if "nodes" in arrays else shard
-            arrays[f"shard-{number:05d}"] = stored.arrays()
-        if self.reference is not None:
-            arrays["reference"] = self.reference.arrays()
-        return description, arrays
-
-    @classmethod
-    def from_state(
-        cls, description: dict[str, Any], arrays: dict[str, dict[str, np.ndarray]]
-    ) -> "Model":
-        """The model of a ``state``.
-
-        Raises
-        ------
-        ModelCorrupt
-            If parts are missing or contradict each other.
-        """
-        try:
-            graph = arrays["graph"]
-            low, high = description["levels"]
-            axes = tuple(
-                Axis(
-                    axis["name"],
-                    None if axis["window"] is None else (axis["window"][0], axis["window"][1]),
-                    axis["extent"],
-                    axis["periodic"],
-                )
-                for axis in description["axes"]
-            )
-            domain = Domain(
-                DependencyGraph(graph["indptr"], graph["indices"], graph["weights"]),
-                tuple(description["names"]),
-                axes,
-                tuple(description["context"]),
-            )
-            shards = tuple(
-                ShardState(**arrays[f"shard-{number:05d}"])
-                for number in range(description["n_shards"])
-            )
-            ids = None
-            if "nodes" in arrays:
-                ids = arrays["nodes"]["id"]
-                place = np.zeros(int(ids[-1]) + 1, dtype=np.int64)
-                place[ids] = np.arange(len(ids))
-                shards = tuple(shard.renumbered(place) for shard in shards)
-            owned = np.sort(np.concatenate([shard.target for shard in shards]))
-            if not np.array_equal(owned, domain.targets):
-                raise ModelCorrupt(
-                    "The model's shards do not cover its components.",
-                    remedy="Fit it again, or restore the folder from a copy.",
-                )
-            return cls(
-                Standardizer.from_dict(description["standardizer"]),
-                domain,
-                shards,
-                NoiseLevels(low, high),
-                graph["limits"],
-                tuple(description["extent"]),
-                description["n_rows"],
-                description["settings"],
-                description["seconds"],
-                description["made_with"],
-                description["flavor"],
-                Reference(**arrays["reference"]) if "reference" in arrays else None,
-                ids,
-            )
-        except ModelCorrupt:
-            raise
-        except (KeyError, TypeError, ValueError, IndexError, LocalityError) as error:
-            raise ModelCorrupt(
-                f"The model's parts do not fit together: {type(error).__name__}: {error}.",
-                remedy="Fit it again, or restore the folder from a copy.",
-            ) from error

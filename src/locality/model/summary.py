@@ -18,7 +18,6 @@ from locality.noise.levels import band_labels
 
 __all__ = [
     "ModelSummary",
-    "component_names",
     "expected_surprise",
     "network_radius",
     "reach",
@@ -120,11 +119,11 @@ class ModelSummary:
     ----------
     kind : {"table", "causal series", "joint series", "lattice"}
     n_rows, n_columns, n_components, n_networks, lags, n_edges : int
-    score, radius_setting, graph : str
+    denoiser, radius_setting, graph : str
         As asked for.
     mean_neighbors : float
-    given : tuple of str
-        Context columns.
+    context : tuple of str
+        Columns that are conditions.
     set_aside : dict
         Columns not modeled, and what is known of them.
     independent, linear, model, error : float
@@ -139,12 +138,12 @@ class ModelSummary:
     n_components: int
     n_networks: int
     lags: int
-    score: str
+    denoiser: str
     radius_setting: str
     graph: str
     n_edges: int
     mean_neighbors: float
-    given: tuple[str, ...]
+    context: tuple[str, ...]
     set_aside: dict[str, str]
     independent: float
     linear: float
@@ -173,7 +172,7 @@ def summarize(model: Model) -> ModelSummary:
     >>> from locality import LocalizedDiffusion
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> X = OrnsteinUhlenbeckChain(6, correlation=0.7).sample(300, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", random_state=0).fit(X).model_
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X).model_
     >>> summary = summarize(model)
     >>> summary.n_edges, summary.linear < summary.independent
     (5, True)
@@ -181,25 +180,25 @@ def summarize(model: Model) -> ModelSummary:
     domain, settings = model.domain, model.settings
     components = _components(model)
     positions = int(np.prod(model.extent, dtype=np.int64))  # of a lattice; else 1
-    graph = settings["graph"] or "given"
+    graph = settings.graph or "given"
     n_edges = domain.graph.n_edges
     mean_neighbors = float(domain.graph.degrees[domain.targets].mean())
-    if model.is_lattice:  # the axis is the graph
+    if model.layout.is_lattice:  # the axis is the graph
         n_edges = positions if graph == "ring" else positions - 1
         mean_neighbors = 2 * n_edges / positions
     return ModelSummary(
-        kind=_kind(model),
+        kind=model.layout.kind,
         n_rows=model.n_rows,
         n_columns=model.standardizer.n_columns,
-        n_components=len(component_names(model)),
+        n_components=len(model.layout.names),
         n_networks=sum(component.has_network for component in components) * positions,
-        lags=int(settings["lags"]),
-        score=str(settings["score"]),
-        radius_setting=str(settings["radius"]),
+        lags=settings.lags,
+        denoiser=settings.denoiser,
+        radius_setting=str(settings.radius),
         graph=str(graph),
         n_edges=int(n_edges),
         mean_neighbors=mean_neighbors,
-        given=tuple(domain.names[j] for j in domain.context),
+        context=model.layout.context,
         set_aside=_set_aside(model),
         independent=positions * sum(component.independent for component in components),
         linear=positions * sum(component.linear for component in components),
@@ -211,12 +210,6 @@ def summarize(model: Model) -> ModelSummary:
         seconds={name: float(value) for name, value in model.seconds.items()},
         made_with=dict(model.made_with),
     )
-
-
-def component_names(model: Model) -> tuple[str, ...]:
-    """Columns that are modeled, in their order: not context, constants or copies."""
-    context = {model.domain.names[j] for j in model.domain.context}
-    return tuple(name for name in model.standardizer.modeled_names if name not in context)
 
 
 def reach(model: Model) -> IntArray:
@@ -235,10 +228,9 @@ def expected_surprise(model: Model) -> FloatArray:
     -------
     float array [n_components]
     """
-    names = model.standardizer.modeled_names
-    places = [names.index(name) for name in component_names(model)]
+    places = model.layout.places
     held_out = model.gather("held_out")
-    if model.is_lattice:
+    if model.layout.is_lattice:
         held_out = np.repeat(held_out, len(places))
     return np.asarray(held_out + model.standardizer.log_scale[places])
 
@@ -265,7 +257,7 @@ def _components(model: Model) -> tuple[ComponentSummary, ...]:
 def _law(model: Model, name: str) -> str:
     """The law of a column in a few words; that of all columns for a lattice."""
     standardizer = model.standardizer
-    place = 0 if model.is_lattice else standardizer.modeled_names.index(name)
+    place = 0 if model.layout.is_lattice else standardizer.modeled_names.index(name)
     kind = standardizer.kinds[standardizer.modeled[place]]
     law, noise = standardizer.marginals.get(place), float(standardizer.blur[place, 1])
     if kind == "boolean":
@@ -320,7 +312,7 @@ def network_radius(model: Model) -> IntArray:
     """Radius of every network, -1 for components without one [n_targets]."""
     whole = np.full(model.domain.n_nodes, -1, dtype=np.int64)
     for shard in model.shards:
-        whole[shard.target[shard.network_unit]] = shard.network_radius
+        whole[shard.target[shard.networks.unit]] = shard.networks.radius
     return whole[model.domain.targets]
 
 
@@ -329,9 +321,10 @@ def _count_slots(model: Model, name: str) -> IntArray:
     for shard in model.shards:
         n = len(shard.source_node)
         counts = np.count_nonzero(getattr(shard, name) < n, axis=1)
-        network = np.count_nonzero(getattr(shard, f"network_{name}") < n, axis=1)
+        network = np.count_nonzero(getattr(shard.networks, name) < n, axis=1)
         # slots are ordered by distance: the wider of two patches holds the other
-        counts[shard.network_unit] = np.maximum(counts[shard.network_unit], network)
+        units = shard.networks.unit
+        counts[units] = np.maximum(counts[units], network)
         whole[shard.target] = counts
     return whole[model.domain.targets]
 
@@ -344,8 +337,3 @@ def _set_aside(model: Model) -> dict[str, str]:
         constant, copy = f"constant at {value}", f"copy of {names[aside.source]}"
         found[aside.name] = constant if aside.reason == "constant" else copy
     return found
-
-
-def _kind(model: Model) -> str:
-    series = "causal series" if model.is_causal else "joint series"
-    return "lattice" if model.is_lattice else series if model.is_series else "table"

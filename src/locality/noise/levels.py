@@ -3,7 +3,7 @@
 A noisy copy of x is y = x + σε with ε ~ N(0, I) (Karras et al., 2022, arXiv 2206.00364, with
 scaling s(t) = 1). The signal-to-noise ratio is snr = 1/σ². Three uses of σ share one range:
 
-* **sampling** walks down the grid σ_0 > … > σ_{n-1} > 0 of that paper (eq. 5, ρ = 7);
+* **sampling** walks down a schedule σ_0 > … > σ_{n-1} > 0 (`schedules`);
 * **training** spreads log σ evenly between the smallest scale a component still has given its
   neighbors and a few times its total scale;
 * **nats** integrate over snr, that is over log-SNR with weight snr, in bands of log σ.
@@ -23,6 +23,7 @@ from locality.exceptions import OptionError
 
 __all__ = [
     "BAND_EDGES",
+    "TRAIN_CEILING",
     "NoiseLevels",
     "band_labels",
     "band_of",
@@ -39,9 +40,9 @@ noise drowns all but gross outliers and slow common movements; the last band hol
 by close relations between sensors.
 """
 
-_RHO = 7.0
 _TRAIN_FLOOR = 0.07  # times the conditional scale of a component
-_TRAIN_CEILING = 6.0  # times the total scale, which is 1 after standardization
+TRAIN_CEILING: Final = 6.0
+"""Highest level of training, times the total scale, which is 1 after standardization."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,8 @@ class NoiseLevels:
 
     Examples
     --------
-    >>> levels = NoiseLevels(0.01, 10.0)
-    >>> levels.grid(3).round(3).tolist()
-    [10.0, 0.718, 0.01, 0.0]
+    >>> NoiseLevels.for_scales(np.array([0.5, 1.0]), largest_variance=4.0)
+    NoiseLevels(sigma_min=0.02, sigma_max=20.0)
     """
 
     sigma_min: float
@@ -86,14 +86,6 @@ class NoiseLevels:
         highest = float(np.clip(10.0 * np.sqrt(largest_variance), 12.0, 500.0))
         return cls(min(0.02, max(0.15 * finest, 1e-5)), highest)
 
-    def grid(self, n_steps: int) -> FloatArray:
-        """Levels of a sampler, from sigma_max down to sigma_min and then 0 [n_steps + 1]."""
-        if n_steps < 1:
-            raise OptionError(f"A sampler needs at least 1 step, found {n_steps}.")
-        ramp = np.linspace(0.0, 1.0, n_steps) if n_steps > 1 else np.zeros(1)
-        low, high = self.sigma_min ** (1 / _RHO), self.sigma_max ** (1 / _RHO)
-        return np.append((high + ramp * (low - high)) ** _RHO, 0.0)
-
     def quadrature(self, n_levels: int) -> tuple[FloatArray, FloatArray]:
         """Levels and weights for ∫ f(σ) d snr by the midpoint rule in log-SNR.
 
@@ -106,7 +98,7 @@ class NoiseLevels:
         weight : float array [n_levels]
             snr · Δ log snr, so that Σ weight · f(σ) approximates the integral.
         """
-        high = min(self.sigma_max, 2.0 * _TRAIN_CEILING)  # networks fade above
+        high = min(self.sigma_max, 2.0 * TRAIN_CEILING)  # networks fade above
         edges = np.linspace(np.log(high), np.log(self.sigma_min), n_levels + 1)
         sigma = np.exp(0.5 * (edges[1:] + edges[:-1]))
         return sigma, 2.0 * (edges[0] - edges[1]) / sigma**2
@@ -148,7 +140,7 @@ def training_levels(conditional_scale: FloatArray, n_levels: int) -> FloatArray:
     """
     low = np.log(_TRAIN_FLOOR * np.asarray(conditional_scale))[:, None]
     ramp = (np.arange(n_levels) + 0.5) / n_levels
-    levels: FloatArray = np.exp(low + (np.log(_TRAIN_CEILING) - low) * ramp)
+    levels: FloatArray = np.exp(low + (np.log(TRAIN_CEILING) - low) * ramp)
     return levels
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from locality.store.manifest import Manifest
+from locality.store.older import description_of
 from locality.store.store import BLOBS, read_blob, read_manifest
 from locality.store.versions import find_version
 
@@ -63,7 +64,7 @@ def diff_versions(path: str | PathLike[str], old: int | str, new: int | str) -> 
     components = tuple(
         (name, before.get(name, nan), after.get(name, nan)) for name in sorted({*before, *after})
     )
-    one, two = a.description.get("settings", {}), b.description.get("settings", {})
+    one, two = (description_of(manifest).get("settings", {}) for manifest in (a, b))
     settings = {
         key: (one.get(key), two.get(key))
         for key in sorted({*one, *two} - {"feature_names"})

@@ -15,6 +15,8 @@ from safetensors.numpy import load, save
 
 from locality._typing import BoolArray
 from locality.exceptions import ModelCorrupt
+from locality.local.kinds import KINDS
+from locality.local.networks import WEIGHT, kind_name
 from locality.noise.levels import BAND_EDGES
 
 __all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]
@@ -51,23 +53,22 @@ _SHARD = {
     "n_noisy": _Form("int64", ("components", "bands")),
     "n_given": _Form("int64", ("components", "bands")),
     "covariance": _Form("float64", ("sources", "sources")),
-    "network_unit": _Form("int64", ("networks",)),
-    "network_radius": _Form("int64", ("networks",)),
-    "network_noisy": _Form("int64", ("networks", "noisy inputs")),
-    "network_given": _Form("int64", ("networks", "given inputs")),
-    "level_range": _Form("float64", ("networks", 2)),
-    "trained_inside": _Form("bool", ("trained classes", "sources")),
-    "uses_rim": _Form("bool", (1,)),
-    "w1": _Form("float32", ("networks", "inputs", "width")),
-    "w2": _Form("float32", ("networks", "width", "width")),
-    "w3": _Form("float32", ("networks", "width")),
-    "b3": _Form("float32", ("networks",)),
     "held_out": _Form("float64", ("components",), may_be_nan=True),
     "held_out_error": _Form("float64", ("components",), may_be_nan=True),
     "held_out_independent": _Form("float64", ("components",), may_be_nan=True),
     "radii": _Form("int64", ("radii",)),
     "linear_curve": _Form("float64", ("components", "radii", "bands"), may_be_nan=True),
     "neural_curve": _Form("float64", ("components", "radii"), may_be_nan=True),
+}
+_NETWORKS = {
+    "network.kind": _Form("uint8", ("letters",)),
+    "network.unit": _Form("int64", ("networks",)),
+    "network.radius": _Form("int64", ("networks",)),
+    "network.noisy": _Form("int64", ("networks", "noisy inputs")),
+    "network.given": _Form("int64", ("networks", "given inputs")),
+    "network.level_range": _Form("float64", ("networks", 2)),
+    "network.trained_inside": _Form("bool", ("trained classes", "sources")),
+    "network.uses_rim": _Form("bool", (1,)),
 }
 
 _NODES = {"id": _Form("int64", ("nodes",))}
@@ -161,7 +162,7 @@ def check_shard(
     ModelCorrupt
         Naming the group and the array.
     """
-    _check(_SHARD, arrays, name)
+    _check(_SHARD | _forms_of_networks(arrays, name), arrays, name)
     if known is None:
         known = np.ones(int(arrays["source_node"].max(initial=0)) + 1, dtype=bool)
     for failed in _contradictions(arrays, known):
@@ -177,6 +178,21 @@ def _known_nodes(arrays: Mapping[str, np.ndarray], n_nodes: int) -> BoolArray:
     known = np.zeros(int(number[-1]) + 1, dtype=bool)
     known[number] = True
     return known
+
+
+def _forms_of_networks(arrays: Mapping[str, np.ndarray], group: str) -> dict[str, _Form]:
+    """Of a shard without networks none; weights are as their kind says."""
+    if "network.kind" not in arrays:
+        return {}
+    kind = kind_name(arrays["network.kind"])
+    if kind not in KINDS:
+        raise ModelCorrupt(
+            f"Group {group!r} has networks of kind {kind[:40]!r}; this release knows "
+            f"{', '.join(sorted(KINDS))}.",
+            remedy="Use the release that wrote it.",
+        )
+    weights = KINDS[kind].weights
+    return _NETWORKS | {WEIGHT + name: _Form("float32", axes) for name, axes in weights.items()}
 
 
 def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:
@@ -209,7 +225,6 @@ def _contradictions(arrays: Mapping[str, np.ndarray], known: BoolArray) -> Itera
     """What is wrong within a shard whose arrays have the right form."""
     node, noisy, given = arrays["source_node"], arrays["noisy"], arrays["given"]
     offset = arrays["source_offset"]
-    unit, level = arrays["network_unit"], arrays["level_range"]
     n_sources, n_components = len(node), len(arrays["target"])
     if not (_within(node, len(known)) and known[node].all()):
         yield "a source is no node of the graph"
@@ -219,15 +234,11 @@ def _contradictions(arrays: Mapping[str, np.ndarray], known: BoolArray) -> Itera
         yield "a component has no slot of its own"
     elif (node[noisy[:, 0]] != arrays["target"]).any() or offset[noisy[:, 0]].any():
         yield "the first slot of a component is not the component"
-    if not _within(unit, n_components) or (np.diff(unit) <= 0).any():
-        yield "a network has no component"
-    if not ((level[:, 0] > 0) & (level[:, 0] < level[:, 1])).all():
-        yield "a network has no range of noise levels"
     for name, table, least in (("n_noisy", noisy, 1), ("n_given", given, 0)):
         if not ((arrays[name] >= least) & (arrays[name] <= table.shape[1])).all():
             yield f"{name} counts slots that are not there"
-    if not all(_within(arrays[f"network_{x}"], n_sources + 1) for x in ("noisy", "given")):
-        yield "a network sees no source"
+    if "network.kind" in arrays:
+        yield from _contradictions_of_networks(arrays, n_sources, n_components)
     padded = np.append(arrays["source_given"], False)
     if _within(noisy, n_sources + 1) and padded[noisy].any():
         yield "a noisy slot is given"
@@ -239,6 +250,23 @@ def _contradictions(arrays: Mapping[str, np.ndarray], known: BoolArray) -> Itera
         yield f"there are {arrays['radius'].shape[1]} noise bands, not {len(BAND_EDGES) - 1}"
     if not ((arrays["shrinkage"] >= 0) & (arrays["shrinkage"] <= 1)).all():
         yield "a shrinkage lies outside 0 to 1"
+
+
+def _contradictions_of_networks(
+    arrays: Mapping[str, np.ndarray], n_sources: int, n_components: int
+) -> Iterator[str]:
+    """What is wrong with the networks of a shard whose arrays have the right form."""
+    unit, level, noisy, given = (
+        arrays[f"network.{name}"] for name in ("unit", "level_range", "noisy", "given")
+    )
+    if not len(unit):
+        yield "there are arrays of networks, but no networks"
+    if not _within(unit, n_components) or (np.diff(unit) <= 0).any():
+        yield "a network has no component"
+    if not ((level[:, 0] > 0) & (level[:, 0] < level[:, 1])).all():
+        yield "a network has no range of noise levels"
+    if not (_within(noisy, n_sources + 1) and _within(given, n_sources + 1)):
+        yield "a network sees no source"
 
 
 def _within(index: np.ndarray, n: int) -> bool:

@@ -61,7 +61,7 @@ class FileLedger:
             check_shard(arrays, file.name)
         except (OSError, ModelCorrupt):
             return None
-        return ShardState(**arrays)
+        return ShardState.from_arrays(arrays)
 
     def put(self, key: str, shard: ShardState, note: str = "") -> None:
         """Keep a finished shard, and write a line about it to the log.
@@ -90,7 +90,7 @@ class FileLedger:
             with open(self.folder / _LOG, "a", encoding="utf-8") as log:
                 log.write(
                     f"{now} {note or 'finished'}: {len(shard.target)} components, "
-                    f"{nats:.4f} nats each, {len(shard.network_unit)} networks ({key[:12]})\n"
+                    f"{nats:.4f} nats each, {len(shard.networks)} networks ({key[:12]})\n"
                 )
         except OSError as error:
             raise _unwritable(self.folder, error) from error

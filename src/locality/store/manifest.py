@@ -8,13 +8,12 @@ letter of a name and even a changed space are all noticed.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
-
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from typing import Any, NoReturn
 
 from locality.exceptions import ModelCorrupt
 
@@ -25,12 +24,15 @@ REMEDY = "Restore the folder from a copy, or fit the model again."
 MAX_BLOB_BYTES = 4 * 2**30
 """Larger blobs are neither written nor read."""
 
-_SCHEMA_VERSION = 2
-_READS = (1, 2)  # 1: without versions
+_SCHEMA_VERSION = 3
+_READS = (1, 2, 3)
 _MAX_BLOBS = 100_000
+_LAST_VERSION = 999_999
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
 
-class Blob(BaseModel):
+@dataclass(frozen=True)
+class Blob:
     """One file of arrays.
 
     Parameters
@@ -43,11 +45,14 @@ class Blob(BaseModel):
         Its size.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    digest: str
+    bytes: int
 
-    name: StrictStr = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    digest: StrictStr = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: StrictInt = Field(ge=8, le=MAX_BLOB_BYTES)
+    def __post_init__(self) -> None:
+        _require_text("name", self.name, r"[a-z0-9][a-z0-9-]{0,63}")
+        _require_text("digest", self.digest, r"[0-9a-f]{64}")
+        _require_whole("bytes", self.bytes, 8, MAX_BLOB_BYTES)
 
     @property
     def file_name(self) -> str:
@@ -55,7 +60,8 @@ class Blob(BaseModel):
         return f"{self.digest}.safetensors"
 
 
-class Manifest(BaseModel):
+@dataclass(frozen=True)
+class Manifest:
     """What a model folder holds.
 
     Parameters
@@ -74,6 +80,11 @@ class Manifest(BaseModel):
     change : dict
         What was done to the parent, as JSON.
 
+    Raises
+    ------
+    ValueError
+        If a field is not of its form.
+
     Examples
     --------
     >>> manifest = Manifest.of({"n_rows": 3}, [])
@@ -81,16 +92,24 @@ class Manifest(BaseModel):
     True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: StrictInt
-    kind: Literal["locality-model"]
-    created: StrictStr = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
+    schema_version: int
+    kind: str
+    created: str
     description: dict[str, Any]
-    blobs: tuple[Blob, ...] = Field(max_length=_MAX_BLOBS)
-    version: StrictInt = Field(1, ge=1, le=999_999)
-    parent: StrictInt | None = None
-    change: dict[str, Any] = Field(default_factory=dict)
+    blobs: tuple[Blob, ...]
+    version: int = 1
+    parent: int | None = None
+    change: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_text("created", self.created, _TIME)
+        _require_whole("version", self.version, 1, _LAST_VERSION)
+        if self.parent is not None:
+            _require_whole("parent", self.parent, 1, _LAST_VERSION)
+        for name in ("description", "change"):
+            _require(isinstance(getattr(self, name), dict), name, "an object")
+        names = {blob.name for blob in self.blobs}
+        _require(len(names) == len(self.blobs) <= _MAX_BLOBS, "blobs", "each group once")
 
     @classmethod
     def of(
@@ -114,7 +133,7 @@ class Manifest(BaseModel):
         """
         return cls(
             schema_version=_SCHEMA_VERSION,
-            kind="locality-model",
+            kind=KIND,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             description=json.loads(_text(description)),
             blobs=tuple(blobs),
@@ -125,7 +144,7 @@ class Manifest(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The text of the file."""
-        body = self.model_dump()
+        body = vars(self) | {"blobs": [vars(blob) for blob in self.blobs]}
         return _text(body | {"digest": _digest(body)})
 
     @classmethod
@@ -166,14 +185,9 @@ class Manifest(BaseModel):
         if not faithful:
             _refuse(file, "is damaged: its text is not as it was written")
         try:
-            manifest = cls.model_validate(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            _refuse(file, f"is not valid: {place}: {first['msg']}", error)
-        if len({blob.name for blob in manifest.blobs}) != len(manifest.blobs):
-            _refuse(file, "is not valid: it lists a blob twice")
-        return manifest
+            return cls(**body | {"blobs": _blobs(body.get("blobs"))})
+        except (TypeError, ValueError) as error:
+            _refuse(file, f"is not valid: {error}", error)
 
     @staticmethod
     def is_one(data: bytes) -> bool:
@@ -194,6 +208,32 @@ def _parse(data: bytes, file: Path) -> dict[str, Any]:
     return body
 
 
+def _blobs(entries: object) -> tuple[Blob, ...]:
+    if not isinstance(entries, list):
+        raise ValueError("blobs: expected a list")
+    found = []
+    for number, entry in enumerate(entries):
+        try:
+            found.append(Blob(**entry))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"blobs.{number}.{error}") from error
+    return tuple(found)
+
+
+def _require(holds: bool, name: str, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: expected {expected}")
+
+
+def _require_text(name: str, value: object, pattern: str) -> None:
+    _require(isinstance(value, str) and bool(re.fullmatch(pattern, value)), name, pattern)
+
+
+def _require_whole(name: str, value: object, low: int, high: int) -> None:
+    holds = type(value) is int and low <= value <= high
+    _require(holds, name, f"a whole number from {low} to {high}")
+
+
 def _text(body: Mapping[str, Any]) -> bytes:
     """JSON in plain ASCII; keys in the order given."""
     return (json.dumps(body, indent=1, allow_nan=False, default=_plain) + "\n").encode("ascii")
@@ -205,7 +245,7 @@ def _digest(body: Mapping[str, Any]) -> str:
 
 def _plain(value: object) -> Any:
     """A number of numpy as one of Python."""
-    if isinstance(value, np.generic):
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON")
 

@@ -17,14 +17,15 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
-from locality.model.model import Model
-from locality.noise.levels import BAND_EDGES
 from locality.store.folder import building, read_file, write_file
-from locality.store.groups import Arrays, check_groups, from_bytes, to_bytes
-from locality.store.ledger import is_ledger
 from locality.store.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
+
+if TYPE_CHECKING:
+    from locality.model.model import Model
+    from locality.store.groups import Arrays
 
 __all__ = [
     "ALIASES",
@@ -58,7 +59,7 @@ _MAX_MANIFEST_BYTES = 64 * 2**20
 _ATTEMPTS = 5  # to read a model whose version is replaced meanwhile
 
 
-def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+def save_model(model: "Model", path: str | PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a model to a folder.
 
     Parameters
@@ -83,7 +84,10 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
     ModelCorrupt
         If the model holds something that could not be read again, such as a weight that is NaN.
     """
-    description, groups = model.state()
+    from locality.store.groups import check_groups
+    from locality.store.record import record_of
+
+    description, groups = record_of(model)
     check_groups(groups)
     free = partial(require_free, overwrite=overwrite)
     with building(_plain_path(path), free) as folder:
@@ -91,9 +95,7 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
         (folder / VERSIONS).mkdir()
         blobs = []
         for blob, data in blobs_of(groups):
-            file = folder / BLOBS / blob.file_name
-            if not file.exists():
-                write_file(file, data)
+            write_file(folder / BLOBS / blob.file_name, data)
             blobs.append(blob)
         text = Manifest.of(description, blobs, change={"kind": "fit"}).to_bytes()
         write_file(folder / VERSIONS / version_file(1), text)
@@ -101,7 +103,7 @@ def save_model(model: Model, path: str | PathLike[str], *, overwrite: bool = Fal
     return Path(path)
 
 
-def blobs_of(groups: Mapping[str, Arrays]) -> Iterator[tuple[Blob, bytes]]:
+def blobs_of(groups: "Mapping[str, Arrays]") -> Iterator[tuple[Blob, bytes]]:
     """The blob of every group, and its content.
 
     Raises
@@ -109,6 +111,8 @@ def blobs_of(groups: Mapping[str, Arrays]) -> Iterator[tuple[Blob, bytes]]:
     DataError
         If a group is too large to be stored.
     """
+    from locality.store.groups import to_bytes
+
     for name, arrays in groups.items():
         data = to_bytes(arrays)
         if len(data) > MAX_BLOB_BYTES:
@@ -138,6 +142,8 @@ def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
     OutputExists
         If there is something at ``path`` that may not be replaced.
     """
+    from locality.store.ledger import is_ledger
+
     target = _plain_path(path).resolve()
     if not os.path.lexists(target):
         return
@@ -160,7 +166,7 @@ def require_free(path: str | PathLike[str], *, overwrite: bool = False) -> None:
         )
 
 
-def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
+def load_model(path: str | PathLike[str], version: int | None = None) -> "Model":
     """Read a model from a folder.
 
     Parameters
@@ -181,11 +187,15 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
     ModelCorrupt
         Naming the file that is damaged, missing or of another kind.
     """
+    from locality.store.groups import check_groups
+    from locality.store.older import description_of
+    from locality.store.record import model_of
+
     folder = _plain_path(path)
     manifest, groups = _read(folder, version)
     try:
         check_groups(groups)
-        model = Model.from_state(manifest.description, groups)
+        model = model_of(description_of(manifest), groups)
         _require_fitting(model)
     except (LocalityError, ArithmeticError, AttributeError, MemoryError) as error:
         what = error.message if isinstance(error, LocalityError) else f"{error}."
@@ -193,15 +203,19 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> Model:
     return model
 
 
-def _read(folder: Path, version: int | None) -> tuple[Manifest, dict[str, Arrays]]:
+def _read(folder: Path, version: int | None) -> "tuple[Manifest, dict[str, Arrays]]":
     """A manifest and what it names; begun again if the version was replaced and its files deleted
     while they were read.
     """
+    from locality.store.older import group_of
+
     for _ in range(_ATTEMPTS):
         manifest = read_manifest(folder, version)
         try:
             return manifest, {
-                blob.name: read_blob(folder / BLOBS / blob.file_name, blob)
+                blob.name: group_of(
+                    manifest, blob.name, read_blob(folder / BLOBS / blob.file_name, blob)
+                )
                 for blob in manifest.blobs
             }
         except ModelCorrupt as error:
@@ -235,10 +249,14 @@ def read_manifest(folder: Path, version: int | None = None) -> Manifest:
         raise DataError(
             f"{folder} has no version {version}.", remedy=f"See locality versions {folder}."
         )
-    return Manifest.from_bytes(read_file(file, _MAX_MANIFEST_BYTES, f"{file} is missing."), file)
+    data = read_file(file, _MAX_MANIFEST_BYTES, f"{file} is missing.")
+    found = Manifest.from_bytes(data, file)
+    if found.version != version:
+        raise ModelCorrupt(f"{file} is the manifest of version {found.version}.", remedy=REMEDY)
+    return found
 
 
-def read_blob(file: Path, blob: Blob) -> Arrays:
+def read_blob(file: Path, blob: Blob) -> "Arrays":
     """The arrays of one blob, once its size and digest are as expected.
 
     Raises
@@ -246,6 +264,8 @@ def read_blob(file: Path, blob: Blob) -> Arrays:
     ModelCorrupt
         Naming the file.
     """
+    from locality.store.groups import from_bytes
+
     data = read_file(file, blob.bytes, f"{file} ({blob.name}) is missing.")
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != blob.bytes or digest != blob.digest:
@@ -262,12 +282,16 @@ def read_blob(file: Path, blob: Blob) -> Arrays:
         ) from error
 
 
-def _require_fitting(model: Model) -> None:
+def _require_fitting(model: "Model") -> None:
     """ModelCorrupt unless shards, reference and domain are of one model."""
+    from locality.noise.levels import BAND_EDGES
+
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
-    n_columns = model.standardizer.n_modeled if model.is_lattice else len(model.domain.targets)
+    n_columns = (
+        model.standardizer.n_modeled if model.layout.is_lattice else len(model.domain.targets)
+    )
     expected = len(BAND_EDGES) - 1, n_columns
     if model.reference is not None and model.reference.mean.shape != expected:
         raise ModelCorrupt(

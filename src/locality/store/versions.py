@@ -19,15 +19,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from locality.data.atomic import replacing
 from locality.exceptions import DataError, ModelCorrupt, OptionError, VersionConflict
-from locality.model.model import Model
 from locality.store.folder import flush_names
-from locality.store.groups import check_groups
 from locality.store.manifest import Manifest
 from locality.store.store import (
     ALIASES,
@@ -40,6 +36,9 @@ from locality.store.store import (
     read_manifest,
     version_file,
 )
+
+if TYPE_CHECKING:
+    from locality.model.model import Model
 
 __all__ = [
     "Version",
@@ -107,7 +106,7 @@ def served_digest(path: str | PathLike[str]) -> str:
 
 
 def commit_version(
-    model: Model,
+    model: "Model",
     path: str | PathLike[str],
     *,
     change: Mapping[str, Any],
@@ -143,7 +142,10 @@ def commit_version(
         If the folder cannot be written to, or the disk is full. The old version is still served.
     """
     folder = Path(path)
-    description, groups = model.state()
+    from locality.store.groups import check_groups
+    from locality.store.record import record_of
+
+    description, groups = record_of(model)
     check_groups(groups)
     with writing(folder):
         served = read_manifest(folder)
@@ -290,6 +292,8 @@ def set_alias(path: str | PathLike[str], name: str, version: int | str | None) -
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; the lock of a process that died is free."""
+    from filelock import FileLock, Timeout
+
     read_manifest(folder)  # a folder that is no model is not locked
     lock = FileLock(folder / LOCK, timeout=_PATIENCE)
     try:

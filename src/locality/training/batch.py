@@ -14,11 +14,12 @@ networks the time to dispatch an operation is as long as the operation.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from locality.local.denoiser import NetworkInputs
+from locality._typing import FloatArray
+from locality.local.correction import NetworkInputs
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 
 __all__ = ["Batches"]
 
@@ -32,31 +33,35 @@ class Batches:
         Their patches are the first slots of those of the closed form.
     closed_form : LinearDenoiser
         Of the same units.
-    sigma : float64 tensor [n_units, n_rows]
+    sigma : float array [n_units, n_rows]
         Level of every row of a batch, evenly spaced in log σ.
     device : torch.device
         Of batches; tables are made on the CPU.
+    chunk_size : int
+        Most units in a chunk.
     """
 
     def __init__(
         self,
         inputs: NetworkInputs,
         closed_form: LinearDenoiser,
-        sigma: torch.Tensor,
+        sigma: FloatArray,
         device: torch.device,
+        chunk_size: int,
     ) -> None:
         self.n_rows, self._device = sigma.shape[1], device
         self._inputs, self._patches = inputs, closed_form.patches
         variance = closed_form.variance(sigma)
         weights = -closed_form.weights(sigma)
         weights[:, :, 0] += 1.0
-        weights /= variance.sqrt()[:, :, None]
-        self._weights = weights.float().to(device)
-        self._error_noise = (sigma[:, None] * variance.rsqrt()).float().to(device)
-        spacing = 2.0 * (sigma[:, -1:] / sigma[:, :1]).log() / (self.n_rows - 1)
-        self._nats_weight = ((0.5 * spacing / sigma**2)[:, None] * variance).to(device)
-        self._sigma = sigma.float().to(device)
-        self._scale = (1.0 + sigma**2).rsqrt().float()[:, None].to(device)
+        weights /= np.sqrt(variance)[:, :, None]
+        spacing = 2.0 * np.log(sigma[:, -1:] / sigma[:, :1]) / (self.n_rows - 1)
+        nats_weight = (0.5 * spacing / sigma**2)[:, None] * variance
+        self._nats_weight = torch.from_numpy(nats_weight).to(device)
+        self._weights = self._table(weights)
+        self._error_noise = self._table(sigma[:, None] / np.sqrt(variance))
+        self._sigma = self._table(sigma)
+        self._scale = self._table((1.0 + sigma[:, None] ** 2) ** -0.5)
         seen = torch.from_numpy(inputs.patches.slots < inputs.patches.n_sources).to(device)
         n_noisy = inputs.patches.noisy.shape[1]
         self._scale_given, self._one = None, torch.ones(1, device=device)
@@ -65,15 +70,18 @@ class Batches:
         ).any():  # what the closed form sees beyond the network
             self._scale = self._scale * seen[:, :n_noisy, None]
             self._scale_given = seen[:, n_noisy:, None].float()
-        self._features = inputs.level_features(sigma).to(device)
+        self._features = inputs.level_features(torch.from_numpy(sigma)).to(device)
         self._rim = None if inputs.rim is None else inputs.rim.to(device)
         self._levels = torch.arange(self.n_rows, device=device)
-        size = min(len(sigma), LocalNetworks.chunk_size(self.n_rows, device))
+        size = min(len(sigma), chunk_size)
         n_slots = self._patches.slots.shape[1]
         self._gathered = torch.empty(2, size * n_slots, self.n_rows, device=device)
         self._x = torch.zeros(size, inputs.n_inputs, self.n_rows, device=device)
         self._chunks: dict[tuple[int, int], _Chunk] = {}
         self._one_class = weights.shape[1] == 1
+
+    def _table(self, values: FloatArray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self._device)
 
     def load(self, z: torch.Tensor, noise: torch.Tensor, classes: torch.Tensor) -> None:
         """Take the rows of the next batch.

@@ -16,11 +16,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch.optim.adamw import adamw
 
 from locality._typing import FloatArray, IntArray
-from locality.local.denoiser import NetworkInputs
+from locality.local.correction import NetworkInputs
+from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
 from locality.training.batch import Batches
@@ -88,7 +89,7 @@ class Engine:
     options : TrainingOptions
     key : tuple of int
         Identity of the shard, with the seed first.
-    start : LocalNetworks, optional
+    start : Networks, optional
         Weights to go on from; random ones with F = 0 by default.
     """
 
@@ -99,7 +100,7 @@ class Engine:
         closed_form: LinearDenoiser,
         options: TrainingOptions,
         key: tuple[int, ...],
-        start: LocalNetworks | None = None,
+        start: Networks | None = None,
     ) -> None:
         self.device = torch.device(options.device)
         self.examples = examples.to(self.device)
@@ -107,9 +108,7 @@ class Engine:
         self.key = key
         self.n_rows = options.batch_size * (4 if inputs.patches.n_units < 8 else 1)
         self.units = torch.arange(inputs.patches.n_units)
-        networks = start or LocalNetworks.initial(
-            len(self.units), inputs.n_inputs, options.width, stream(*key, 0)
-        )
+        networks = start or options.initial(len(self.units), inputs.n_inputs, stream(*key, 0))
         self.networks = networks.to(self.device)
         self._set_tables(inputs, closed_form)
         self.gradients = self.networks.zeros_like()
@@ -129,8 +128,9 @@ class Engine:
     def _set_tables(self, inputs: NetworkInputs, closed_form: LinearDenoiser) -> None:
         """All that depends on the noise level alone, for the units now in training."""
         self.inputs, self.closed_form = inputs, closed_form
-        levels = training_levels(closed_form.conditional_scale[:, 0].numpy(), self.n_rows)
-        self.batches = Batches(inputs, closed_form, torch.from_numpy(levels), self.device)
+        levels = training_levels(closed_form.conditional_scale[:, 0], self.n_rows)
+        size = self.networks.chunk_size(self.n_rows)
+        self.batches = Batches(inputs, closed_form, levels, self.device, size)
 
     def run(self, rule: TrialRule | None = None) -> None:
         """Train to the end; ``rule`` prunes after the trial. No rows held out, no checks."""
@@ -199,7 +199,7 @@ class Engine:
         self.curve.append((step, full))
 
     @torch.inference_mode()
-    def held_out_gain(self, networks: LocalNetworks) -> tuple[FloatArray, FloatArray]:
+    def held_out_gain(self, networks: Networks) -> tuple[FloatArray, FloatArray]:
         """Change of held-out nats against the closed form, and its standard error [n_active]."""
         held_out = self.examples.held_out
         n = len(held_out)
@@ -247,15 +247,15 @@ class Engine:
         options = self.options
         warm = min(1.0, (step + 1) / 100)
         rate = options.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * step / options.n_steps))
-        names = self.networks.names
-        weights = [self.networks.weights[name] for name in names]
-        torch._fused_adamw_(
-            weights,
+        names, weights = zip(*self.networks.weights.items(), strict=True)
+        adamw(
+            list(weights),
             [self.gradients[name] for name in names],
             [self.moments[0][name] for name in names],
             [self.moments[1][name] for name in names],
             [],
-            [torch.tensor(float(step + 1), device=self.device)] * len(names),
+            [torch.tensor(float(step), device=self.device) for _ in names],  # taken before
+            fused=True,
             lr=float(rate),
             beta1=0.9,
             beta2=0.99,
@@ -280,4 +280,4 @@ class Engine:
         self.average = self.average.take(rows)
         self.gradients = self.networks.zeros_like()
         self.moments = [{name: m[rows] for name, m in part.items()} for part in self.moments]
-        self._set_tables(self.inputs.take(rows), self.closed_form.take(rows))
+        self._set_tables(self.inputs.take(rows), self.closed_form.take(rows.numpy()))

@@ -10,18 +10,14 @@ the number of workers or their order.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from threading import Thread
 from typing import Protocol, TypeVar
 
-import joblib
-import torch
-from threadpoolctl import ThreadpoolController
-
 from locality.exceptions import OptionError
+from locality.training.threads import alone, one_thread
 
-__all__ = ["Executor", "Inline", "Processes", "alone", "executor", "one_thread"]
+__all__ = ["Executor", "Inline", "Processes", "executor", "one_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,6 +59,8 @@ class Processes:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """Number of the item and result, as they become available."""
+        import joblib
+
         parallel = joblib.Parallel(
             n_jobs=self.n_workers,
             return_as="generator_unordered",
@@ -106,38 +104,6 @@ def executor(n_workers: int, engine: str = "auto", gpu_share: float = 0.0) -> Ex
     if engine == "inline" or (engine == "auto" and n_workers == 1):
         return Inline()
     return Processes(n_workers)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Numerical libraries use one thread within."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with _libraries().limit(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """The numerical libraries of this process; to find them takes milliseconds."""
-    return ThreadpoolController()
-
-
-def alone(function: Callable[[T], R], number: int, item: T) -> tuple[int, R]:
-    """The result of one item, computed with one thread.
-
-    Parameters
-    ----------
-    function : callable
-    number : int
-        Of the item.
-    item : object
-    """
-    with one_thread():
-        return number, function(item)
 
 
 def _for(driver: int, function: Callable[[T], R], number: int, item: T) -> tuple[int, R]:

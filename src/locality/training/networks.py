@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.local.denoiser import NetworkInputs
-from locality.local.gaussian import present_slots
+from locality.local.correction import NetworkInputs
+from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
 from locality.noise.levels import training_levels
@@ -42,28 +42,18 @@ class Learned:
 
     Parameters
     ----------
-    target : int array [w]
-        Component of each network, ascending.
-    radius : int array [w]
-        What it sees.
-    inputs : NetworkInputs
-    networks : LocalNetworks
+    networks : NetworkGroup
+        Their slots are of all sources of the examples.
     gain, error : float arrays [w]
         Change of held-out nats, negative, and its standard error.
     curve : float array [n_targets, n_radii]
         Change of held-out nats of all networks trained to the end, NaN elsewhere.
-    classes : int array
-        Boundary classes in which networks were trained.
     """
 
-    target: IntArray
-    radius: IntArray
-    inputs: NetworkInputs
-    networks: LocalNetworks
+    networks: NetworkGroup
     gain: FloatArray
     error: FloatArray
     curve: FloatArray
-    classes: IntArray
 
 
 def radii_to_try(curve: LinearCurve) -> BoolArray:
@@ -105,7 +95,7 @@ def learn(
         return None
     target, index = np.nonzero(tried)
     patches = _patches(examples, closed_form.patches, radii[index], target)
-    forms = closed_form.in_classes(torch.from_numpy(classes)).take(torch.from_numpy(target))
+    forms = closed_form.in_classes(classes).take(target)
     inputs = _network_inputs(patches, forms, examples.inside[classes])
     start = None
     if task.warm:
@@ -125,22 +115,26 @@ def learn(
     units = units[engine.best_gain[units] < 0.0]
     if not len(units):
         return None
-    rows_of_unit = torch.from_numpy(units)
-    learned = Learned(
-        target[units],
-        radii[index[units]],
-        inputs.take(rows_of_unit),
-        engine.best.take(rows_of_unit).to("cpu"),
-        engine.best_gain[units],
-        engine.best_error[units],
-        gains,
-        classes,
-    )
+    best = engine.best.take(torch.from_numpy(units)).to("cpu")
+    gain = engine.best_gain[units]
     # networks that lost what they had gained overfit, and would again with nobody to see it
-    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * learned.gain)
+    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * gain)
     if options.refit and len(steady):
-        _refit(task, rows, learned, forms.take(rows_of_unit), torch.from_numpy(steady))
-    return learned
+        chosen = units[steady]
+        parts = inputs.take(torch.from_numpy(chosen)), forms.take(chosen)
+        _refit(task, rows, parts, best, torch.from_numpy(steady))
+    group = NetworkGroup(
+        kind=best.kind,
+        unit=target[units],
+        radius=radii[index[units]],
+        noisy=patches.noisy[units],
+        given=patches.given[units],
+        level_range=inputs.level_range.numpy()[units],
+        trained_inside=examples.inside[classes],
+        uses_rim=inputs.rim is not None,
+        weights={name: w.numpy() for name, w in best.weights.items()},
+    )
+    return Learned(group, gain, engine.best_error[units], gains)
 
 
 def _warm(
@@ -150,9 +144,9 @@ def _warm(
     target: IntArray,
     options: TrainingOptions,
     key: tuple[int, ...],
-) -> LocalNetworks:
+) -> Networks:
     """Networks that start from present ones where those see just the same slots."""
-    networks = LocalNetworks.initial(len(target), inputs.n_inputs, options.width, stream(*key, 0))
+    networks = options.initial(len(target), inputs.n_inputs, stream(*key, 0))
 
     def slots(sources: Sources, patches: Patches, unit: int) -> list[np.ndarray]:
         found = []
@@ -165,43 +159,44 @@ def _warm(
     center = examples.patches[min(examples.patches)].center
     own = examples.sources.node[center][target]
     for part in warm:
-        same_shape = all(
-            getattr(part, name).shape[1:] == networks.weights[name].shape[1:]
-            for name in LocalNetworks.names
-        )
-        if not same_shape:
+        group = part.networks
+        if group.kind != networks.kind or any(
+            group.weights[name].shape[1:] != w.shape[1:] for name, w in networks.weights.items()
+        ):
             continue
-        seen = Patches(part.network_noisy, part.network_given, len(part.source_node))
-        for old, component in enumerate(part.network_unit):
+        seen = Patches(group.noisy, group.given, len(part.source_node))
+        for old, component in enumerate(group.unit):
             wanted = slots(part.sources, seen, old)
             for unit in np.flatnonzero(own == part.target[component]):
                 now = slots(examples.sources, inputs.patches, int(unit))
                 if all(np.array_equal(a, b) for a, b in zip(wanted, now, strict=True)):
-                    for name in LocalNetworks.names:
-                        networks.weights[name][unit] = torch.as_tensor(getattr(part, name)[old])
+                    for name, weights in networks.weights.items():
+                        weights[unit] = torch.as_tensor(group.weights[name][old])
     return networks
 
 
 def _refit(
     task: ShardTask,
     rows: Examples,
-    learned: Learned,
-    forms: LinearDenoiser,
+    parts: tuple[NetworkInputs, LinearDenoiser],
+    networks: Networks,
     which: torch.Tensor,
 ) -> None:
-    """Go on training some networks on all rows, those held out as well."""
+    """Go on training some networks on all rows, those held out as well.
+
+    ``parts`` are of these networks only.
+    """
     assert task.options is not None
     everything = torch.cat([rows.train, rows.held_out]).sort().values
     engine = Engine(
         replace(rows, train=everything, held_out=everything[:0]),
-        learned.inputs.take(which),
-        forms.take(which),
+        *parts,
         task.options.refitting(),
         (*task.key, 4),
-        learned.networks.take(which),
+        networks.take(which),
     )
     engine.run()
-    for name, weights in learned.networks.weights.items():
+    for name, weights in networks.weights.items():
         weights[which] = engine.average.weights[name].cpu()
 
 
@@ -215,12 +210,12 @@ def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]
     receives_noise = np.zeros((examples.sources.n_sources + 1, int(enough.sum())), np.float32)
     receives_noise[:-1] = (examples.inside[enough] & ~examples.sources.given).T
     rows = Examples(
-        examples.z.float(),
+        torch.from_numpy(examples.z.astype(np.float32)),
         torch.from_numpy(receives_noise),
         torch.from_numpy(np.maximum(place[examples.classes], 0)),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds != 0))),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
-        examples.observed,
+        None if examples.observed is None else torch.from_numpy(examples.observed),
     )
     return rows, np.flatnonzero(enough)
 
@@ -237,11 +232,10 @@ def _patches(
 
 
 def _network_inputs(patches: Patches, forms: LinearDenoiser, inside: BoolArray) -> NetworkInputs:
-    levels = training_levels(forms.conditional_scale[:, 0].numpy(), 64)
+    levels = training_levels(forms.conditional_scale[:, 0], 64)
     edge = np.sqrt(levels[:, 1] / levels[:, 0])  # half a step beyond the outermost levels
     span = np.stack([levels[:, 0] / edge, levels[:, -1] * edge], axis=1)
-    rim = present_slots(patches, inside)[:, :, 1 : patches.noisy.shape[1]].float()
-    return NetworkInputs(patches, torch.from_numpy(span), rim if len(inside) > 1 else None)
+    return NetworkInputs.of(patches, span, inside if len(inside) > 1 else None)
 
 
 def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:
@@ -253,8 +247,6 @@ def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:
     first = examples.patches[min(examples.patches)]
     held = np.zeros(first.n_units, dtype=bool)
     if task.is_series:
-        series = examples.z[torch.from_numpy(first.center)].reshape(
-            first.n_units, -1, task.values.shape[-1]
-        )
-        held = (series[:, 1:] == series[:, :-1]).float().mean((1, 2)).numpy() > _HELD_SHARE
+        series = examples.z[first.center].reshape(first.n_units, -1, task.values.shape[-1])
+        held = (series[:, 1:] == series[:, :-1]).mean(axis=(1, 2)) > _HELD_SHARE
     return held

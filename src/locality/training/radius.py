@@ -11,12 +11,11 @@ shrinkage of each neighborhood.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from locality._typing import FloatArray, IntArray
-from locality.local.gaussian import LocalGaussian
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches
+from locality.training.held_out import held_out_nats
 
 __all__ = ["LinearCurve", "choose_radii", "linear_curve"]
 
@@ -64,6 +63,15 @@ class LinearCurve:
         nats, shrinkage = (np.pad(v, more, mode="edge") for v in (self.nats, self.shrinkage))
         return replace(self, radii=radii, nats=nats, shrinkage=shrinkage, n_slots=n_slots)
 
+    def extended(self, wider: "LinearCurve") -> "LinearCurve":
+        """The curve with further radii measured."""
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(wider, name)], axis=1)
+            for name in ("nats", "shrinkage", "n_slots")
+        }
+        radii = np.concatenate([self.radii, wider.radii])
+        return replace(self, radii=radii, n_measured=len(radii), **joined)
+
     @property
     def still_falls(self) -> bool:
         """Whether the last radius gained something over all before it."""
@@ -89,20 +97,20 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         By radius; the units are the same components in the same order.
     """
     radii = np.array(sorted(patches))
+    wide = [patches[radius] for radius in radii.tolist()]
+    alone = Patches(wide[0].noisy[:, :1], wide[0].given[:, :0], wide[0].n_sources)
+    *by_radius, independent = held_out_nats(moments, [*wide, alone], SHRINKAGES)
     nats, shrinkage = [], []
-    for radius in radii.tolist():
-        mean = _held_out(moments, patches[radius])
+    for mean in by_radius:
         best = _pooled(mean, units=2, candidates=0).argmin(axis=0)
         nats.append(np.take_along_axis(mean, best[None], axis=0)[0].T)
         shrinkage.append(np.array(SHRINKAGES)[best].T)
-    alone = patches[int(radii[0])]
-    alone = Patches(alone.noisy[:, :1], alone.given[:, :0], alone.n_sources)
     return LinearCurve(
         radii,
         np.stack(nats, 1),
         np.stack(shrinkage, 1),
-        np.stack([sum(patches[radius].n_present) for radius in radii.tolist()], 1),
-        _held_out(moments, alone, (0.0,))[0].sum(axis=0),
+        np.stack([sum(part.n_present) for part in wide], 1),
+        independent[0].sum(axis=0),
         len(radii),
     )
 
@@ -131,27 +139,3 @@ def _pooled(nats: FloatArray, units: int, candidates: int) -> FloatArray:
     """
     centered = nats - nats.mean(axis=candidates, keepdims=True)
     return np.asarray(nats + _POOLING * np.median(centered, axis=units, keepdims=True))
-
-
-def _held_out(
-    moments: SecondMoments, patches: Patches, shrinkages: tuple[float, ...] = SHRINKAGES
-) -> FloatArray:
-    """Mean held-out nats over the folds [n_shrinkages, n_bands, n_units]."""
-    n_folds, n_noisy = moments.n_folds, patches.noisy.shape[1]
-    sums = moments.patch_sums(patches)
-    counts = moments.counts[:, None, None, None]
-    test = (sums / counts.clamp_min(1.0)).flatten(0, 1)
-    others = (counts.sum() - counts).clamp_min(1.0)
-    train = ((sums.sum(0) - sums) / others).flatten(0, 1)
-    present = torch.from_numpy(np.tile(patches.slots < patches.n_sources, (n_folds, 1)))[:, None]
-
-    def model(gamma: float) -> LocalGaussian:
-        strength = torch.full((len(test),), gamma, dtype=torch.float64)
-        return LocalGaussian.fit(train, n_noisy, present, strength)
-
-    if patches.given.shape[1]:
-        nats = torch.cat([model(gamma).expected_surprises(test) for gamma in shrinkages])
-    else:
-        nats = model(0.0).expected_surprises(test, shrinkages)
-    by_fold = nats.numpy().reshape(*nats.shape[:2], n_folds, -1)
-    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts.numpy()))

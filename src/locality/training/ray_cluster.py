@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any, TypeVar
 
 from locality.exceptions import OptionError
-from locality.training.executors import alone
+from locality.training.threads import alone
 
 __all__ = ["RayCluster"]
 

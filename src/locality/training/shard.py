@@ -10,14 +10,12 @@ and one more; the wider ones only if that one still gained.
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from locality._typing import IntArray
 from locality.local.linear import LinearDenoiser
-from locality.local.network import LocalNetworks
+from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches
 from locality.local.shard import ShardState
-from locality.training.networks import learn, radii_to_try
 from locality.training.radius import LinearCurve, choose_radii, linear_curve
 from locality.training.task import ShardExamples, ShardTask
 
@@ -64,7 +62,8 @@ def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
         return examples, curve
     if curve.still_falls:
         examples = ShardExamples.of(task)
-        return examples, linear_curve(examples.moments, examples.patches)
+        rest = {radius: part for radius, part in examples.patches.items() if radius not in narrow}
+        return examples, curve.extended(linear_curve(examples.moments, rest))
     return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 
@@ -77,6 +76,8 @@ def _fit(
     covariance = examples.moments.matrix()
     learned = None
     if task.options is not None:
+        from locality.training.networks import learn, radii_to_try
+
         tried = radii_to_try(curve)
         reach = np.maximum(radius.max(axis=1), np.where(tried, curve.radii, 0).max(axis=1))
         patches = _patches(examples, reach)
@@ -86,53 +87,32 @@ def _fit(
         learned = learn(task, examples, closed_form, curve.radii, tried)
     patches = _patches(examples, radius.max(axis=1))
     error, neural = np.zeros(len(radius)), np.full(curve.nats.shape[:2], np.nan)
-    n_sources = examples.sources.n_sources
-    if learned is None:
-        unit, network_radius = np.zeros((2, 0), dtype=np.int64)
-        inputs = Patches(patches.noisy[:0], patches.given[:0], n_sources)
-        level_range, uses_rim = np.zeros((0, 2)), False
-        networks = LocalNetworks.initial(0, 8, 8, torch.Generator())
-        trained = examples.inside[:0]
-    else:
-        unit, network_radius = learned.target, learned.radius
+    networks = NetworkGroup.empty(examples.sources.n_sources)
+    if learned is not None:
         neural = held_out[:, None] + learned.curve
-        held_out[unit] += learned.gain
-        error[unit] = learned.error
-        inputs, networks = learned.inputs.patches, learned.networks
-        level_range, uses_rim = learned.inputs.level_range.numpy(), learned.inputs.rim is not None
-        trained = examples.inside[learned.classes]
-    # of all sources only those that somebody looks at
-    used = np.unique(np.concatenate([patches.slots.ravel(), inputs.slots.ravel()]))
-    used = used[used < n_sources]
-    place = np.full(n_sources + 1, len(used))
-    place[used] = np.arange(len(used))
+        held_out[learned.networks.unit] += learned.gain
+        error[learned.networks.unit] = learned.error
+        networks = learned.networks
     return ShardState(
         target=next(iter(task.stencils.values())).target,
         radius=radius,
         shrinkage=shrinkage,
-        source_node=examples.sources.node[used],
-        source_offset=examples.sources.offset[used],
-        source_given=examples.sources.given[used],
-        noisy=place[patches.noisy],
-        given=place[patches.given],
+        source_node=examples.sources.node,
+        source_offset=examples.sources.offset,
+        source_given=examples.sources.given,
+        noisy=patches.noisy,
+        given=patches.given,
         n_noisy=n_noisy,
         n_given=n_given,
-        covariance=covariance[used][:, used].numpy(),
-        network_unit=unit,
-        network_radius=network_radius,
-        network_noisy=place[inputs.noisy],
-        network_given=place[inputs.given],
-        level_range=level_range,
-        trained_inside=trained[:, used],
-        uses_rim=np.array([uses_rim]),
-        **{name: w.numpy() for name, w in networks.weights.items()},
+        covariance=covariance[:-1, :-1],
+        networks=networks,
         held_out=held_out,
         held_out_error=error,
         held_out_independent=curve.independent,
         radii=curve.radii,
         linear_curve=curve.nats,
         neural_curve=neural,
-    )
+    ).compacted()
 
 
 def _patches(examples: ShardExamples, reach: IntArray) -> Patches:

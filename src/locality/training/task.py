@@ -7,9 +7,9 @@ computed anywhere.
 import hashlib
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.domain.domain import Domain
@@ -17,7 +17,9 @@ from locality.domain.stencils import Stencils
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
 from locality.local.shard import ShardState
-from locality.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from locality.training.options import TrainingOptions
 
 __all__ = ["ShardExamples", "ShardTask"]
 
@@ -60,7 +62,7 @@ class ShardTask:
     stencils: dict[int, Stencils]
     fold_of_row: IntArray
     n_folds: int
-    options: TrainingOptions | None
+    options: "TrainingOptions | None"
     observed: BoolArray | None = None
     warm: tuple[ShardState, ...] = ()
     whole: bool = False
@@ -80,9 +82,9 @@ class ShardTask:
             found.update(f"{name} {whole.dtype} {whole.shape}".encode())
             found.update(whole.data)
 
-        options = None if self.options is None else self.options.model_dump_json()
         made_with = [version(name) for name in ("locality", "torch", "numpy")]
-        found.update(repr((self.key, self.domain.axes, self.n_folds, options, made_with)).encode())
+        parts = (self.key, self.domain.axes, self.n_folds, self.options, made_with)
+        found.update(repr(parts).encode())
         add("halo", self.halo)
         add("values", self.halo_values)
         add("folds", self.fold_of_row)
@@ -110,7 +112,7 @@ class ShardExamples:
     ----------
     sources : Sources
         Nodes as in the whole domain.
-    z : float64 tensor [n_sources + 1, n_examples]
+    z : float array [n_sources + 1, n_examples]
     classes, folds : int arrays [n_examples]
         Boundary class and fold of every example.
     inside : bool array [n_classes, n_sources]
@@ -119,18 +121,18 @@ class ShardExamples:
         By fold.
     patches : dict of Patches
         By radius, one unit per target.
-    observed : float32 tensor [n_sources + 1, n_examples] or None
+    observed : float32 array [n_sources + 1, n_examples] or None
         0 where a value is a draw in place of a missing one.
     """
 
     sources: Sources
-    z: torch.Tensor
+    z: FloatArray
     classes: IntArray
     folds: IntArray
     inside: BoolArray
     moments: SecondMoments
     patches: dict[int, Patches]
-    observed: torch.Tensor | None = None
+    observed: FloatArray | None = None
 
     @classmethod
     def of(cls, task: ShardTask) -> "ShardExamples":

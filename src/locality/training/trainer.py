@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import perf_counter
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,15 +20,24 @@ from locality.domain.stencils import Stencils
 from locality.exceptions import OptionError
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
-from locality.training.options import TrainingOptions
 from locality.training.shard import fit_shard
 from locality.training.task import ShardTask
 
-__all__ = ["Ledger", "ShardWatch", "Trained", "Trainer"]
+if TYPE_CHECKING:
+    from locality.training.options import TrainingOptions
+
+__all__ = ["Ledger", "Progress", "ShardWatch", "Trained", "Trainer", "quiet"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, in all)."""
 
 _SHARD_SIZE = 32
 _MAX_SLOTS = 160
 _RADII = (*range(9), 12, 16, 24)
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """No progress is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,23 +96,26 @@ class Trainer:
         Components of a shard.
     max_slots : int
         Of the largest neighborhood.
+    max_radius : int
+        Largest radius that is measured.
     ledger : Ledger, optional
         Where finished shards are kept, and looked for before they are worked on.
     """
 
     domain: Domain
     radius: int | str = "auto"
-    options: TrainingOptions | None = None
+    options: "TrainingOptions | None" = None
     seed: int = 0
     executor: Executor = field(default_factory=Inline)
     shard_size: int = _SHARD_SIZE
     max_slots: int = _MAX_SLOTS
+    max_radius: int = _RADII[-1]
     ledger: Ledger | None = None
 
     def train(
         self,
         values: FloatArray,
-        progress: Callable[[str, int, int], None] = lambda *_: None,
+        progress: Progress = quiet,
         only: Sequence[int] | None = None,
         observed: BoolArray | None = None,
         cut: Sequence[IntArray] | None = None,
@@ -180,10 +192,10 @@ class Trainer:
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
 
-        From 0 to 8, then 12, 16 and 24, until neighborhoods stop growing or stick out of the
-        lattice at more than half of its positions along an axis. The neighborhood of a single
-        target, of a hub say, stops growing before it is larger than ``max_slots`` or, beyond radius
-        1, than the number of examples supports (a quarter of it).
+        From 0 to 8, then 12, 16 and 24, up to ``max_radius``, until neighborhoods stop growing or
+        stick out of the lattice at more than half of its positions along an axis. The neighborhood
+        of a single target, of a hub say, stops growing before it is larger than ``max_slots`` or,
+        beyond radius 1, than the number of examples supports (a quarter of it).
         """
         if self.radius != "auto":
             radius = int(self.radius)
@@ -196,7 +208,9 @@ class Trainer:
             return {radius: self.domain.stencils(radius)}
         found = {0: self.domain.stencils(0)}
         reach = np.zeros(len(self.domain.targets), dtype=np.int64)
-        for radius in _RADII[1:]:
+        for radius in sorted(
+            {*(r for r in _RADII[1:] if r < self.max_radius), self.max_radius} - {0}
+        ):
             if not self._has_interior(radius, share=0.5):
                 break
             most = self.max_slots if radius == 1 else min(self.max_slots, max(4, n_examples // 4))

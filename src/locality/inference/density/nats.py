@@ -7,9 +7,7 @@ itself closed (``local.gaussian``). Only what networks change is integrated nume
 
     ½ ∫ E_ε [ (x_j − D_j)² − (x_j − D⁰_j)² ] d snr ,
 
-so the closed form is a control variate, and the noise comes in antithetic pairs ±ε. The noise of a
-row is picked from a fixed bank by the content of the row: a row has the same surprise whatever
-rows it is scored with, and different rows have practically independent errors.
+so the closed form is a control variate (``density.change``).
 """
 
 from collections.abc import Callable
@@ -17,7 +15,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 
 from locality._typing import FloatArray, IntArray
 from locality.local.denoiser import LocalDenoiser
@@ -25,12 +22,8 @@ from locality.local.field import ScoreField
 from locality.local.patches import unfold
 from locality.local.shard import ShardState
 from locality.noise.levels import BAND_EDGES, NoiseLevels, band_of
-from locality.noise.streams import stream
 
-__all__ = ["Nats", "Surprise"]
-
-_BANK = 1024
-_CHUNK = 4096  # examples worked on together
+__all__ = ["Nats", "Surprise", "nats_by_band"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +85,8 @@ class Nats:
         n_bands = len(BAND_EDGES) - 1 if self.by_band else 1
         bands = np.zeros((n_bands, field.domain.n_nodes, n_columns))
         error = np.zeros((field.domain.n_nodes, n_columns))
-        place = _bank_place(values)
+        neural = any(shard.has_network.any() for shard in field.shards)
+        place = _bank_place(values) if neural else np.zeros(0, dtype=np.int64)
         for shard, denoiser, classes in field.walk(values.shape[1:-1]):
             parts = self._shard(field, shard, denoiser, classes, values, place)
             bands[:, shard.target], error[shard.target] = parts
@@ -110,48 +104,42 @@ class Nats:
         denoiser: LocalDenoiser,
         class_of_position: IntArray,
         values: FloatArray,
-        place: torch.Tensor,
+        place: IntArray,
     ) -> tuple[FloatArray, FloatArray]:
-        classes = torch.from_numpy(np.repeat(class_of_position, values.shape[-1]))
+        classes = np.repeat(class_of_position, values.shape[-1])
         z = unfold(values, shard.sources, field.domain)
-        bands = denoiser.closed_form.surprise(z, classes, self._edges()).numpy()
+        bands = denoiser.closed_form.surprise(z, classes, self._edges())
         error = np.zeros(bands.shape[1:])
-        if denoiser.networks is None:
-            return bands, error
-        units = shard.network_unit
-        receives = torch.from_numpy(np.append(~shard.source_given, False)).float()[:, None]
-        sigmas, weights = self.levels.quadrature(self.n_levels)
-        band = band_of(sigmas) if self.by_band else np.zeros(len(sigmas), dtype=np.int64)
-        center = torch.from_numpy(denoiser.closed_form.patches.center[units])
-        for columns in torch.split(torch.arange(z.shape[1]), _CHUNK):
-            part, kinds, spots = z[:, columns].float(), classes[columns], place[columns]
-            # slots outside the lattice stay zero, with noise as without
-            seen = torch.from_numpy(denoiser.inside.T.astype(np.float32))[:, kinds]
-            seen = torch.cat([seen, torch.zeros(1, len(columns))]) * receives
-            spread = torch.zeros(len(units), len(columns), dtype=torch.float64)
-            for i, (sigma, weight) in enumerate(zip(sigmas, weights, strict=True)):
-                change = torch.zeros(self.n_pairs, len(units), len(columns), dtype=torch.float64)
-                for pair in range(self.n_pairs):
-                    bank = torch.randn(z.shape[0], _BANK, generator=stream("nats", i, pair))
-                    noise = bank[:, spots] * seen * float(sigma)
-                    for y in (part + noise, part - noise):
-                        correction = denoiser.correction(y, float(sigma), kinds)
-                        linear = denoiser.linear(y, float(sigma), kinds)[units]
-                        residual = part[center] - linear
-                        change[pair] += 0.5 * correction * (correction - 2.0 * residual)
-                gain = 0.5 * weight * change.mean(0)
-                bands[band[i], units[:, None], columns] += gain.numpy()
-                if self.n_pairs > 1:
-                    spread += (0.5 * weight) ** 2 * change.var(0) / self.n_pairs
-            error[units[:, None], columns] = spread.sqrt().numpy()
+        if denoiser.correction is not None:
+            from locality.inference.density.change import NetworkChange
+
+            change = NetworkChange(denoiser, np.append(~shard.source_given, False), self.n_pairs)
+            sigmas, weights = self.levels.quadrature(self.n_levels)
+            band = band_of(sigmas) if self.by_band else np.zeros(len(sigmas), dtype=np.int64)
+            quadrature = list(zip(sigmas.tolist(), weights.tolist(), band.tolist(), strict=True))
+            change.add_to(bands, error, z, classes, place, quadrature)
         return bands, error
 
 
-def _bank_place(values: FloatArray) -> torch.Tensor:
+def nats_by_band(
+    field: ScoreField, levels: NoiseLevels, rows: FloatArray, by_band: bool = True
+) -> FloatArray:
+    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components], or of all
+    bands together as one; of several such tables at once [n_tables, ...] likewise.
+    """
+    tables = rows if rows.ndim == 3 else rows[None]
+    state = tables.transpose(1, 2, 0)  # those of a row lie side by side
+    state = state if field.domain.axes else state.reshape(len(state), -1)
+    found = Nats(levels, by_band=by_band).surprise(field, np.ascontiguousarray(state)).bands
+    shaped = found.reshape(*found.shape[:2], -1, len(tables)).transpose(3, 0, 2, 1)
+    return np.ascontiguousarray(shaped if rows.ndim == 3 else shaped[0])
+
+
+def _bank_place(values: FloatArray) -> IntArray:
     """Column of the noise bank of every example, from the content of its row."""
     table = np.ascontiguousarray(values.reshape(values.shape[0], -1), dtype=np.float64) + 0.0
     factors = np.random.default_rng(0).integers(1, 2**63, size=len(table), dtype=np.uint64) | 1
     mixed = table.view(np.uint64) * factors[:, None]
     mixed ^= mixed >> np.uint64(29)
     total = mixed.sum(axis=0) * np.uint64(0x9E3779B97F4A7C15)
-    return torch.from_numpy((total >> np.uint64(54)).astype(np.int64))
+    return np.asarray(total >> np.uint64(54), dtype=np.int64)

@@ -18,12 +18,12 @@ ones, which `Alarm.error` allows for.
 
 import warnings
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
-from scipy.signal import lfilter
-from scipy.special import ndtri
 
 from locality._typing import FloatArray, IntArray
+from locality.inference.judging.average import exponential_average
 from locality.model.reference import Reference
 
 __all__ = ["MEMORIES", "Alarm", "Statistic", "reference_of"]
@@ -123,7 +123,7 @@ class Alarm:
         """What each sensor adds to each channel, by memory [n_bands, n_rows, n_components]."""
         known = self.reference
         many = [
-            _accumulate(z, a) / spread[:, None]
+            exponential_average(z, a) / spread[:, None]
             for a, spread in zip(MEMORIES, known.spread, strict=False)
         ]
         return [*many, np.maximum(many[0] - _LARGE, 0.0)]
@@ -173,9 +173,9 @@ def _scales(bands: FloatArray, residual: FloatArray, ordered: bool) -> Reference
     deviation = np.maximum(deviation, 1e-6)
     z = _standardize(bands, mean, deviation)
     memories = MEMORIES if ordered else MEMORIES[:1]
-    spread = np.stack([_accumulate(z, a).std(axis=1) for a in memories])
+    spread = np.stack([exponential_average(z, a).std(axis=1) for a in memories])
     spread = np.maximum(spread, 1e-6)
-    residual = np.maximum(usual / ndtri(0.5 + 0.5 * _USUAL), 1e-6)
+    residual = np.maximum(usual / NormalDist().inv_cdf(0.5 + 0.5 * _USUAL), 1e-6)
     none = np.zeros(0)
     unit = Reference(mean, deviation, spread, none, none, none, np.zeros((0, 0)), residual)
     channels = np.concatenate([part.sum(axis=-1) for part in Alarm(unit).channels(z)])
@@ -203,12 +203,6 @@ def _thinned(ascending: FloatArray, n: int) -> FloatArray:
 def _standardize(bands: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:
     """Nats as deviations from normal; missing ones say nothing."""
     return np.nan_to_num((bands - mean[:, None]) / deviation[:, None], nan=0.0)
-
-
-def _accumulate(z: FloatArray, alpha: float) -> FloatArray:
-    if alpha == 1.0:
-        return z
-    return np.asarray(lfilter([alpha], [1.0, alpha - 1.0], z, axis=1))
 
 
 def _p_value(values: FloatArray, normal: FloatArray) -> FloatArray:

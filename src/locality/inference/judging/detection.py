@@ -1,209 +1,125 @@
-"""Detection: is a row abnormal, and which sensors are to blame?"""
+"""Detection: what was found in some rows, in the form in which they were passed."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
-from locality._typing import BoolArray, FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray
+from locality.data.kinds import Kind
 from locality.data.table import Table
-from locality.exceptions import DataError, OptionError
-from locality.inference.judging.alarm import MEMORIES, Alarm
-from locality.inference.judging.reference import has_row_law, nats_by_band, rows_reference
-from locality.inference.laws.inflation import inflation, tempered
-from locality.inference.laws.repair import Repair, repair
-from locality.model.layout import to_state
+from locality.inference.judging.departures import Departure, departures
+from locality.inference.judging.episodes import Episode, diagnosed, spans_of
+from locality.inference.judging.judgment import Judgment, judge
+from locality.inference.judging.rounding import CoarseColumn, coarse_columns
 from locality.model.model import Model
-from locality.model.reference import Reference
 
-__all__ = ["Detection", "calibration", "detection", "standard_rows"]
-
-_RECENT = 0.1  # weight of a row in what is accumulated over time
-_MIN_NORMAL = 20  # rows
-FITS = 4.0  # spreads of normal residuals beyond which a value does not fit
+__all__ = ["Detection"]
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What was found in some rows.
+    """Which rows are abnormal, since when, and which sensors are to blame.
 
     Parameters
     ----------
-    statistic, p_value : float arrays [n_rows]
-    alarm : bool array [n_rows]
-        Including columns set aside that moved.
-    share : float array [n_rows, n_columns]
-        Of the blame, by column of the table; each row sums to 1 (0 where nothing is unusual).
-    sensor_p_value : float array [n_rows, n_components]
-        Of each sensor alone, given a neighborhood without wrong values.
-    moved : float array [n_rows, n_components]
-        How far each sensor is from its own usual values, whatever the others do: nats of its
-        Gaussian value beyond the middle, accumulated over some ten rows; one half if normal.
-    departed : bool array [n_rows, n_columns]
-        Constants that moved and copies that left their source.
-    repaired : Repair
-        Of the standardized rows.
-    inflation : float array [n_rows, n_components]
-        Of squared residuals, where neighbors are missing; 1 elsewhere.
-    memory, band : int arrays [n_rows]
-        Of the channel that is highest.
+    model : Model
+    table : Table
+    judgment : Judgment
+        Of the table, as numbers.
     """
 
-    statistic: FloatArray
-    p_value: FloatArray
-    alarm: BoolArray
-    share: FloatArray
-    sensor_p_value: FloatArray
-    moved: FloatArray
-    departed: BoolArray
-    repaired: Repair
-    inflation: FloatArray
-    memory: IntArray
-    band: IntArray
+    model: Model
+    table: Table
+    judgment: Judgment
 
+    @classmethod
+    def of(cls, model: Model, table: Table, false_alarms: float) -> "Detection":
+        """Judge the rows of a table, in order of time."""
+        return cls(model, table, judge(model, table, false_alarms))
 
-def standard_rows(model: Model, table: Table) -> FloatArray:
-    """Standardized rows [n_nodes, n_rows], NaN where missing.
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.alarm)
 
-    Raises
-    ------
-    OptionError
-        If the model has no law of a row.
-    DataError
-        If a given column has gaps.
-    """
-    model = model.unrolled
-    if not has_row_law(model.domain):
-        raise OptionError(
-            "This needs a model of rows, each given those before it; this one is a joint series.",
-            remedy='Fit with series="causal".',
+    def __repr__(self) -> str:
+        """How many rows have an alarm."""
+        return f"Detection({int(self.alarm.sum())} of {len(self)} rows have an alarm)"
+
+    @property
+    def alarm(self) -> BoolArray:
+        """Whether each row is abnormal [n_rows]."""
+        return self.judgment.alarm
+
+    @property
+    def p_value(self) -> FloatArray:
+        """Share of normal rows that are at least as unusual [n_rows]."""
+        return self.judgment.p_value
+
+    @cached_property
+    def share(self) -> Any:
+        """Share of the blame of each column that is modeled or was set aside, a frame or array
+        [n_rows, n_columns]; each row sums to 1, or is 0 where nothing is unusual.
+        """
+        return self._frame(self.judgment.share[:, self._blamable], self._names)
+
+    @cached_property
+    def moved(self) -> Any:
+        """How far each sensor is from its own usual values, whatever the others do: nats over some
+        ten rows, one half if normal; a frame or array [n_rows, n_components].
+        """
+        return self._frame(self.judgment.moved, self.model.layout.names)
+
+    @cached_property
+    def sensor_p_value(self) -> Any:
+        """p-value of every sensor alone, given its neighborhood without wrong values; a frame or
+        array [n_rows, n_components].
+        """
+        return self._frame(self.judgment.sensor_p_value, self.model.layout.names)
+
+    @cached_property
+    def episodes(self) -> tuple[Episode, ...]:
+        """Runs of alarms, the strongest first, each with its kind of fault and who is to blame."""
+        spans = spans_of(self.judgment)
+        return tuple(diagnosed(self.model, self.table, self.judgment, spans))
+
+    @cached_property
+    def departures(self) -> tuple[Departure, ...]:
+        """Columns that do what they never did in the fit: constants, copies, states."""
+        return tuple(departures(self.model.standardizer, self.table))
+
+    @cached_property
+    def coarse(self) -> tuple[CoarseColumn, ...]:
+        """Columns rounded so much more coarsely than in the fit that it raises alarms."""
+        return tuple(coarse_columns(self.model, self.table.values))
+
+    def to_frame(self) -> Any:
+        """Alarm (0 or 1), p-value and shares, with time or index [n_rows, 2 + n_columns]."""
+        first: list[str] = []
+        taken = [*self._names, *(self.table.time_column or ())[:1]]
+        for name in ("alarm", "p_value"):
+            while name in (*taken, *first):
+                name += "_"
+            first.append(name)
+        share = self.judgment.share[:, self._blamable]
+        kinds: list[Kind] = ["integer"]
+        kinds += ["real"] * (1 + len(self._names))
+        return self.table.frame(
+            np.column_stack([self.alarm, self.p_value, share]),
+            [*first, *self._names],
+            kinds=kinds,
+            keep_rows=True,
         )
-    state = to_state(model.standardizer.standardize(table.values), model.domain, False)
-    rows = state.reshape(len(state), -1)
-    for node in model.domain.context:
-        gaps = np.flatnonzero(np.isnan(rows[node]))
-        if len(gaps):
-            raise DataError(
-                f"The given column {model.domain.names[node]!r} has {len(gaps)} missing values, "
-                f"the first in row {gaps[0] + 1}.",
-                remedy="Fill them: given columns are conditions and are not modeled.",
-            )
-    return rows
 
+    @property
+    def _blamable(self) -> list[int]:
+        context = self.model.layout.context
+        return [j for j, name in enumerate(self.table.names) if name not in context]
 
-def calibration(model: Model, table: Table) -> Reference:
-    """The reference of rows that are known to be normal."""
-    model = model.unrolled
-    rows = standard_rows(model, table)
-    known = ~np.isnan(rows[model.domain.targets])
-    n_seen = int(known.any(axis=0).sum())
-    if n_seen < _MIN_NORMAL:
-        raise DataError(
-            f"Calibration needs at least {_MIN_NORMAL} normal rows with values, found {n_seen}."
-        )
-    complete = repair(model.field, rows, np.inf).values
-    return rows_reference(model, complete, rows[model.domain.targets])
+    @property
+    def _names(self) -> list[str]:
+        return [self.table.names[j] for j in self._blamable]
 
-
-def detection(model: Model, table: Table, false_alarms: float) -> Detection:
-    """Judge rows in order of time.
-
-    Raises
-    ------
-    OptionError
-        If the model has no reference, or the rate is no share.
-    """
-    if not 0.0 < false_alarms < 1.0:
-        raise OptionError(
-            f"false_alarms must be a share between 0 and 1, found {false_alarms}.",
-            remedy="0.01 is one false alarm in a hundred normal rows.",
-        )
-    model = model.unrolled
-    rows = standard_rows(model, table)
-    reference = model.reference
-    if reference is None:
-        why = "it was fitted to very few"
-        if model.settings.get("tied"):
-            why = "that is not measured in the fit of a tied chain or ring"
-        raise OptionError(
-            f"The model does not know how normal rows look: {why}.",
-            remedy="Pass normal rows that it was not fitted to (--normal; calibrate in Python).",
-        )
-    targets = model.domain.targets
-    observed = ~np.isnan(rows[targets]).T
-    factor = inflation(model.field, np.isnan(rows))
-    complete = repair(model.field, rows, np.inf).values
-    fixed = repair(model.field, rows, FITS * reference.residual[:, None] * np.sqrt(factor))
-
-    def judged(values: FloatArray) -> FloatArray:
-        bands, usual = nats_by_band(model.field, model.levels, values), reference.mean[:, None]
-        bands = usual + tempered(bands - usual, factor.T)
-        bands[:, ~observed] = np.nan
-        return bands
-
-    bands = judged(complete)
-    repaired_bands = judged(fixed.values) if fixed.wrong.any() else bands
-    alarm = Alarm(reference)
-    found = alarm.measure(bands)
-    memory, band = alarm.memory_and_band(found.channel)
-    blame = _blame(alarm, found.parts, repaired_bands, fixed, found.channel, memory)
-    own = np.where(fixed.wrong.T, bands, repaired_bands)
-    p_value = alarm.p_value(found.value)
-    names = model.standardizer.names
-    departed = np.zeros((len(blame), len(names)), dtype=bool)
-    aside = [part.column for part in model.standardizer.set_aside]
-    departed[:, aside] = model.standardizer.departures(table.values)
-    if table.unseen is not None:
-        departed |= table.unseen
-    share = np.zeros(departed.shape)
-    place = {name: j for j, name in enumerate(names)}
-    share[:, [place[model.domain.names[node]] for node in targets]] = blame
-    moved = departed.any(axis=1)
-    if moved.any():
-        weight = departed[moved] / departed[moved].sum(axis=1, keepdims=True)
-        unusual = p_value[moved, None] <= false_alarms
-        share[moved] = np.where(unusual, 0.5 * (share[moved] + weight), weight)
-        p_value[moved] = np.minimum(p_value[moved], 1.0 / (reference.n_rows + 1.0))
-    return Detection(
-        found.value, p_value, (p_value <= false_alarms) | moved, share,
-        alarm.sensors(own), _accumulated(0.5 * complete[targets].T ** 2), departed, fixed,
-        factor.T, memory, band,
-    )  # fmt: skip
-
-
-def _blame(
-    alarm: Alarm,
-    parts: FloatArray,
-    repaired_bands: FloatArray,
-    fixed: Repair,
-    channel: IntArray,
-    memory: IntArray,
-) -> FloatArray:
-    """Share of each sensor in the statistic [n_rows, n_components].
-
-    What is left when wrong values are repaired belongs to the sensors where it is left; what
-    repairing took away belongs to the sensors that were repaired, by the nats each gained.
-    """
-    if not fixed.wrong.any():
-        return _normalized(parts)
-    left = alarm.parts_of(repaired_bands, channel)
-    gain = np.zeros_like(parts)
-    for number, alpha in enumerate(MEMORIES):
-        recent = lfilter([alpha], [1.0, alpha - 1.0], fixed.gain.T, axis=0)
-        gain = np.where((memory == number)[:, None], recent, gain)
-    total = gain.sum(axis=1, keepdims=True)
-    taken = np.maximum(parts.sum(axis=1) - left.sum(axis=1), 0.0)[:, None]
-    blame = np.where(total > 0, left + taken * gain / np.where(total > 0, total, 1.0), parts)
-    return _normalized(blame)
-
-
-def _accumulated(nats: FloatArray) -> FloatArray:
-    """Exponentially weighted mean over the last rows, from the usual level on."""
-    start = np.full((1, nats.shape[1]), 0.5 * (1.0 - _RECENT))
-    return np.asarray(lfilter([_RECENT], [1.0, _RECENT - 1.0], nats, axis=0, zi=start)[0])
-
-
-def _normalized(parts: FloatArray) -> FloatArray:
-    positive = np.maximum(parts, 0.0)
-    total = positive.sum(axis=1, keepdims=True)
-    return np.asarray(positive / np.where(total > 0, total, 1.0))
+    def _frame(self, values: FloatArray, names: Any) -> Any:
+        return self.table.frame(values, names, keep_rows=True)

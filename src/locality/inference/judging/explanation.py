@@ -1,5 +1,6 @@
 """Explanation: which sensors of a row are unusual, what was expected of them, and by whom."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -9,8 +10,8 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.judging.alarm import MEMORIES
-from locality.inference.judging.detection import Detection, detection, standard_rows
 from locality.inference.judging.diagnosis import Diagnosis, diagnose
+from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.model.model import Model
 from locality.noise.levels import band_labels
@@ -154,7 +155,7 @@ class Evidence(NamedTuple):
     values: FloatArray
 
 
-def evidence(model: Model, table: Table, found: Detection) -> Evidence:
+def evidence(model: Model, table: Table, found: Judgment) -> Evidence:
     """Prepare the diagnosis of any row: ``diagnose(row, *evidence(model, table, found))``.
 
     Parameters
@@ -162,25 +163,25 @@ def evidence(model: Model, table: Table, found: Detection) -> Evidence:
     model : Model
         With a reference.
     table : Table
-    found : Detection
+    found : Judgment
         Of the table.
     """
     model = model.unrolled
     assert model.reference is not None
     domain = model.domain
-    share = found.share[:, _columns(model)]
+    share = found.share[:, model.layout.columns]
     total = share.sum(axis=1, keepdims=True)
     return Evidence(
         found.alarm,
         share / np.where(total > 0, total, 1.0),
         found.repaired.wrong.T,
         found.repaired.residual.T / (model.reference.residual * np.sqrt(found.inflation)),
-        standard_rows(model, table)[domain.targets].T,
+        model.layout.standard_rows(table)[domain.targets].T,
     )
 
 
 def expectations(
-    model: Model, found: Detection, rows: IntArray
+    model: Model, found: Judgment, rows: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """What was expected of every component, and the interval that holds 90 % of normal values.
 
@@ -188,7 +189,7 @@ def expectations(
     ----------
     model : Model
         With a reference.
-    found : Detection
+    found : Judgment
     rows : int array [n_chosen]
         Positions from 0.
 
@@ -200,7 +201,7 @@ def expectations(
     model = model.unrolled
     assert model.reference is not None
     laws = ConditionalLaw.of(model.field)
-    names = [model.domain.names[node] for node in model.domain.targets]
+    names = model.layout.names
     spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
     middle = found.repaired.expected[:, rows].T
     half = _INTERVAL * spread * model.reference.residual * np.sqrt(found.inflation[rows])
@@ -218,10 +219,10 @@ def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Ex
     """
     if not 0 <= row < table.n_rows:
         raise OptionError(f"row must be 0 to {table.n_rows - 1}, found {row}.")
-    return explained(model, table, detection(model, table, false_alarms), row)
+    return explained(model, table, judge(model, table, false_alarms), row)
 
 
-def explained(model: Model, table: Table, found: Detection, row: int) -> Explanation:
+def explained(model: Model, table: Table, found: Judgment, row: int) -> Explanation:
     """Explain a row of a table that was judged.
 
     Parameters
@@ -229,14 +230,14 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
     model : Model
         With a reference.
     table : Table
-    found : Detection
+    found : Judgment
         Of the table.
     row : int
     """
     model = model.unrolled
-    names = [model.domain.names[node] for node in model.domain.targets]
+    names = model.layout.names
     judged: Diagnosis = diagnose(row, *evidence(model, table, found))
-    share = found.share[row, _columns(model)]
+    share = found.share[row, model.layout.columns]
     sensors = _sensors(model, table, found, row, share, names)
     gone = zip(model.standardizer.names, found.departed[row], strict=True)
     departed = tuple(name for name, is_gone in gone if is_gone)
@@ -258,24 +259,18 @@ def explained(model: Model, table: Table, found: Detection, row: int) -> Explana
     )
 
 
-def _moved(nats: FloatArray, names: list[str]) -> tuple[str, ...]:
+def _moved(nats: FloatArray, names: Sequence[str]) -> tuple[str, ...]:
     far = np.flatnonzero(nats > _FAR)
     return tuple(names[j] for j in far[np.argsort(-nats[far], kind="stable")])
-
-
-def _columns(model: Model) -> list[int]:
-    """Where the components are among the columns of the table."""
-    place = {name: j for j, name in enumerate(model.standardizer.names)}
-    return [place[model.domain.names[node]] for node in model.domain.targets]
 
 
 def _sensors(
     model: Model,
     table: Table,
-    found: Detection,
+    found: Judgment,
     row: int,
     share: FloatArray,
-    names: list[str],
+    names: Sequence[str],
 ) -> tuple[SensorFinding, ...]:
     domain, fixed = model.domain, found.repaired
     laws = ConditionalLaw.of(model.field)

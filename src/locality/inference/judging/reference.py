@@ -5,51 +5,31 @@ judged by a closed form fitted to the other two; what networks gain on top is ta
 itself. Rows known to be normal that the model has not seen are better still, see ``calibrate``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.domain import Domain
-from locality.inference.density.nats import Nats
+from locality.data.table import Table
+from locality.exceptions import DataError
+from locality.inference.density.nats import nats_by_band
 from locality.inference.judging.alarm import reference_of
 from locality.inference.laws.repair import repair
 from locality.local.field import ScoreField
 from locality.model.model import Model
 from locality.model.reference import Reference
 from locality.noise.levels import NoiseLevels
-from locality.training.executors import Executor
+from locality.training.execution import Execution
 from locality.training.trainer import Trainer
 
-__all__ = ["cross_fitted", "has_row_law", "is_ordered", "nats_by_band", "rows_reference"]
+__all__ = ["CrossFit", "calibration", "rows_reference"]
 
 _PARTS = 3
 _MOST_JUDGED, _LEAST_JUDGED = 5_000, 200  # rows of a part
 _MOST_VALUES = 2_000_000  # of a part
+_MIN_NORMAL = 20  # rows
 _LARGE = 1 << 26  # values, of a table that is cut into halves only
-
-
-def has_row_law(domain: Domain) -> bool:
-    """Whether rows of the model can be judged one after the other."""
-    return all(axis.is_causal for axis in domain.axes)
-
-
-def is_ordered(model: Model) -> bool:
-    """Whether rows follow each other in time."""
-    return model.is_series or model.settings.get("time") is not None
-
-
-def nats_by_band(
-    field: ScoreField, levels: NoiseLevels, rows: FloatArray, by_band: bool = True
-) -> FloatArray:
-    """Nats of standardized rows [n_nodes, n_rows] as [n_bands, n_rows, n_components], or of all
-    bands together as one.
-    """
-    state = rows[:, :, None] if field.domain.axes else rows
-    found = Nats(levels, by_band=by_band).surprise(field, state).bands
-    return np.ascontiguousarray(found.reshape(*found.shape[:2], -1).transpose(0, 2, 1))
 
 
 def rows_reference(
@@ -75,71 +55,94 @@ def rows_reference(
     return reference_of(
         np.where(missing, np.nan, bands),
         np.where(missing, np.nan, residual),
-        ordered=is_ordered(model),
+        ordered=model.is_ordered,
     )
 
 
-def cross_fitted(
-    model: Model,
-    rows: FloatArray,
-    judged: FloatArray,
-    parameters: Mapping[str, Any],
-    workers: Executor,
-) -> Reference | None:
-    """From the rows that the model was fitted to; None if there are too few.
+def calibration(model: Model, table: Table) -> Reference:
+    """The reference of rows that are known to be normal."""
+    model = model.unrolled
+    rows = model.layout.standard_rows(table)
+    known = ~np.isnan(rows[model.domain.targets])
+    n_seen = int(known.any(axis=0).sum())
+    if n_seen < _MIN_NORMAL:
+        raise DataError(
+            f"Calibration needs at least {_MIN_NORMAL} normal rows with values, found {n_seen}."
+        )
+    complete = repair(model.field, rows, np.inf).values
+    return rows_reference(model, complete, rows[model.domain.targets])
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """The reference of the rows that a model was fitted to; worked out when it is first asked for.
 
     Parameters
     ----------
-    model : Model
     rows : float array [n_nodes, n_rows]
         As learned from.
     judged : float array [n_nodes, n_rows]
         The same as they are scored: not spread out by chance.
-    parameters : mapping
-        Of the estimator.
-    workers : Executor
+    execution : Execution
     """
-    domain, n_rows = model.domain, rows.shape[1]
-    n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
-    if not has_row_law(domain) or n_rows < 10 * _PARTS * (n_lags + 1):
-        return None
-    # what the model itself does not see need not be tried
+
+    rows: FloatArray
+    judged: FloatArray
+    execution: Execution = field(default_factory=Execution)
+
+    def __call__(self, model: Model) -> Reference | None:
+        """How normal rows look to the model; None if there are too few."""
+        start = perf_counter()
+        layout, n_rows = model.layout, self.rows.shape[1]
+        if not layout.has_row_law or n_rows < 10 * _PARTS * (layout.n_lags + 1):
+            return None
+        n_parts = _PARTS if self.rows.size <= _LARGE else 2
+        judge = _PartJudge(_trainer(model), model.levels, model.limits, self, n_parts)
+        parts = dict(self.execution.workers().map(judge, range(n_parts)))
+        bands, residual, places = zip(*(parts[k] for k in range(n_parts)), strict=True)
+        found = np.concatenate(bands, axis=1)
+        if model.has_networks:
+            linear = replace(model.field, shards=tuple(shard.linear for shard in model.shards))
+            gain = nats_by_band(model.field, model.levels, self.judged)
+            gain -= nats_by_band(linear, model.levels, self.judged)
+            found += gain[:, np.concatenate(places)]
+        known = reference_of(found, np.concatenate(residual), ordered=model.is_ordered)
+        model.seconds["reference"] = perf_counter() - start
+        return known
+
+
+def _trainer(model: Model) -> Trainer:
+    """Learns closed forms as the model did; what it does not see need not be tried."""
     slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
-    trainer = Trainer(domain, parameters["radius"], max_slots=slots)
-    n_parts = _PARTS if rows.size <= _LARGE else 2
-    judge = _Judge(trainer, model.levels, model.limits, rows, judged, n_lags, n_parts)
-    parts = dict(workers.map(judge, range(n_parts)))
-    bands, residual, places = zip(*(parts[k] for k in range(n_parts)), strict=True)
-    found = np.concatenate(bands, axis=1)
-    where = np.concatenate(places)
-    linear = ScoreField(domain, tuple(shard.linear for shard in model.shards), model.limits)
-    if model.has_networks:
-        with_networks = nats_by_band(model.field, model.levels, judged)
-        found += (with_networks - nats_by_band(linear, model.levels, judged))[:, where]
-    return reference_of(found, np.concatenate(residual), ordered=is_ordered(model))
+    return Trainer(
+        model.domain,
+        model.settings.radius,
+        max_slots=slots,
+        max_radius=int(model.radii.max()),
+    )
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
+class _PartJudge:
     """Learns from all rows but a part, and judges that part."""
 
     trainer: Trainer
     levels: NoiseLevels
     limits: FloatArray
-    rows: FloatArray
-    judged: FloatArray
-    n_lags: int
+    fit: CrossFit
     n_parts: int
 
     def __call__(self, k: int) -> tuple[FloatArray, FloatArray, IntArray]:
         """Nats by band, residuals, and rows of part k."""
-        domain, n_rows = self.trainer.domain, self.rows.shape[1]
+        domain, (rows, judged) = self.trainer.domain, (self.fit.rows, self.fit.judged)
+        n_rows = rows.shape[1]
+        n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
         part = np.arange(n_rows) * self.n_parts // n_rows
         most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // domain.n_nodes))
         inside = np.flatnonzero(part == k)[:most]
-        first = max(0, int(inside[0]) - self.n_lags)
-        span = np.ascontiguousarray(self.judged[:, first : inside[-1] + 1])
-        others = np.asarray(self.rows[:, part != k])
+        first = max(0, int(inside[0]) - n_lags)
+        span = np.ascontiguousarray(judged[:, first : inside[-1] + 1])
+        others = np.asarray(rows[:, part != k])
         trained = self.trainer.train(others[:, :, None] if domain.axes else others)
         field = ScoreField(domain, trained.shards, self.limits)
         fresh = slice(int(inside[0]) - first, None)

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from locality._typing import FloatArray, IntArray
-from locality.exceptions import OptionError
+from locality.inference.laws.assembly import assembled, rows_extent
 from locality.local.field import ScoreField
 
 __all__ = ["ConditionalLaw"]
@@ -54,41 +54,7 @@ class ConditionalLaw:
         OptionError
             If columns lie along a lattice axis, or rows depend on later ones.
         """
-        axes = field.domain.axes
-        if any(not axis.is_causal for axis in axes):
-            raise OptionError(
-                "Rows of this model have no law of their own: it is a lattice, or a joint series.",
-                remedy='Fit with series="causal" and without tied=True.',
-            )
-        n_lags = axes[0].window[0] if axes and axes[0].window else 0
-        extent = (n_lags + 1,) if axes else ()
-        n_nodes, targets = field.domain.n_nodes, field.domain.targets
-        laws = []
-        for n_past in range(n_lags + 1):
-            scale = np.empty(n_nodes)
-            entries: list[list[np.ndarray]] = []
-            for shard, denoiser, classes in field.walk(extent):
-                form, k = denoiser.closed_form, int(classes[n_past])
-                scale[shard.target] = form.conditional_scale[:, k].numpy()
-                weight, slots = form.prediction[:, k].numpy(), form.patches.slots
-                unit, slot = np.nonzero((slots < len(shard.source_node)) & (weight != 0.0))
-                source = slots[unit, slot]
-                lag = np.zeros(len(source), dtype=np.int64)
-                if axes:
-                    lag = -shard.source_offset[source, 0]
-                entries.append(
-                    [shard.target[unit], shard.source_node[source], lag, weight[unit, slot]]
-                )
-            row, column, lag, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
-            matrices = []
-            for back in range(n_lags + 1):
-                here = lag == back
-                whole = sp.csr_array(
-                    (weight[here], (row[here], column[here])), shape=(n_nodes, n_nodes)
-                )
-                matrices.append(whole[targets])
-            laws.append(cls(targets, tuple(matrices), scale[targets]))
-        return tuple(laws)
+        return field.derived(_conditional_laws)
 
     def from_past(self, rows: FloatArray, t: int) -> FloatArray:
         """What the rows before row t add to its expectation [n_targets].
@@ -151,3 +117,16 @@ class ConditionalLaw:
         """Q of a row given its past and context, symmetric [n_targets, n_targets]."""
         whole = sp.diags_array(self.scale**-2.0) @ self.residual_operator
         return sp.csc_array(0.5 * (whole + whole.T))
+
+
+def _conditional_laws(field: ScoreField) -> tuple[ConditionalLaw, ...]:
+    """Solved for every number of past rows."""
+    parts = []
+    for shard, denoiser, classes in field.walk(rows_extent(field)):
+        form = denoiser.closed_form
+        told = form.prediction, form.conditional_scale, form.patches.slots
+        parts.append((shard, *told, classes))
+    targets = field.domain.targets
+    return tuple(
+        ConditionalLaw(targets, tuple(by_lag), scale) for by_lag, scale in assembled(field, parts)
+    )

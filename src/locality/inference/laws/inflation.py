@@ -36,7 +36,7 @@ def inflation(field: ScoreField, missing: BoolArray) -> FloatArray:
     >>> from locality import LocalizedDiffusion
     >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
     >>> X = OrnsteinUhlenbeckChain(5, correlation=0.8).sample(2_000, random_state=0)
-    >>> model = LocalizedDiffusion(graph="chain", score="linear", radius=1, random_state=0).fit(X)
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", radius=1).fit(X)
     >>> gap = np.array([[False], [True], [False], [False], [False]])
     >>> found = inflation(model.model_.field, gap)[:, 0]
     >>> (found > 1).tolist()

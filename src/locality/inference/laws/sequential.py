@@ -17,11 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 
 from locality._typing import FloatArray
 from locality.domain.partition import sweep
-from locality.exceptions import OptionError
+from locality.inference.laws.assembly import assembled, rows_extent
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
 from locality.local.shard import ShardState
@@ -61,55 +60,29 @@ class SequentialLaw:
         OptionError
             If columns lie along a lattice axis, or rows depend on later ones.
         """
-        domain = field.domain
-        if any(not axis.is_causal for axis in domain.axes):
-            raise OptionError(
-                "Rows of this model have no law of their own: it is a lattice, or a joint series.",
-                remedy='Fit with series="causal" and without tied=True.',
-            )
-        n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
-        extent = (n_lags + 1,) if domain.axes else ()
-        rank = np.empty(domain.n_nodes, dtype=np.int64)
-        rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
-        parts = [
-            _regressions(shard, rank, *shard.sources.inside(domain, extent))
-            for shard in field.shards
-        ]
-        targets, context = domain.targets, np.array(domain.context, dtype=np.int64)
-        eye = sp.eye_array(len(targets), format="csr")
-        laws = []
-        for n_past in range(n_lags + 1):
-            scale = np.empty(domain.n_nodes)
-            entries = []
-            for shard, (weights, scales, slots, of_position) in zip(
-                field.shards, parts, strict=True
-            ):
-                k = of_position[n_past]
-                scale[shard.target] = scales[:, k]
-                unit, slot = np.nonzero((slots < len(shard.source_node)) & (weights[:, k] != 0.0))
-                source = slots[unit, slot]
-                lag = np.zeros(len(source), dtype=np.int64)
-                if domain.axes:
-                    lag = -shard.source_offset[source, 0]
-                entries.append(
-                    [shard.target[unit], shard.source_node[source], lag, weights[unit, k, slot]]
-                )
-            row, column, lag, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
-            by_lag = []
-            for back in range(n_lags + 1):
-                here = lag == back
-                shape = domain.n_nodes, domain.n_nodes
-                whole = sp.csr_array((weight[here], (row[here], column[here])), shape=shape)
-                by_lag.append(whole[targets])
-            laws.append(
-                cls(
-                    sp.csr_array(eye - by_lag[0][:, targets]),
-                    tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
-                    tuple(sp.csr_array(part[:, context]) for part in by_lag),
-                    scale[targets],
-                )
-            )
-        return tuple(laws)
+        return field.derived(_sequential_laws)
+
+
+def _sequential_laws(field: ScoreField) -> tuple[SequentialLaw, ...]:
+    """Solved for every number of past rows."""
+    domain, extent = field.domain, rows_extent(field)
+    rank = np.empty(domain.n_nodes, dtype=np.int64)
+    rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
+    parts = [
+        (shard, *_regressions(shard, rank, *shard.sources.inside(domain, extent)))
+        for shard in field.shards
+    ]
+    targets, context = domain.targets, np.array(domain.context, dtype=np.int64)
+    eye = sp.eye_array(len(targets), format="csr")
+    return tuple(
+        SequentialLaw(
+            sp.csr_array(eye - by_lag[0][:, targets]),
+            tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
+            tuple(sp.csr_array(part[:, context]) for part in by_lag),
+            scale,
+        )
+        for by_lag, scale in assembled(field, parts)
+    )
 
 
 def _regressions(
@@ -118,20 +91,16 @@ def _regressions(
     """Weights [n_units, n_classes, n_slots], scales [n_units, n_classes], and the slots."""
     patches = shard.patches.within(shard.n_noisy[:, -1], shard.n_given[:, -1])
     slots = patches.slots
-    n = len(shard.source_node)
-    padded = torch.zeros(n + 1, n + 1, dtype=torch.float64)
-    padded[:n, :n] = torch.from_numpy(shard.covariance)
-    index = torch.from_numpy(slots)
-    eye = torch.eye(slots.shape[1], dtype=torch.float64)
-    gamma = torch.from_numpy(shard.shrinkage[:, -1])[:, None, None]
-    covariance = (1.0 - gamma) * padded[index[:, :, None], index[:, None, :]] + gamma * eye
+    eye = np.eye(slots.shape[1])
+    gamma = shard.shrinkage[:, -1, None, None]
+    padded = np.pad(shard.covariance, (0, 1))
+    covariance = (1.0 - gamma) * padded[slots[:, :, None], slots[:, None, :]] + gamma * eye
     before = np.append(np.where(shard.source_given, -1, rank[shard.source_node]), -1)[slots]
-    usable = torch.from_numpy(before < rank[shard.target][:, None])
-    seen = present_slots(patches, inside) & usable[:, None]
-    cross = torch.where(seen, covariance[:, None, 0], 0.0)
+    seen = present_slots(patches, inside) & (before < rank[shard.target][:, None])[:, None]
+    cross = np.where(seen, covariance[:, None, 0], 0.0)
     both = seen[..., :, None] & seen[..., None, :]
-    among = torch.where(both, covariance[:, None], eye) + _FLOOR * eye
-    weights = torch.linalg.solve(among, cross[..., None])[..., 0]
-    variance = covariance[:, None, 0, 0] - (weights * cross).sum(-1)
-    scale = variance.clamp_min(_FLOOR).sqrt()
-    return weights.numpy(), scale.numpy(), slots, of_position
+    among = np.where(both, covariance[:, None], eye) + _FLOOR * eye
+    weights = np.linalg.solve(among, cross[..., None])[..., 0]
+    variance = covariance[:, None, 0, 0] - (weights * cross).sum(axis=-1)
+    scale: FloatArray = np.sqrt(np.maximum(variance, _FLOOR))
+    return np.asarray(weights, dtype=np.float64), scale, slots, of_position

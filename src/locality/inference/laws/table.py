@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.exceptions import OptionError
 from locality.inference.laws.banded import BandedFactor
+from locality.inference.laws.gradients import conjugate_gradients
 from locality.inference.laws.sequential import SequentialLaw
 from locality.local.field import ScoreField
 
@@ -104,7 +105,11 @@ class GaussianTable:
         def solve(right: FloatArray, tolerance: float) -> FloatArray:
             if factor is not None:
                 return factor.solve(right)
-            return self._solve(right, free, diagonal, tolerance)
+            return conjugate_gradients(
+                lambda x: self._apply(x) * free, right, diagonal, tolerance=tolerance,
+                axis=None if len(self._laws) > 1 else 1,  # rows of a table are systems of their own
+                most_steps=_MOST_STEPS,
+            )  # fmt: skip
 
         mean = x + solve(right, _TOLERANCE)
         tick()
@@ -184,34 +189,6 @@ class GaussianTable:
     def n_solutions(self, n_draws: int) -> int:
         """How often ``posterior`` calls its tick."""
         return 1 + max(n_draws, VARIANCE_DRAWS)
-
-    def _solve(
-        self, right: FloatArray, free: BoolArray, diagonal: FloatArray, tolerance: float
-    ) -> FloatArray:
-        """H_MM⁻¹ of a right-hand side [n_rows, n_targets], by preconditioned conjugate gradients.
-
-        Rows of a table are systems of their own, and step by themselves.
-        """
-        axis = None if len(self._laws) > 1 else 1
-        x, r = np.zeros_like(right), right.copy()
-        y = r / diagonal * free
-        p = y.copy()
-        power = (r * y).sum(axis=axis, keepdims=True)
-        enough = tolerance**2 * power
-        for _ in range(_MOST_STEPS):
-            if (power <= enough).all():
-                break
-            q = self._apply(p) * free
-            curvature = (p * q).sum(axis=axis, keepdims=True)
-            going = (power > enough) & (curvature > 0)
-            step = np.where(going, power / np.where(going, curvature, 1.0), 0.0)
-            x += step * p
-            r -= step * q
-            y = r / diagonal * free
-            after = (r * y).sum(axis=axis, keepdims=True)
-            p = y + np.where(going, after / np.where(power > 0, power, 1.0), 0.0) * p
-            power = after
-        return x
 
     def _right(self, x: FloatArray, rows: FloatArray) -> FloatArray:
         """b − H x [n_rows, n_targets]: what known values and context say, missing ones being 0."""

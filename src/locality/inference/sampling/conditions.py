@@ -8,11 +8,10 @@ import numpy as np
 
 from locality._typing import FloatArray
 from locality.exceptions import DataError, OptionError
-from locality.inference.laws.posterior import draw_missing
 from locality.inference.laws.table import GaussianTable, Posterior
 from locality.inference.laws.truncated import truncated_normal
 from locality.inference.sampling.draw import Drawing
-from locality.inference.sampling.sampler import sampler
+from locality.inference.sampling.missing import draw_missing
 from locality.model.model import Model
 
 __all__ = ["Condition", "conditional_rows", "parse_conditions"]
@@ -176,9 +175,9 @@ def conditional_rows(
             bounded[where[name]] = (low, high)
     gaussian = GaussianTable(model.field)
     if bounded:
-        _hold_bounded(gaussian, rows, bounded, rng, model.is_series)
+        _hold_bounded(gaussian, rows, bounded, rng, model.layout.is_series)
     if model.has_networks and not domain.axes:
-        walk = sampler(drawing.method, model.levels.grid, drawing.n_evaluations)
+        walk = drawing.walk(model.levels)
         drawn: FloatArray = draw_missing(model.field, walk, rows, 1, seed)[0]
         return drawn
     found: Posterior = gaussian.posterior(rows, 1, rng, n_variance=0)

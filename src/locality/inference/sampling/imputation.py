@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from locality._typing import FloatArray
-from locality.data.cells import Kind
+from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.exceptions import OptionError
-from locality.inference.judging.detection import standard_rows
-from locality.inference.laws.posterior import draw_missing, n_steps
 from locality.inference.laws.table import GaussianTable
-from locality.inference.sampling.sampler import sampler
-from locality.model.layout import table_limits
 from locality.model.model import Model
 
 __all__ = ["Imputation", "fill"]
@@ -77,8 +73,8 @@ def fill(
         raise OptionError(f"level must be a share between 0 and 1, found {level}.")
     if n_draws < 0:
         raise OptionError(f"draws must be at least 0, found {n_draws}.")
-    rows = standard_rows(model, table)
-    bounds = table_limits(model).T
+    rows = model.layout.standard_rows(table)
+    bounds = model.layout.table_limits(model.limits).T
     method = _sampled if model.has_networks and not model.domain.axes else _closed_form
     found = method(model, rows, bounds, n_draws, level, seed, progress)
 
@@ -125,7 +121,7 @@ def _closed_form(
         wider = deviation * np.maximum(model.reference.residual, 1.0)[:, None]
         # but never wider than the column itself: near-copies may have parted for a while
         deviation = np.minimum(wider, np.maximum(deviation, 1.0))
-    half = float(norm.ppf(0.5 + 0.5 * level)) * deviation
+    half = NormalDist().inv_cdf(0.5 + 0.5 * level) * deviation
     mean = _restored(model, rows, found.mean, True)
     for j, name, column in _bent(model):
         gaps = np.isnan(rows[model.domain.targets[j]])
@@ -145,7 +141,10 @@ def _sampled(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> _Filled:
-    walk = sampler("sde", model.levels.grid, _EVALUATIONS)
+    from locality.inference.sampling.methods import build_sampler
+    from locality.inference.sampling.missing import draw_missing, n_steps
+
+    walk = build_sampler("sde", model.levels, _EVALUATIONS)
     n_all = max(n_draws, _DRAWS)
     n_gappy = int(np.isnan(rows).any(axis=0).sum())
     tick = _ticking(progress, n_steps(walk, n_gappy, n_all))
@@ -162,15 +161,10 @@ def _sampled(
 
 def _bent(model: Model) -> list[tuple[int, str, int]]:
     """Number, name and column of the targets with a law of their own, states left out."""
-    standardizer = model.standardizer
-    place = {name: k for k, name in enumerate(standardizer.modeled_names)}
-    found = []
-    for j, node in enumerate(model.domain.targets):
-        name = model.domain.names[node]
-        column = int(standardizer.modeled[place[name]])
-        numbers = standardizer.kinds[column] in ("real", "integer")
-        if numbers and place[name] in standardizer.marginals:
-            found.append((j, name, column))
+    standardizer, layout, found = model.standardizer, model.layout, []
+    for j, (place, column) in enumerate(zip(layout.places, layout.columns, strict=True)):
+        if standardizer.kinds[column] in ("real", "integer") and place in standardizer.marginals:
+            found.append((j, layout.names[j], int(column)))
     return found
 
 
@@ -182,10 +176,7 @@ def _with_copies(model: Model, values: FloatArray) -> FloatArray:
 
 
 def _restored(model: Model, rows: FloatArray, targets: FloatArray, whole: bool) -> FloatArray:
-    state = np.array(rows)
-    state[model.domain.targets] = targets
-    place = [model.domain.names.index(name) for name in model.standardizer.modeled_names]
-    return model.standardizer.restore(state[place].T, round_integers=whole)
+    return model.layout.restore(targets.T, rows[list(model.domain.context)], whole=whole)
 
 
 def _ticking(progress: Callable[[str, int, int], None], total: int) -> Callable[[], None]:

@@ -13,14 +13,15 @@ from collections.abc import Callable
 import numpy as np
 
 from locality._typing import FloatArray
-from locality.domain import Domain
+from locality.domain.domain import Domain
 from locality.exceptions import DataError, OptionError
 from locality.inference.laws.table import GaussianTable
 from locality.local.field import ScoreField
 from locality.local.unrolled import unrolled
+from locality.model.layout import stacked
 from locality.training.trainer import Trainer
 
-__all__ = ["completed", "stacked"]
+__all__ = ["completed"]
 
 _ROUNDS = 6
 _RADIUS = 2  # of the models in between; graph hops
@@ -67,8 +68,8 @@ def completed(
     for node in domain.context:
         if np.isnan(z[:, node]).any():
             raise DataError(
-                f"The given column {domain.names[node]!r} has missing values.",
-                remedy="Fill them: given columns are conditions and are not modeled.",
+                f"The context column {domain.names[node]!r} has missing values.",
+                remedy="Fill them: context columns are conditions and are not modeled.",
             )
     lattice = any(not axis.is_series for axis in domain.axes)
     for number in range(_ROUNDS):
@@ -84,15 +85,6 @@ def completed(
             domain = build(draws[0])
         progress("filling gaps", number + 1, _ROUNDS)
     return domain, draws
-
-
-def stacked(draws: np.ndarray, domain: Domain) -> np.ndarray:
-    """Draws [n_draws, n_rows, n_columns] as samples of one state; those of a row side by side."""
-    state = np.ascontiguousarray(draws.transpose(2, 1, 0))
-    if any(axis.is_series for axis in domain.axes):
-        return state
-    flat = state.reshape(len(state), -1)
-    return flat[None] if domain.axes else flat
 
 
 def _radius(domain: Domain) -> int:

@@ -4,16 +4,15 @@ Champion and challenger judge the same rows, and only the components that may ha
 the challenger has judged is not judged again when its alarms are measured anew.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
-from locality.inference.judging.detection import standard_rows
-from locality.inference.judging.reference import nats_by_band, rows_reference
+from locality.inference.density.nats import nats_by_band
+from locality.inference.judging.reference import rows_reference
 from locality.inference.laws.repair import repair
-from locality.local.field import ScoreField
 from locality.model.model import Model
 from locality.model.reference import Reference
 
@@ -53,10 +52,8 @@ class Judged:
         cls, model: Model, table: Table, judged: IntArray, first: int, by_band: bool
     ) -> "Judged":
         """From the rows of a table from the first one on."""
-        axes = model.domain.axes
-        n_lags = axes[0].window[0] if axes and axes[0].window else 0
-        start = min(first, n_lags)
-        rows = standard_rows(model, table)
+        start = min(first, model.layout.n_lags)
+        rows = model.layout.standard_rows(table)
         complete = repair(model.field, rows, np.inf).values if np.isnan(rows).any() else rows
         rows, complete = rows[:, first - start :], complete[:, first - start :]
         if by_band and not model.has_networks:  # all at once: the field is asked again below
@@ -95,5 +92,5 @@ def _bands(model: Model, complete: FloatArray, judged: IntArray, by_band: bool) 
         for shard in model.shards
         if np.isin(shard.target, nodes).any()
     )
-    field = ScoreField(model.domain, shards, model.limits)
+    field = replace(model.field, shards=shards)
     return nats_by_band(field, model.levels, complete, by_band)[..., judged]

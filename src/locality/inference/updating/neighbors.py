@@ -1,13 +1,12 @@
 """Neighbors of sensors that come or go: who is joined to a new one, who looked at a lost one."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
-from locality.domain import DependencyGraph, learn_linear_graph
+from locality.domain.discovery import learn_linear_graph
+from locality.domain.graph import DependencyGraph
 from locality.model.model import Model
+from locality.model.settings import Settings
 
 __all__ = ["closest", "learned_links", "neighbors_of"]
 
@@ -48,7 +47,7 @@ def closest(rows: FloatArray, new: FloatArray, nodes: IntArray, lags: int) -> In
 
 
 def learned_links(
-    z: FloatArray, nodes: IntArray, parameters: Mapping[str, Any], n_nodes: int
+    z: FloatArray, nodes: IntArray, settings: Settings, n_nodes: int
 ) -> DependencyGraph:
     """Dependences among some nodes, in a graph of all.
 
@@ -57,8 +56,7 @@ def learned_links(
     z : float array [n_rows, n_nodes]
         Standardized; NaN where missing.
     nodes : int array
-    parameters : mapping
-        Of the estimator.
+    settings : Settings
     n_nodes : int
     """
     rows = z[:, nodes]
@@ -66,9 +64,9 @@ def learned_links(
     rows = rows[whole] if whole.mean() > _MOST_INCOMPLETE else np.nan_to_num(rows)
     found = learn_linear_graph(
         rows,
-        parameters["lags"],
-        min(parameters["n_neighbors"], max(1, len(nodes) - 1)),
-        parameters["edge_level"],
+        settings.lags,
+        min(settings.n_neighbors, max(1, len(nodes) - 1)),
+        settings.edge_level,
     )
     i, j, weight = found.graph.edges()
     return DependencyGraph.from_edges(np.column_stack([nodes[i], nodes[j], weight]), n_nodes)
@@ -80,6 +78,6 @@ def neighbors_of(model: Model, gone: IntArray) -> IntArray:
         np.intersect1d(model.domain.graph.neighbors(node), model.domain.targets) for node in gone
     ]
     for shard in model.shards:
-        lost = shard.network_unit[shard.seeing(gone)[1]]
+        lost = shard.networks.unit[shard.seeing(gone)[1]]
         found.append(shard.target[lost])
     return np.setdiff1d(np.concatenate(found), gone)

@@ -4,9 +4,8 @@ Chosen components get shards of their own, which start from the present networks
 the shards they leave is cut out, not trained, and all other shards are the same bits as before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,20 +13,44 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import rescaled
-from locality.domain import Domain
-from locality.estimator.options import training_options, workers_of
+from locality.domain.domain import Domain
 from locality.inference.laws.table import GaussianTable
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
-from locality.model.layout import limits
+from locality.model.layout import limits_of, stacked
+from locality.model.learning import trainer_for, training_options
 from locality.model.model import Model
+from locality.model.settings import Settings
 from locality.noise.levels import NoiseLevels
-from locality.training.trainer import Trainer
+from locality.training.execution import Execution
+from locality.training.trainer import quiet
 
-__all__ = ["learn_again", "lookers", "wider_levels"]
+__all__ = ["Learning", "learn_again", "lookers", "wider_levels"]
 
 _MOVED = 0.1  # of a standard deviation, or of its logarithm: a changed scale
 _DRAWS = 3  # of missing values, side by side
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """How sensors are learned again.
+
+    Parameters
+    ----------
+    settings : Settings
+    execution : Execution
+    progress : callable
+        Called with (stage, shards done, shards in all).
+    """
+
+    settings: Settings
+    execution: Execution = field(default_factory=Execution)
+    progress: Callable[[str, int, int], None] = quiet
+
+    @property
+    def linear(self) -> "Learning":
+        """The same without networks."""
+        return replace(self, settings=self.settings.replace(denoiser="linear"))
 
 
 def learn_again(
@@ -35,8 +58,7 @@ def learn_again(
     drawn_from: Model,
     nodes: IntArray,
     parts: Sequence[tuple[Table, int]],
-    parameters: Mapping[str, Any],
-    progress: Callable[[str, int, int], None],
+    learning: Learning,
     in_full: bool,
 ) -> tuple[Model, tuple[ShardState, ...]]:
     """Learn some nodes from some tables.
@@ -50,9 +72,7 @@ def learn_again(
         At least one.
     parts : sequence of (Table, int)
         The first so many rows of each.
-    parameters : mapping
-        Of the estimator.
-    progress : callable
+    learning : Learning
     in_full : bool
         Train networks as in a fit; otherwise those of a model that has some go on from there.
 
@@ -68,23 +88,23 @@ def learn_again(
     standardizer = rescaled(model.standardizer, names, values, _MOVED)
     state, observed = _training_state(drawn_from, standardizer, parts)
     kept, leaving = _cut(model, nodes)
-    training, workers = training_options(parameters), workers_of(parameters)
-    if training and not in_full and any(len(shard.network_unit) for shard in leaving):
+    settings = learning.settings.replace(seed=model.settings.seed)
+    training = training_options(settings, learning.execution)
+    if training and not in_full and any(len(shard.networks) for shard in leaving):
         training = training.refitting()
-    trainer = Trainer(model.domain, parameters["radius"], training, model.settings["seed"], workers)
+    trainer = trainer_for(model.domain, settings, learning.execution, training)
     # few large shards, whatever shards the components come from: small ones waste time
     everything = np.concatenate([shard.target for shard in leaving])
     n_shards = -(-len(everything) // trainer.shard_size)
     cut = [np.sort(part) for part in np.array_split(everything, n_shards)]
     warm = [tuple(s for s in leaving if np.isin(s.target, part).any()) for part in cut]
-    fresh = trainer.train(state, progress, observed=observed, cut=cut, warm=warm).shards
+    fresh = trainer.train(state, learning.progress, observed=observed, cut=cut, warm=warm).shards
     bounds = model.limits.copy()
-    bounds[nodes] = limits(state)[nodes]
+    bounds[nodes] = limits_of(state)[nodes]
     learned = replace(
         model,
         standardizer=standardizer,
-        shards=(*kept, *fresh),
-        limits=bounds,
+        field=ScoreField(model.domain, (*kept, *fresh), bounds),
         levels=wider_levels(model.domain, model.levels, fresh),
     )
     return learned, fresh
@@ -100,7 +120,7 @@ def _training_state(
     rows = [old.training_rows(part.values[:stop]).T for part, stop in parts]
     known = ~np.isnan(np.concatenate(rows, axis=1))
     n_draws = 1 if known.all() else _DRAWS
-    rng = np.random.default_rng(model.settings["seed"])
+    rng = np.random.default_rng(model.settings.seed)
     filled = []
     for part in rows:
         draws = np.repeat(part[None], n_draws, axis=0)
@@ -111,14 +131,10 @@ def _training_state(
     z = np.concatenate(filled, axis=2)
     factor = (old.scale / standardizer.scale)[:, None]
     shift = ((old.mean - standardizer.mean) / standardizer.scale)[:, None]
-    state = np.ascontiguousarray((z * factor + shift).transpose(1, 2, 0))
-    observed = None
-    if n_draws > 1:
-        observed = np.repeat(known[:, :, None], n_draws, axis=2)
-    if domain.axes:
-        return state, observed
-    flat = None if observed is None else observed.reshape(len(observed), -1)
-    return state.reshape(len(state), -1), flat
+    state = stacked((z * factor + shift).transpose(0, 2, 1), domain)
+    if n_draws == 1:
+        return state, None
+    return state, stacked(np.repeat(known.T[None], n_draws, axis=0), domain)
 
 
 def _cut(model: Model, nodes: IntArray) -> tuple[list[ShardState], list[ShardState]]:
@@ -147,6 +163,6 @@ def lookers(model: Model, nodes: IntArray) -> IntArray:
     found = []
     for shard in model.shards:
         looks, networks = shard.seeing(nodes)
-        looks[shard.network_unit] |= networks
+        looks[shard.networks.unit] |= networks
         found.append(shard.target[looks])
     return np.searchsorted(model.domain.targets, np.unique(np.concatenate(found)))

@@ -7,7 +7,7 @@ stays: the neighbors of a new sensor as they were, and the sensor with or withou
 those of a lost one without it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -19,16 +19,20 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_columns import joined, renamed, without
 from locality.data.transforms_fit import fit_standardizer
-from locality.domain import DependencyGraph, Domain
 from locality.domain.closing import closed_up
-from locality.estimator.options import noise_of
+from locality.domain.domain import Domain
+from locality.domain.graph import DependencyGraph
 from locality.exceptions import DataError, GraphError
-from locality.inference.judging.detection import calibration
+from locality.inference.judging.reference import calibration
 from locality.inference.updating.neighbors import closest, learned_links, neighbors_of
-from locality.inference.updating.relearning import wider_levels
+from locality.inference.updating.relearning import Learning, wider_levels
 from locality.inference.updating.update import Update, n_training, require_row_law, update_model
-from locality.model.layout import given_graph, limits
+from locality.local.field import ScoreField
+from locality.model.domains import given_graph
+from locality.model.layout import limits_of
 from locality.model.model import Model
+from locality.model.noise import noise_of
+from locality.model.settings import Settings
 from locality.training.trainer import Trainer
 
 __all__ = ["add_sensors", "remove_sensors"]
@@ -40,8 +44,7 @@ _MIN_SHARE = 0.5  # of the cells of a new column
 def add_sensors(
     model: Model,
     table: Table,
-    parameters: Mapping[str, Any],
-    progress: Callable[[str, int, int], None],
+    learning: Learning,
     *,
     graph: Any = None,
     margin: float | None = 0.01,
@@ -53,9 +56,7 @@ def add_sensors(
     model : Model
     table : Table
         Rows in order of time: the columns of the model, then the new ones.
-    parameters : mapping
-        Of the estimator.
-    progress : callable
+    learning : Learning
     graph : optional
         Names the neighbors of the new columns; they are learned by default.
     margin : float or None
@@ -67,6 +68,7 @@ def add_sensors(
         If there are too few rows, or a new column has too few values.
     """
     require_row_law(model)
+    settings = learning.settings
     new = table.names[model.standardizer.n_columns :]
     table = _since(table, new)
     n_train = n_training(table)
@@ -75,28 +77,26 @@ def add_sensors(
         rows,
         table.values[:n_train, -len(new) :],
         model.domain.targets,
-        parameters["lags"],
+        settings.lags,
     )
     known = [model.domain.names[node] for node in near]
     part = table.take([*known, *new]).rows(0, n_train)
-    noise = parameters["noise"]
+    noise = settings.noise
     if isinstance(noise, Mapping):
         noise = {name: value for name, value in noise.items() if name in part.names}
-    laws = fit_standardizer(
-        part, gaussianize=parameters["gaussianize"], noise=noise_of(noise, part)
-    )
+    laws = fit_standardizer(part, gaussianize=settings.gaussianize, noise=noise_of(noise, part))
     standardizer = joined(model.standardizer, laws)
     names = standardizer.modeled_names
     fresh = np.arange(model.domain.n_nodes, len(names))
-    settings = _settings(model, new, (), {})
+    changed = _settings(model, new, (), {})
     if not len(fresh):  # constants and copies need no law
         told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new))
-        return replace(model, standardizer=standardizer, settings=settings), told
+        return replace(model, standardizer=standardizer, settings=changed), told
     z = standardizer.training_rows(table.values[:n_train])
     if graph is not None:
         whole = given_graph(graph, list(names), list(table.names))
     else:
-        whole = learned_links(z, np.concatenate([near, fresh]), parameters, len(names))
+        whole = learned_links(z, np.concatenate([near, fresh]), settings, len(names))
     i, j, weight = whole.edges()
     touching = j >= fresh[0]
     if isinstance(graph, str | PathLike) and not touching.any():  # a file with other names in it
@@ -113,7 +113,7 @@ def add_sensors(
         model.domain.axes,
         model.domain.context,
     )
-    start = _alone(model, standardizer, domain, fresh, z, settings)
+    start = _alone(model, standardizer, domain, fresh, z, changed)
     beside = np.setdiff1d(np.unique(np.concatenate([i[touching], j[touching]])), fresh)
     targets = domain.targets
     fresh, beside = (
@@ -121,9 +121,7 @@ def add_sensors(
     )
 
     def learned(chosen: IntArray, asked: IntArray) -> tuple[Model, Update]:
-        return update_model(
-            start, table, chosen, parameters, progress, margin=margin, gate_on=asked
-        )
+        return update_model(start, table, chosen, learning, margin=margin, gate_on=asked)
 
     found, told = learned(np.union1d(fresh, beside), beside)
     if not told.accepted:
@@ -135,8 +133,7 @@ def remove_sensors(
     model: Model,
     table: Table,
     names: Sequence[str],
-    parameters: Mapping[str, Any],
-    progress: Callable[[str, int, int], None],
+    learning: Learning,
     *,
     mix: Table | None = None,
     margin: float | None = 0.01,
@@ -150,9 +147,7 @@ def remove_sensors(
         New rows in order of time: the columns of the model that stay.
     names : sequence of str
         Columns to be given up.
-    parameters : mapping
-        Of the estimator.
-    progress : callable
+    learning : Learning
     mix : Table, optional
         Older rows to be learned from as well.
     margin : float or None
@@ -165,9 +160,9 @@ def remove_sensors(
     """
     require_row_law(model)
     for name in names:
-        if name in parameters["given"]:
+        if name in learning.settings.context:
             raise DataError(
-                f"Column {name!r} is given to all others, so nothing would stay.",
+                f"Column {name!r} is context of all others, so nothing would stay.",
                 remedy="Fit again without it.",
             )
     standardizer = without(model.standardizer, names)
@@ -175,7 +170,7 @@ def remove_sensors(
     kept = np.setdiff1d(np.arange(model.domain.n_nodes), gone)
     if not np.isin(kept, model.domain.targets).any():
         raise DataError("No column that is modeled would be left.", remedy="Keep one.")
-    if model.settings["feature_names"] is None:  # columns of an array are named by their places
+    if model.settings.feature_names is None:  # columns of an array are named by their places
         places = {name: f"x{j}" for j, name in enumerate(standardizer.names)}
         standardizer = renamed(standardizer, tuple(places.values()))
     else:
@@ -200,14 +195,14 @@ def remove_sensors(
         if not np.isin(shard.target, gone).all()
     )
     start = replace(
-        model, standardizer=standardizer, domain=domain, shards=shards, reference=None,
-        limits=model.limits[kept], ids=model.node_ids[kept], settings=settings,
+        model, standardizer=standardizer, field=ScoreField(domain, shards, model.limits[kept]),
+        normal=None, ids=model.node_ids[kept], settings=settings,
     )  # fmt: skip
     found, told = start, Update.nothing(start, margin)
     if len(beside):
         chosen = np.searchsorted(domain.targets, place[beside])
         found, told = update_model(
-            start, table, chosen, parameters, progress, mix=mix, margin=margin, gate_on=chosen
+            start, table, chosen, learning, mix=mix, margin=margin, gate_on=chosen
         )
     return _told(start, table, found, told, removed=names)
 
@@ -222,7 +217,7 @@ def _told(
 ) -> tuple[Model, Update]:
     """What was learned again, or where the gate refused it the start, with alarms of its own."""
     if not told.accepted:
-        found = replace(start, reference=calibration(start, table))
+        found = replace(start, normal=calibration(start, table))
         n_shards = len(start.shards)
         told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0)
     return found, replace(told, added=tuple(added), removed=tuple(removed))
@@ -261,11 +256,11 @@ def _alone(
     domain: Domain,
     fresh: IntArray,
     z: FloatArray,
-    settings: dict[str, Any],
+    settings: Settings,
 ) -> Model:
     """The model with new nodes that look at nothing but themselves, their past, and context."""
     state = np.nan_to_num(z.T)  # of the others only context is read
-    rng = np.random.default_rng(model.settings["seed"])
+    rng = np.random.default_rng(model.settings.seed)
     for node in fresh:
         column = z[:, node].copy()
         gaps = np.isnan(column)
@@ -273,16 +268,16 @@ def _alone(
         state[node] = column
     if domain.axes:
         state = state[:, :, None]
-    shards = Trainer(domain, 0, seed=model.settings["seed"]).train(state, cut=[fresh]).shards
+    shards = Trainer(domain, 0, seed=model.settings.seed).train(state, cut=[fresh]).shards
     ids = model.node_ids
     return replace(
         model,
         standardizer=standardizer,
-        domain=domain,
-        shards=(*model.shards, *shards),
-        limits=np.vstack([model.limits, limits(state[fresh])]),
+        field=ScoreField(
+            domain, (*model.shards, *shards), np.vstack([model.limits, limits_of(state[fresh])])
+        ),
         levels=wider_levels(domain, model.levels, shards),
-        reference=None,
+        normal=None,
         ids=np.concatenate([ids, ids[-1] + 1 + np.arange(len(fresh))]),
         settings=settings,
     )
@@ -290,19 +285,16 @@ def _alone(
 
 def _settings(
     model: Model, added: Sequence[str], removed: Sequence[str], places: Mapping[str, str]
-) -> dict[str, Any]:
+) -> Settings:
     """Settings of a model whose columns have changed."""
-    settings = dict(model.settings)
-    if settings["feature_names"] is not None:
-        left = [name for name in settings["feature_names"] if name not in removed]
-        settings["feature_names"] = [*left, *added]
-    settings["given"] = [places.get(name, name) for name in settings["given"]]
-    if isinstance(settings["noise"], Mapping):
-        settings["noise"] = {
-            places.get(name, name): value
-            for name, value in settings["noise"].items()
-            if name not in removed
-        }
-    if settings["graph"] != "learn":
-        settings["graph"] = None
-    return settings
+    settings = model.settings
+    if settings.feature_names is not None:
+        left = [name for name in settings.feature_names if name not in removed]
+        settings = settings.replace(feature_names=(*left, *added))
+    if isinstance(settings.noise, Mapping):
+        kept = {name: v for name, v in settings.noise.items() if name not in removed}
+        settings = settings.replace(noise={places.get(name, name): v for name, v in kept.items()})
+    return settings.replace(
+        context=tuple(places.get(name, name) for name in settings.context),
+        graph=settings.graph if settings.graph == "learn" else None,
+    )

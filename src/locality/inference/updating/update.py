@@ -5,7 +5,7 @@ latest rows, which the challenger has not seen, all components that changed must
 before, with a confidence bound. Otherwise nothing changes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,19 +14,18 @@ import numpy as np
 from locality._typing import IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
-from locality.inference.judging.detection import standard_rows
-from locality.inference.judging.reference import has_row_law, nats_by_band
+from locality.inference.density.nats import nats_by_band
 from locality.inference.laws.inflation import inflation, tempered
 from locality.inference.laws.repair import repair
 from locality.inference.updating.drift import drift, upper_bound
 from locality.inference.updating.gate import Judged
-from locality.inference.updating.relearning import learn_again, lookers
+from locality.inference.updating.relearning import Learning, learn_again, lookers
 from locality.model.model import Model
 
-__all__ = ["Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
+__all__ = ["MIN_ROWS", "Update", "choose_sensors", "n_training", "require_row_law", "update_model"]
 
 _HELD_OUT = 0.3  # of the new rows, the latest
-_MIN_ROWS = 60
+MIN_ROWS = 60
 _MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
 _MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
 _GATE_LEVEL = 0.05
@@ -112,7 +111,7 @@ def choose_sensors(
     """
     require_row_law(model)
     _require_rows(table)
-    names = [model.domain.names[node] for node in model.domain.targets]
+    names = model.layout.names
     few = _seldom_seen(model, table)
     if isinstance(sensors, str) and sensors == "all":
         return np.setdiff1d(np.arange(len(names)), list(few))
@@ -146,7 +145,7 @@ def choose_sensors(
             "The model does not know how normal rows look.",
             remedy="Name the sensors, or calibrate it with normal rows.",
         )
-    rows = standard_rows(model, table)
+    rows = model.layout.standard_rows(table)
     complete = repair(model.field, rows, np.inf).values
     nats = nats_by_band(model.field, model.levels, complete).sum(axis=0)
     nats[np.isnan(rows[model.domain.targets].T)] = np.nan
@@ -167,10 +166,9 @@ def _seldom_seen(model: Model, table: Table) -> dict[int, tuple[int, int]]:
     from and in those kept back.
     """
     n_train, known = n_training(table), table.observed
-    place = {name: j for j, name in enumerate(table.names)}
     found = {}
-    for j, node in enumerate(model.domain.targets):
-        seen = known[:, place[model.domain.names[node]]]
+    for j, column in enumerate(model.layout.columns):
+        seen = known[:, column]
         counts = int(seen[:n_train].sum()), int(seen[n_train:].sum())
         if min(counts) < _MIN_SEEN:
             found[j] = counts
@@ -179,7 +177,7 @@ def _seldom_seen(model: Model, table: Table) -> dict[int, tuple[int, int]]:
 
 def require_row_law(model: Model) -> None:
     """Refuse a model that cannot be updated."""
-    if model.is_lattice or not has_row_law(model.domain):
+    if model.layout.is_lattice or not model.layout.has_row_law:
         raise OptionError(
             "An update needs a model of rows; this one is a tied chain, or a joint series.",
             remedy="Fit it again.",
@@ -187,9 +185,9 @@ def require_row_law(model: Model) -> None:
 
 
 def _require_rows(table: Table) -> None:
-    if table.n_rows < _MIN_ROWS:
+    if table.n_rows < MIN_ROWS:
         raise DataError(
-            f"An update needs at least {_MIN_ROWS} new rows, found {table.n_rows}.",
+            f"An update needs at least {MIN_ROWS} new rows, found {table.n_rows}.",
             remedy="Collect more, or use calibrate for the alarms alone.",
         )
 
@@ -203,8 +201,7 @@ def update_model(
     model: Model,
     table: Table,
     chosen: IntArray,
-    parameters: Mapping[str, Any],
-    progress: Callable[[str, int, int], None],
+    learning: Learning,
     *,
     mix: Table | None = None,
     margin: float | None = 0.01,
@@ -220,9 +217,7 @@ def update_model(
         New rows, in order of time.
     chosen : int array
         Numbers of targets, ascending.
-    parameters : mapping
-        Of the estimator.
-    progress : callable
+    learning : Learning
     mix : Table, optional
         Older rows to be learned from as well.
     margin : float or None
@@ -244,11 +239,11 @@ def update_model(
     revised = gate_on is not None
     drawn_from, nodes = model, model.domain.targets[chosen]
     if revised and any((~part.observed[:stop]).any() for part, stop in parts):
-        simple = {**parameters, "score": "linear"}
+        simple = learning.linear
         for _ in range(_ROUNDS):
-            drawn_from, _ = learn_again(model, drawn_from, nodes, parts, simple, progress, revised)
-    challenger, fresh = learn_again(model, drawn_from, nodes, parts, parameters, progress, revised)
-    names = [model.domain.names[node] for node in model.domain.targets]
+            drawn_from, _ = learn_again(model, drawn_from, nodes, parts, simple, revised)
+    challenger, fresh = learn_again(model, drawn_from, nodes, parts, learning, revised)
+    names = model.layout.names
     old, new = model.standardizer, challenger.standardizer
     rescaled = np.flatnonzero((new.mean != old.mean) | (new.scale != old.scale))
     affected = np.setdiff1d(lookers(model, rescaled), chosen)
@@ -288,5 +283,5 @@ def update_model(
     if not accepted:
         return model, told
     if table.n_rows - n_train >= _MIN_REFERENCE or revised:
-        challenger = replace(challenger, reference=ends[1].reference())
+        challenger = replace(challenger, normal=ends[1].reference())
     return challenger, told

@@ -1,0 +1,1 @@
+"""How well drawn rows stand for real ones."""

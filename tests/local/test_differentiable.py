@@ -1,0 +1,119 @@
+"""The public field: the denoisers of samplers as plain functions, with exact derivatives."""
+
+import numpy as np
+import pytest
+import torch
+
+from locality import DataError, LocalizedDiffusion, OptionError
+from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+
+X = DoubleWellChain(6).sample(600, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def model() -> LocalizedDiffusion:
+    fitted = LocalizedDiffusion(graph="chain", n_steps=300, random_state=0).fit(X)
+    assert fitted.model_.has_networks
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def series() -> LocalizedDiffusion:
+    rows = OrnsteinUhlenbeckChain(5, correlation=0.8).sample(400, random_state=1)
+    return LocalizedDiffusion(
+        graph="chain", lags=2, context=["x4"], denoiser="linear", random_state=0
+    ).fit(rows)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.4, 3.0])
+def test_it_is_the_field_of_samplers(model, sigma: float) -> None:
+    y = np.random.default_rng(0).standard_normal((7, 6)).astype(np.float32)
+    field = model.model_.field
+    bound = field.bind(np.zeros((6, 7), dtype=np.float32))
+    state = torch.from_numpy(np.ascontiguousarray(y.T[field.nodes]))
+    expected, slope = bound.with_divergence(state, sigma)  # without the limits of samplers
+    order = np.argsort(field.nodes)
+    f = model.field()
+    np.testing.assert_allclose(f.denoise(y, sigma), expected.numpy()[order].T, atol=2e-5)
+    divergence = ((slope.numpy() - 1.0) / sigma**2).sum(axis=0)
+    np.testing.assert_allclose(f.divergence(y, sigma), divergence, rtol=1e-3)
+
+
+def test_derivatives_are_those_of_differences(model) -> None:
+    f, sigma = model.field(), 0.5
+    y = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda row: f.score(row, sigma)))(y)
+    step = 1e-6
+    for j in range(6):
+        ahead, behind = y.clone(), y.clone()
+        ahead[:, j] += step
+        behind[:, j] -= step
+        numeric = (f.score(ahead, sigma) - f.score(behind, sigma)) / (2 * step)
+        torch.testing.assert_close(jacobian[:, :, j], numeric, atol=1e-5, rtol=1e-5)
+    trace = jacobian.diagonal(dim1=1, dim2=2).sum(-1)
+    torch.testing.assert_close(f.divergence(y, sigma), trace)
+    # nothing outside a neighborhood has any influence
+    reach = model.radius_
+    far = np.abs(np.subtract.outer(np.arange(6), np.arange(6))) > reach[:, None]
+    assert (jacobian[:, torch.from_numpy(far)] == 0.0).all()
+
+
+def test_autograd_goes_through_state_and_level(model) -> None:
+    f = model.field()
+    y = torch.zeros(2, 6, dtype=torch.float64, requires_grad=True)
+    sigma = torch.tensor([0.3, 1.2], dtype=torch.float64, requires_grad=True)
+    total = f.denoise(y, sigma).square().sum() + f.divergence(y, sigma).sum()
+    by_state, by_level = torch.autograd.grad(total, (y, sigma))
+    assert torch.isfinite(by_state).all()
+    assert (by_level != 0).all()
+
+
+def test_every_sample_may_have_a_level_of_its_own(model) -> None:
+    f = model.field()
+    y = np.random.default_rng(1).standard_normal((4, 6))
+    sigma = np.array([0.02, 0.3, 1.0, 8.0])
+    for ask in (f.denoise, f.score, f.divergence):
+        together = ask(y, sigma)
+        apart = np.concatenate([ask(y[i : i + 1], float(sigma[i])) for i in range(4)])
+        np.testing.assert_allclose(together, apart, rtol=1e-9, atol=1e-12)
+    single = f.score(y[0], 0.3)
+    np.testing.assert_allclose(single, f.score(y[:1], 0.3)[0])
+
+
+def test_a_series_is_conditioned_on_its_past_and_context(series) -> None:
+    """The score of the clean law given the past is that of the Gaussian which the rows imply."""
+    rows = OrnsteinUhlenbeckChain(5, correlation=0.8).sample(30, random_state=2)
+    f = series.field(past=rows[:10], context=rows[10:11, 4:])
+    y = series.to_state(rows)[10:11]
+    model = series.model_
+    state = model.layout.state_of(rows)
+    bound = model.field.bind(state[:, :11].astype(np.float64), slice(10, 11))
+    found = bound.denoise(torch.from_numpy(y.T.copy())[model.field.nodes], 0.3)
+    np.testing.assert_allclose(f.denoise(y, 0.3)[0], found.numpy()[:, 0], atol=1e-6)
+    alone = series.field(context=rows[10:11, 4:])
+    assert np.abs(alone.denoise(y, 0.3) - f.denoise(y, 0.3)).max() > 0.01
+
+
+def test_state_and_back_with_its_jacobian(model) -> None:
+    y, slope = model.to_state(X[:20], return_log_jacobian=True)
+    rows, back = model.from_state(y, return_log_jacobian=True)
+    np.testing.assert_allclose(rows, X[:20], atol=1e-10)
+    np.testing.assert_allclose(back, -slope, atol=1e-10)
+    step = 1e-6
+    moved = model.to_state(X[:20] + step) - y
+    np.testing.assert_allclose(moved / step, np.exp(slope), rtol=1e-4)
+
+
+def test_what_does_not_fit_is_refused(model, series) -> None:
+    f = model.field()
+    with pytest.raises(DataError, match=r"shape \(n, 6\).* found \(2, 5\)"):
+        f.denoise(np.zeros((2, 5)), 0.1)
+    for sigma in (0.0, -1.0, np.nan, np.array([0.1, 0.0])):
+        with pytest.raises(OptionError, match="above 0"):
+            f.score(np.zeros((2, 6)), sigma)
+    with pytest.raises(OptionError, match="one of each sample"):
+        f.score(np.zeros((2, 6)), np.array([0.1, 0.2, 0.3]))
+    with pytest.raises(OptionError, match="no lags"):
+        model.field(past=X[:4])
+    with pytest.raises(OptionError, match="needs context: x4"):
+        series.field()
