@@ -200,7 +200,7 @@ def killed_in(moment: int, folder: Path, work: Callable[[], object]) -> bool:
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classifiers of drawn and real rows need not be the best."""
     for module in ("fidelity", "evaluation"):
-        monkeypatch.setattr(f"locality.analysis.{module}._TREES", 25)
+        monkeypatch.setattr(f"locality.analysis.quality.{module}._TREES", 25)
 
 
 @pytest.fixture
