@@ -73,7 +73,7 @@ def test_networks_are_judged_on_rows_of_which_they_saw_none(
         fold = np.repeat(task.fold_of_row, 2)
         fold[:2] = -1  # the first position has no past: too few such examples to learn from
     shard = fit_shard(task)
-    assert len(shard.network_unit) > 0
+    assert len(shard.networks.unit) > 0
     first, last = engines
     assert 0 < (fold == 0).sum() < len(fold) / 2
     np.testing.assert_array_equal(first.examples.held_out, np.flatnonzero(fold == 0))
@@ -87,9 +87,9 @@ def test_the_weights_of_the_last_phase_are_its_averages(
 ) -> None:
     shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
     last = engines[1]
-    assert len(last.units) == len(shard.network_unit) == D
+    assert len(last.units) == len(shard.networks.unit) == D
     for name, w in last.average.weights.items():
-        np.testing.assert_array_equal(getattr(shard, name), w)
+        np.testing.assert_array_equal(shard.networks.weights[name], w)
         assert not np.array_equal(w, last.networks.weights[name])
 
 
@@ -99,12 +99,14 @@ def test_networks_that_lost_what_they_had_gained_are_not_trained_further(
     """Below four fifths of the best gain in the end: the best weights stay as they are."""
     shares[:] = (1.0, 0.85, 0.75, -1.0, 1.0)
     shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
-    assert shard.network_unit.tolist() == [0, 1, 2, 3, 4]
+    assert shard.networks.unit.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(shard.held_out_error, 0.01)
     first, last = engines
     for name, w in first.best.weights.items():
-        np.testing.assert_array_equal(getattr(shard, name)[[2, 3]], w[[2, 3]])
-        np.testing.assert_array_equal(getattr(shard, name)[[0, 1, 4]], last.average.weights[name])
+        np.testing.assert_array_equal(shard.networks.weights[name][[2, 3]], w[[2, 3]])
+        np.testing.assert_array_equal(
+            shard.networks.weights[name][[0, 1, 4]], last.average.weights[name]
+        )
 
 
 def test_networks_start_from_present_ones_that_saw_the_same(
@@ -112,7 +114,7 @@ def test_networks_start_from_present_ones_that_saw_the_same(
 ) -> None:
     """Without the edge between d and e those two look elsewhere, and begin anew, as others do."""
     shard = fit_shard(Trainer(TABLE, 1, OPTIONS).tasks(wells(300))[0])
-    assert len(shard.network_unit) == D
+    assert len(shard.networks.unit) == D
     other = Domain(DependencyGraph.from_edges([(0, 1), (1, 2), (2, 3)], D), TABLE.names)
     (task,) = Trainer(other, 1, OPTIONS, seed=3).tasks(wells(400))
     half = (shard.take(np.array([0, 2, 3, 4])),)  # b was given up
@@ -120,9 +122,9 @@ def test_networks_start_from_present_ones_that_saw_the_same(
         fit_shard(replace(task, warm=warm))
     anew, started = engines[2].begun.weights, engines[4].begun.weights
     for name in anew:
-        np.testing.assert_array_equal(started[name][[0, 2]], getattr(shard, name)[[0, 2]])
+        np.testing.assert_array_equal(started[name][[0, 2]], shard.networks.weights[name][[0, 2]])
         assert torch.equal(started[name][[1, 3, 4]], anew[name][[1, 3, 4]])
-    wider = replace(task, options=OPTIONS.model_copy(update={"width": 24}))
+    wider = replace(task, options=replace(OPTIONS, width=24))
     for warm in ((), half):
         fit_shard(replace(wider, warm=warm))
     for name, w in engines[6].begun.weights.items():
