@@ -37,7 +37,7 @@ def test_a_group_is_a_stretch_of_the_chain_around_its_start(found: ProofOfConcep
     assert place == list(range(place[0], place[-1] + 1))
     assert found.columns[0] == "s07"
     assert len(place) < 14
-    assert found.score == "linear"  # a Gaussian chain needs no networks
+    assert found.denoiser == "linear"  # a Gaussian chain needs no networks
 
 
 def test_groups_grow_until_the_target_is_reached(found: ProofOfConcept) -> None:

@@ -50,7 +50,7 @@ def test_the_denoiser_stays_the_same(make_field: Any, graph: str, strength: floa
 
     domain = Domain(DependencyGraph.empty(1), ("x",), (axis,))
     field = make_field(domain, 2, covariance, extent=(D,), strength=strength)
-    assert (field.shards[0].network_unit.size > 0) == (strength > 0)
+    assert (len(field.shards[0].networks) > 0) == (strength > 0)
     table = unrolled(field, (D,), NAMES)
     assert same_denoiser(field, table, (D,)) < 1e-5
     assert table.domain.graph.degrees.tolist() == (
@@ -95,7 +95,7 @@ def test_gaps_of_a_lattice_are_filled_by_its_exact_conditional_law() -> None:
     gappy = np.where(hidden, np.nan, fresh)
     training_gaps = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
     for table in (rows, training_gaps):
-        options = {"graph": "chain", "tied": True, "score": "linear", "random_state": 0}
+        options = {"graph": "chain", "tied": True, "denoiser": "linear", "random_state": 0}
         fitted = LocalizedDiffusion(**options).fit(table)
         found = fitted.impute(gappy)
         off = np.linalg.norm((found.mean - exact)[hidden]) / np.linalg.norm(exact[hidden])

@@ -69,7 +69,7 @@ class ProofOfConcept:
         The group, in the order in which it grew.
     radius : int
     quality : float
-    score : {"linear", "neural"}
+    denoiser : {"linear", "neural"}
         Of the model.
     shares : dict of float
         Margins, pairs on edges, other pairs, classifier: drawn rows as a share of training rows.
@@ -89,7 +89,7 @@ class ProofOfConcept:
     columns: tuple[str, ...]
     radius: int
     quality: float
-    score: str
+    denoiser: str
     shares: dict[str, float]
     drawn: Fidelity
     training: Fidelity
@@ -133,7 +133,7 @@ class ProofOfConcept:
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain dictionaries and lists."""
-        names = ("met", "target", "columns", "radius", "quality", "score", "shares", "lags")
+        names = ("met", "target", "columns", "radius", "quality", "denoiser", "shares", "lags")
         plain = {name: getattr(self, name) for name in names}
         parts = {"drawn": self.drawn, "training": self.training, "trials": self.trials}
         return {"kind": _KIND, **to_plain(plain | parts)}
