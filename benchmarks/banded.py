@@ -21,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian
 from locality.noise.levels import sigma_of_ou_time
@@ -127,7 +127,10 @@ def run(quick: bool = False) -> list[Table]:
                 rows
             )
             rich = LocalizedDiffusion(
-                graph="chain", n_steps=300 if quick else 3000, n_jobs=2, random_state=seed
+                graph="chain",
+                n_steps=300 if quick else 3000,
+                execution=Execution(n_jobs=2),
+                random_state=seed,
             ).fit(rows)
             linear.append(score_error(plain, law, seed))
             neural.append(score_error(rich, law, seed))

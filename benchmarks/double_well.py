@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality._typing import FloatArray
 from locality.data.synthetic import DoubleWellChain
 from measure import Table, one_core
@@ -62,7 +62,9 @@ def cases(judge: Judge, n_steps: int, n_seeds: int) -> Table:
             options = {"graph": "chain", "tied": tied, "random_state": seed}
             plain = LocalizedDiffusion(denoiser="linear", **options).fit(train)
             start = perf_counter()
-            rich = LocalizedDiffusion(n_steps=n_steps, n_jobs=2, **options).fit(train)
+            rich = LocalizedDiffusion(
+                n_steps=n_steps, execution=Execution(n_jobs=2), **options
+            ).fit(train)
             seconds = perf_counter() - start
             reach = np.concatenate([shard.networks.radius for shard in rich.model_.shards])
             figures.append(
@@ -71,7 +73,7 @@ def cases(judge: Judge, n_steps: int, n_seeds: int) -> Table:
                     judge.nats(rich),
                     reach.mean(),
                     100 * judge.energy_error(rich),
-                    100 * judge.energy_error(rich, method="churn", n_evaluations=256),
+                    100 * judge.energy_error(rich, sampler="churn", n_evaluations=256),
                     seconds,
                 ]
             )
@@ -113,9 +115,9 @@ def curve(judge: Judge, n_steps: int, radii: tuple[int, ...]) -> Table:
             model = LocalizedDiffusion(
                 graph="chain",
                 radius=radius,
-                score=score,
+                denoiser=score,
                 n_steps=n_steps,
-                n_jobs=1 if score == "linear" else 2,
+                execution=Execution(n_jobs=1 if score == "linear" else 2),
                 random_state=0,
             ).fit(train)
             values.append(judge.nats(model))

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.datasets import load_tennessee_eastman
 from measure import Table, one_core
 
@@ -55,10 +55,10 @@ def run(quick: bool = False) -> list[Table]:
     for lags in (0, 2):
         nats = {}
         for score in ("linear", "neural"):
-            options = {"lags": lags, "score": score, "n_steps": 300 if quick else 3000}
+            options = {"lags": lags, "denoiser": score, "n_steps": 300 if quick else 3000}
             start = perf_counter()
             model = LocalizedDiffusion(
-                **options, n_jobs=1 if score == "linear" else 2, random_state=0
+                **options, execution=Execution(n_jobs=1 if score == "linear" else 2), random_state=0
             ).fit(train)
             fitted = perf_counter()
             scored = model.surprise(test)

@@ -14,7 +14,7 @@ from time import process_time
 
 import numpy as np
 
-from locality import LocalizedDiffusion
+from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.draw import draw
@@ -132,7 +132,7 @@ def partial(quick: bool) -> Table:
         for rows, seed in ((new, 5), (later, 6)):
             noise = np.random.default_rng(seed).normal(size=(n, len(changed)))
             rows[:, changed] = 0.7 * rows[:, changed] + 0.5 * noise
-        options = {"graph": "chain", "score": title, "random_state": 0}
+        options = {"graph": "chain", "denoiser": title, "random_state": 0}
         options |= {"n_steps": 300} if quick else {}
         model = LocalizedDiffusion(**options).fit(old)
         names = [f"x{j}" for j in changed]
@@ -167,7 +167,7 @@ def workers(quick: bool) -> Table:
     options = {"graph": "chain", "radius": 1, "n_steps": n_steps, "random_state": 0}
     seconds = {}
     for n_jobs in (2, 1, 2):  # the first starts the processes
-        model = LocalizedDiffusion(n_jobs=n_jobs, **options).fit(rows)
+        model = LocalizedDiffusion(execution=Execution(n_jobs=n_jobs), **options).fit(rows)
         seconds[n_jobs] = model.seconds_["networks"]
     return Table(
         "Two worker processes against one: 128 double wells",
