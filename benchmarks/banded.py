@@ -24,6 +24,7 @@ import torch
 from locality import Execution, LocalizedDiffusion
 from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian
+from locality.local.bound import BoundField
 from locality.noise.levels import sigma_of_ou_time
 from measure import Table, one_core
 
@@ -71,7 +72,7 @@ def score_error(model: LocalizedDiffusion, law: BandedGaussian, seed: int) -> fl
     scale = np.exp(inner.standardizer.log_scale)
     covariance = law.covariance / np.outer(scale, scale)
     field = replace(inner.field, limits=None)
-    bound = field.bind(np.zeros_like(fresh, dtype=np.float32))
+    bound = BoundField(field, np.zeros_like(fresh, dtype=np.float32))
     errors = []
     for t in TIMES:
         sigma = float(sigma_of_ou_time(t))

@@ -18,6 +18,7 @@ from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.laws.table import GaussianTable
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.training.trainer import Trainer
 from measure import Table, one_core
@@ -118,7 +119,7 @@ def divergences() -> Table:
     plain = build_field(DependencyGraph.chain(D), 4)
     for title, make in (("linear", lambda: plain), ("networks", lambda: strong_networks(plain))):
         with double_precision():
-            bound = make().bind(np.zeros((D, 4)))
+            bound = BoundField(make(), np.zeros((D, 4)))
             y = torch.randn(D, 4, generator=torch.Generator().manual_seed(0))
             for sigma in (0.05, 0.3, 1.0, 5.0):
                 found = bound.with_divergence(y, sigma)[1].sum(dim=0)

@@ -57,7 +57,7 @@ def cost() -> Table:
             field = build_field(DependencyGraph.chain(d), 4)
             if kind == "neural":
                 field = with_networks(field)
-            bound: BoundField = field.bind(np.zeros((d, ROWS), dtype=np.float64))
+            bound: BoundField = BoundField(field, np.zeros((d, ROWS), dtype=np.float64))
             y = torch.randn(d, ROWS, dtype=torch.float64)
             sigmas = np.geomspace(0.05, 5.0, 4).tolist()
             works = {

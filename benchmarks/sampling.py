@@ -16,6 +16,7 @@ import torch
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.methods import DPMSolver
+from locality.local.bound import BoundField
 from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.networks import NetworkGroup
@@ -78,7 +79,7 @@ def drawer(field: ScoreField) -> Callable[[], object]:
     """Draw once per call, the same number of rows at every dimension."""
     walk = DPMSolver(KarrasLevels()(NoiseLevels(0.02, 12.0), N_EVALUATIONS))
     d = field.domain.n_nodes
-    bound = field.bind(np.zeros((d, N_SAMPLES), dtype=np.float32))
+    bound = BoundField(field, np.zeros((d, N_SAMPLES), dtype=np.float32))
 
     def work() -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)

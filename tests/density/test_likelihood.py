@@ -13,7 +13,7 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.density.likelihood import _ERROR, _KINKED, _NODES, _TIMES, Likelihood
-from locality.model.layout import to_state
+from locality.local.bound import BoundField
 from locality.model.model import Model
 from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
@@ -75,7 +75,7 @@ def fitted(name: str) -> tuple[Model, np.ndarray]:
     law, n = (DoubleWellChain(4), 1_500) if neural else (OrnsteinUhlenbeckChain(12, 0.9), 800)
     model = LocalizedDiffusion(random_state=0, **FITS[name]).fit(law.sample(n, 0)).model_
     assert model.has_networks == neural
-    return model, to_state(model.standardizer.standardize(law.sample(80, 9)), model.domain, False)
+    return model, model.layout.state(model.standardizer.standardize(law.sample(80, 9)))
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -118,7 +118,7 @@ def test_the_divergence_is_the_trace_of_the_dense_jacobian(
 ) -> None:
     """Central differences of the closed form in double precision, of networks in single."""
     field = chain_field(make_field, make_covariance(D), radius=2, strength=strength)
-    bound = field.bind(np.zeros((D, 3)))
+    bound = BoundField(field, np.zeros((D, 3)))
     y = torch.randn(D, 3, generator=stream(0), dtype=torch.float64)
     h, rtol = (1e-2, 2e-2) if strength else (1e-4, 1e-6)
     for sigma in (0.2, 1.0):

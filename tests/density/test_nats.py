@@ -9,6 +9,7 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.density.nats import Nats, Surprise
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.noise.levels import BAND_EDGES, NoiseLevels
 from locality.noise.streams import stream
@@ -186,7 +187,7 @@ def test_networks_are_integrated_like_brute_force(make_field, make_covariance) -
     n, generator = 1500, stream(99)
     values = np.repeat(x, n, axis=1).astype(np.float32)
     clean = torch.from_numpy(values)
-    bound, plain = (f.bind(np.zeros_like(values)) for f in (field, linear))
+    bound, plain = (BoundField(f, np.zeros_like(values)) for f in (field, linear))
     total, variance = np.zeros(x.shape), np.zeros(x.shape)
     sigmas, weights = LEVELS.quadrature(40)
     for sigma, weight in zip(sigmas, weights, strict=True):

@@ -8,6 +8,7 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.laws.posterior import PosteriorField
+from locality.local.bound import BoundField
 from locality.local.jacobian import Jacobian
 from locality.model.model import Model
 
@@ -53,7 +54,7 @@ def test_the_jacobian_is_the_symmetric_part_of_the_derivative(make_field, make_c
     c = make_covariance(5)
     domain = Domain(DependencyGraph.chain(5), tuple("abcde"))
     field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)], n_shards=2, strength=0.3)
-    bound = field.bind(np.zeros((5, 3), dtype=np.float32))
+    bound = BoundField(field, np.zeros((5, 3), dtype=np.float32))
     y = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     sigma, step = 0.5, 1e-2
     jacobian = Jacobian.of(bound, y, sigma)

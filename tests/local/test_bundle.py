@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from locality.domain import DependencyGraph, Domain
+from locality.local.bound import BoundField
 from locality.local.bundle import Bundle
 from locality.noise.streams import stream
 
@@ -18,7 +19,7 @@ def test_a_bundle_is_its_shards(make_field, d) -> None:
     graph = DependencyGraph.chain(d)
     field = make_field(Domain(graph, tuple(f"x{j}" for j in range(d))), 2, law, n_shards=4)
     y = torch.randn(d, 7, generator=stream(0), dtype=torch.float64)
-    found = field.bind(np.zeros((d, 7))).denoise(y, 0.4)
+    found = BoundField(field, np.zeros((d, 7))).denoise(y, 0.4)
     row = field.row_of_node
     for shard, (denoiser, classes) in zip(field.shards, field.denoisers(()), strict=True):
         z = torch.cat([y[row[shard.source_node]], torch.zeros(1, 7)])
@@ -51,7 +52,8 @@ def test_prepared_levels_are_the_same_and_leave_no_decomposition(make_field) -> 
     domain = Domain(graph, tuple(f"x{j}" for j in range(d)))
     y = torch.randn(d, 7, generator=stream(0))
     asked, ready = (
-        make_field(domain, 2, law, n_shards=4).bind(np.zeros((d, 7), np.float32)) for _ in range(2)
+        BoundField(make_field(domain, 2, law, n_shards=4), np.zeros((d, 7), np.float32))
+        for _ in range(2)
     )
     ready.prepare([0.2, 0.9], torch.float32)
     for sigma in (0.2, 0.9):
@@ -67,7 +69,7 @@ def test_a_shard_of_a_bundle_reads_its_own_sources_alone(make_field, d) -> None:
     graph = DependencyGraph.chain(d)
     field = make_field(Domain(graph, tuple(f"x{j}" for j in range(d))), 2, law, n_shards=4)
     y = torch.randn(d, 7, generator=stream(0))
-    bound = field.bind(np.zeros((d, 7), np.float32))
+    bound = BoundField(field, np.zeros((d, 7), np.float32))
     whole = bound.denoise(y, 0.4).clone()
     row = field.row_of_node
     assert len({len(shard.source_node) for shard in field.shards}) > 1

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from locality.domain import Axis, DependencyGraph, Domain
+from locality.local.bound import BoundField
 from locality.local.denoiser import LocalDenoiser
 from locality.noise.streams import stream
 
@@ -128,7 +129,7 @@ def test_each_boundary_class_has_its_own_closed_form(make_field, extent) -> None
 
     field = make_field(LATTICE, radius, covariance)
     y = np.random.default_rng(0).standard_normal((1, extent, 4)).astype(np.float32)
-    bound = field.bind(np.zeros_like(y))
+    bound = BoundField(field, np.zeros_like(y))
     found = bound.denoise(torch.from_numpy(y.reshape(1, -1)), sigma).reshape(extent, 4)
     place = np.arange(extent)
     for s in place:
@@ -149,6 +150,8 @@ def test_networks_are_silent_in_boundary_classes_they_were_not_trained_in(make_f
     linear = make_field(LATTICE, 1, covariance)
     y = torch.randn(1, 9 * 5, generator=stream(1))
     values = np.zeros((1, 9, 5), dtype=np.float32)
-    same = (neural.bind(values).denoise(y, 0.5) == linear.bind(values).denoise(y, 0.5)).view(9, 5)
+    same = (
+        BoundField(neural, values).denoise(y, 0.5) == BoundField(linear, values).denoise(y, 0.5)
+    ).view(9, 5)
     assert same[[0, 8]].all()
     assert not same[1:8].any()

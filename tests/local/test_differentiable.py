@@ -6,6 +6,7 @@ import torch
 
 from locality import DataError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.local.bound import BoundField
 
 X = DoubleWellChain(6).sample(600, random_state=0)
 
@@ -29,7 +30,7 @@ def series() -> LocalizedDiffusion:
 def test_it_is_the_field_of_samplers(model, sigma: float) -> None:
     y = np.random.default_rng(0).standard_normal((7, 6)).astype(np.float32)
     field = model.model_.field
-    bound = field.bind(np.zeros((6, 7), dtype=np.float32))
+    bound = BoundField(field, np.zeros((6, 7), dtype=np.float32))
     state = torch.from_numpy(np.ascontiguousarray(y.T[field.nodes]))
     expected, slope = bound.with_divergence(state, sigma)  # without the limits of samplers
     order = np.argsort(field.nodes)
@@ -87,7 +88,7 @@ def test_a_series_is_conditioned_on_its_past_and_context(series) -> None:
     y = series.to_state(rows)[10:11]
     model = series.model_
     state = model.layout.state_of(rows)
-    bound = model.field.bind(state[:, :11].astype(np.float64), slice(10, 11))
+    bound = BoundField(model.field, state[:, :11].astype(np.float64), slice(10, 11))
     found = bound.denoise(torch.from_numpy(y.T.copy())[model.field.nodes], 0.3)
     np.testing.assert_allclose(f.denoise(y, 0.3)[0], found.numpy()[:, 0], atol=1e-6)
     alone = series.field(context=rows[10:11, 4:])

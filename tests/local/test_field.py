@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
 from locality.domain import Axis, DependencyGraph, Domain
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.local.patches import Sources
 from locality.noise.streams import stream
@@ -87,7 +88,7 @@ def score_of(field: ScoreField, values: NDArray[np.float32], sigma: float) -> to
     """Score [n_targets, n_positions, N] with the given slots read from ``values`` as well."""
     nodes = field.nodes
     y = torch.from_numpy(np.ascontiguousarray(values[nodes])).reshape(len(nodes), -1)
-    found = field.bind(values).score(y, sigma).reshape(len(nodes), -1, N)
+    found = BoundField(field, values).score(y, sigma).reshape(len(nodes), -1, N)
     return found[np.argsort(nodes)]
 
 
@@ -144,7 +145,7 @@ def test_at_full_radius_the_score_is_that_of_the_noised_law(
     field = make_field(domain, 7, lambda s: c[np.ix_(s.node, s.node)], n_shards=n_shards)
     y = np.random.default_rng(2).standard_normal((8, 20))
     expected = -np.linalg.solve(c + sigma**2 * np.eye(8), y)
-    found = field.bind(np.zeros((8, 20))).score(torch.from_numpy(y[field.nodes]), sigma)
+    found = BoundField(field, np.zeros((8, 20))).score(torch.from_numpy(y[field.nodes]), sigma)
     np.testing.assert_allclose(found, expected[field.nodes], rtol=1e-7, atol=1e-9)
 
 
@@ -162,14 +163,14 @@ def test_a_causal_field_at_full_radius_has_the_conditional_score(make_field) -> 
     field = make_field(domain, 2, covariance, n_shards=2)
     sigma, values = 0.3, rng.standard_normal((3, 2, 5))
     y = torch.from_numpy(rng.standard_normal((3, 5)))
-    found = field.bind(values, slice(1, 2)).score(y, sigma)
+    found = BoundField(field, values, slice(1, 2)).score(y, sigma)
     past, cross, now = joint[:3, :3], joint[3:, :3], joint[3:, 3:]
     gain = np.linalg.solve(past, cross.T).T
     law = now - gain @ cross.T + sigma**2 * np.eye(3)
     expected = -np.linalg.solve(law, y.numpy() - gain @ values[:, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     # the first row has no past: its law is that of a row whose past is not known
-    found = field.bind(values, slice(0, 1)).score(y, sigma)
+    found = BoundField(field, values, slice(0, 1)).score(y, sigma)
     expected = -np.linalg.solve(now + sigma**2 * np.eye(3), y.numpy())
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -201,7 +202,10 @@ def test_limits_bound_the_denoiser_and_nothing_else(make_field) -> None:
     bounded = ScoreField(domain, free.shards, limits)
     y = 3 * torch.randn(8, 50, generator=stream(0))
     values = np.zeros((8, 50), dtype=np.float32)
-    found, expected = bounded.bind(values).denoise(y, 0.5), free.bind(values).denoise(y, 0.5)
+    found, expected = (
+        BoundField(bounded, values).denoise(y, 0.5),
+        BoundField(free, values).denoise(y, 0.5),
+    )
     assert torch.equal(found, expected.clamp(-0.3, 0.5))
     assert (found != expected).any()
 

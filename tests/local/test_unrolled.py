@@ -10,6 +10,7 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.local.patches import Sources
 from locality.local.unrolled import unrolled
@@ -30,8 +31,8 @@ def same_denoiser(field: ScoreField, table: ScoreField, extent: tuple[int, ...])
     """Largest difference of the two, over noise levels from fine to coarse."""
     n, worst = int(np.prod(extent)) * field.domain.n_nodes, 0.0
     y = 1.5 * torch.randn(n, 7, generator=torch.Generator().manual_seed(1))
-    lattice = field.bind(np.zeros((field.domain.n_nodes, *extent, 7), np.float32))
-    flat = table.bind(np.zeros((n, 7), np.float32))
+    lattice = BoundField(field, np.zeros((field.domain.n_nodes, *extent, 7), np.float32))
+    flat = BoundField(table, np.zeros((n, 7), np.float32))
     for sigma in (0.05, 0.4, 3.0):
         one = lattice.denoise(y.reshape(field.domain.n_nodes, -1), sigma).reshape(n, 7)
         other = torch.empty(n, 7)

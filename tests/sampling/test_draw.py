@@ -11,6 +11,7 @@ from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
 from locality.inference.sampling.draw import Drawing, draw
 from locality.inference.sampling.methods import Heun, build_sampler
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
 from locality.noise.schedules import KarrasLevels
@@ -219,7 +220,7 @@ def test_every_row_of_a_series_walks_given_the_finished_rows(make_field) -> None
     )  # fmt: skip
     rows = way.draws[np.argsort(np.argsort(field.domain.targets))]
     for t in range(1, 4):
-        bound = field.bind(rows[:, t - 1 : t + 1], slice(1, 2))
+        bound = BoundField(field, rows[:, t - 1 : t + 1], slice(1, 2))
         last = torch.from_numpy(way.states[-2, field.nodes, t].copy())
         found = bound.denoise(last, float(way.sigmas[-2]))
         np.testing.assert_array_equal(found, way.draws[field.nodes, t])

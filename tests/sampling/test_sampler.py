@@ -42,7 +42,7 @@ def exact_field(make_field, c: NDArray[np.float64], n_shards: int = 2) -> ScoreF
 
 
 def bound(make_field, c: NDArray[np.float64], n: int, kind: type) -> BoundField:
-    return exact_field(make_field, c).bind(np.zeros((D, n), dtype=kind))
+    return BoundField(exact_field(make_field, c), np.zeros((D, n), dtype=kind))
 
 
 def flow(c: NDArray[np.float64], y: torch.Tensor, start: float, end: float) -> NDArray[np.float64]:
@@ -98,7 +98,7 @@ def test_context_moves_draws_without_bias(make_field, make_covariance, method) -
     values = np.zeros((D, 3))
     values[2] = given
     walk = build_sampler(method, NoiseLevels(0.01, 20.0), 200)
-    found = walk(field.bind(values), torch.zeros(4, 3, dtype=torch.float64), stream(0))
+    found = walk(BoundField(field, values), torch.zeros(4, 3, dtype=torch.float64), stream(0))
     np.testing.assert_allclose(found, c[[0, 1, 3, 4], 2][:, None] * given, rtol=5e-3)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
+from locality.local.bound import BoundField
 from locality.local.shard import ShardState
 from locality.model.model import Model
 from locality.model.settings import Settings
@@ -67,7 +68,7 @@ def test_a_loaded_model_denoises_the_same(model: Model, tmp_path: Path) -> None:
         generator=torch.Generator().manual_seed(0),
     )
     again = load_model(save_model(model, tmp_path / "model"))
-    mine, theirs = (m.field.bind(values).denoise(y, 0.7) for m in (model, again))
+    mine, theirs = (BoundField(m.field, values).denoise(y, 0.7) for m in (model, again))
     assert torch.equal(mine, theirs)
 
 

@@ -1,7 +1,7 @@
 """``locality check``: does locality hold in a table? A verdict, a report and a graph."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -32,61 +32,72 @@ _GROUPS = 8  # shown
 _EDGES = 8
 
 
+_Table: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="Columns of numbers or states, gaps allowed; one row per case."
+    ),
+]
+_Output: TypeAlias = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created."),
+]
+_Graph: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|chain|ring",
+        help="What you know: pairs (from, to, weight or distance) or groups (group, member). "
+        "It is compared with the data, and judged.",
+    ),
+]
+_Nearest: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(1),
+        metavar="K",
+        help="Of a file with distances: pairs where either is among the other's K nearest.",
+    ),
+]
+_Merge: TypeAlias = Annotated[
+    bool,
+    typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
+]
+_Lags: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        parser=auto_or_number("rows"),
+        metavar="auto|L",
+        help="Rows of the past that each row depends on; 0: no order.",
+    ),
+]
+_Level: TypeAlias = Annotated[
+    float,
+    typer.Option(parser=share, metavar="P", help="Accepted share of false edges."),
+]
+_Cycle: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="1d,7d", help="Cycles of the clock to take out first; needs --time."),
+]
+_Language: TypeAlias = Annotated[
+    Language, typer.Option(help="Of the page, at first; it can switch.")
+]
+
+
 @taking(("context", "time"), ("n_jobs",))
 def check(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE", help="Columns of numbers or states, gaps allowed; one row per case."
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created."),
-    ],
+    table: _Table,
+    output: _Output,
     *,
-    graph: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|chain|ring",
-            help="What you know: pairs (from, to, weight or distance) or groups (group, member). "
-            "It is compared with the data, and judged.",
-        ),
-    ] = None,
-    nearest: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole_number(1),
-            metavar="K",
-            help="Of a file with distances: pairs where either is among the other's K nearest.",
-        ),
-    ] = None,
-    merge: Annotated[
-        bool,
-        typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
-    ] = False,
-    lags: Annotated[
-        Any,
-        typer.Option(
-            parser=auto_or_number("rows"),
-            metavar="auto|L",
-            help="Rows of the past that each row depends on; 0: no order.",
-        ),
-    ] = "auto",
-    level: Annotated[
-        float,
-        typer.Option(parser=share, metavar="P", help="Accepted share of false edges."),
-    ] = 0.05,
+    graph: _Graph = None,
+    nearest: _Nearest = None,
+    merge: _Merge = False,
+    lags: _Lags = "auto",
+    level: _Level = 0.05,
     columns: Columns = None,
     drop: Drop = None,
     settings: dict[str, Any],
-    cycle: Annotated[
-        list[str] | None,
-        typer.Option(metavar="1d,7d", help="Cycles of the clock to take out first; needs --time."),
-    ] = None,
-    language: Annotated[
-        Language, typer.Option(help="Of the page, at first; it can switch.")
-    ] = Language.en,
+    cycle: _Cycle = None,
+    language: _Language = Language.en,
     execution: Execution,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -23,25 +23,27 @@ _STEPS, _QUICK_STEPS = 3000, 100
 _STRETCHES, _QUICK_STRETCHES = 16, 4  # of 125 rows each
 
 
+_Output: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Where results go; by default locality-demo, or locality-demo-2 and so on if "
+        "that is there.",
+    ),
+]
+_Quick: TypeAlias = Annotated[
+    bool,
+    typer.Option("--quick", metavar="", help="Less training and fewer rows: seconds, not minutes."),
+]
+
+
 @taking(execution=("n_jobs",))
 def demo(
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Where results go; by default locality-demo, or locality-demo-2 and so on if "
-            "that is there.",
-        ),
-    ] = None,
-    quick: Annotated[
-        bool,
-        typer.Option(
-            "--quick", metavar="", help="Less training and fewer rows: seconds, not minutes."
-        ),
-    ] = False,
+    output: _Output = None,
+    quick: _Quick = False,
     execution: Execution,
     seed: Seed = 0,
     overwrite: Overwrite = False,

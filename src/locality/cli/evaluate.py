@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from locality.cli.options import AsJson, Language, ModelArgument, Overwrite, See
 from locality.cli.outputs import require_free_page
 from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from locality.analysis.quality.quality import Quality
 
 __all__ = ["evaluate"]
 
@@ -68,6 +71,12 @@ def evaluate(
     if as_json:
         print_json({"model": str(model), "table": str(table)} | found.to_dict())
         return
+    _tell(found, target)
+    if output is not None:
+        Report().line(f"\nThe page is {output}.")
+
+
+def _tell(found: "Quality", target: str | None) -> None:
     from locality.analysis.pages.words import Statement, say
 
     page = Report()
@@ -104,5 +113,3 @@ def evaluate(
             for c in found.columns[:8]
         ],
     )
-    if output is not None:
-        page.line(f"\nThe page is {output}.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -30,37 +30,43 @@ if TYPE_CHECKING:
 __all__ = ["impute"]
 
 
+_Table: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="Rows with gaps (empty cells), with the columns that were fitted."
+    ),
+]
+_Draws: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number(0),
+        metavar="N",
+        help="Also write N joint draws of all gaps, below each other, to FILE-draws.",
+    ),
+]
+_Level: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        parser=share, metavar="SHARE", help="Probability that an interval holds the value."
+    ),
+]
+_Median: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--median",
+        help="Fill with medians instead of expectations: nearer to most values where a column "
+        "is skewed (rain), but sums come out too low.",
+    ),
+]
+
+
 def impute(
     model: ModelArgument,
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE", help="Rows with gaps (empty cells), with the columns that were fitted."
-        ),
-    ],
+    table: _Table,
     output: OutputTable,
-    draws: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(0),
-            metavar="N",
-            help="Also write N joint draws of all gaps, below each other, to FILE-draws.",
-        ),
-    ] = 0,
-    level: Annotated[
-        float,
-        typer.Option(
-            parser=share, metavar="SHARE", help="Probability that an interval holds the value."
-        ),
-    ] = 0.9,
-    median: Annotated[
-        bool,
-        typer.Option(
-            "--median",
-            help="Fill with medians instead of expectations: nearer to most values where a column "
-            "is skewed (rain), but sums come out too low.",
-        ),
-    ] = False,
+    draws: _Draws = 0,
+    level: _Level = 0.9,
+    median: _Median = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

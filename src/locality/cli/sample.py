@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -25,7 +25,7 @@ from locality.training.execution import Execution
 __all__ = ["sample"]
 
 
-class Sampler(StrEnum):
+class SamplerName(StrEnum):
     """How rows are drawn."""
 
     sde = "sde"
@@ -42,52 +42,61 @@ class Levels(StrEnum):
     lognormal = "lognormal"
 
 
+_NRows: TypeAlias = Annotated[
+    int,
+    typer.Option("--n-rows", "-n", parser=whole_number(1), metavar="N", help="Rows to draw."),
+]
+_SeriesCount: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number(1),
+        metavar="N",
+        help="Of a time series: independent stretches, one after the other in the file.",
+    ),
+]
+_Sampler: TypeAlias = Annotated[
+    SamplerName,
+    typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations."),
+]
+_Levels: TypeAlias = Annotated[
+    Levels, typer.Option(help="How noise levels are spaced, from noise to data.")
+]
+_Evaluations: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number(2),
+        metavar="N",
+        help="Evaluations of the model per row: more is finer.",
+    ),
+]
+_Context: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Values of the context columns, one row per row to be drawn."
+    ),
+]
+_Condition: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONDITIONS",
+        help='Hold or bound columns: "xmv_01=60, flow>120, mode=auto".',
+    ),
+]
+
+
 @taking(execution=("n_jobs",), n_jobs=1)
 def sample(
     model: ModelArgument,
     output: OutputTable,
     *,
-    n_rows: Annotated[
-        int,
-        typer.Option("--n-rows", "-n", parser=whole_number(1), metavar="N", help="Rows to draw."),
-    ] = 1000,
+    n_rows: _NRows = 1000,
     seed: Seed = 0,
-    series_count: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(1),
-            metavar="N",
-            help="Of a time series: independent stretches, one after the other in the file.",
-        ),
-    ] = 1,
-    sampler: Annotated[
-        Sampler,
-        typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations."),
-    ] = Sampler.sde,
-    levels: Annotated[
-        Levels, typer.Option(help="How noise levels are spaced, from noise to data.")
-    ] = Levels.karras,
-    evaluations: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(2),
-            metavar="N",
-            help="Evaluations of the model per row: more is finer.",
-        ),
-    ] = 64,
-    context: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Values of the context columns, one row per row to be drawn."
-        ),
-    ] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CONDITIONS",
-            help='Hold or bound columns: "xmv_01=60, flow>120, mode=auto".',
-        ),
-    ] = None,
+    series_count: _SeriesCount = 1,
+    sampler: _Sampler = SamplerName.sde,
+    levels: _Levels = Levels.karras,
+    evaluations: _Evaluations = 64,
+    context: _Context = None,
+    condition: _Condition = None,
     execution: Execution,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

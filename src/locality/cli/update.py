@@ -1,7 +1,7 @@
 """``locality update``: learn some sensors again, or let some come and go, and keep the rest."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -23,71 +23,84 @@ __all__ = ["update"]
 _MARGIN = 0.01
 
 
+_Table: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="New rows in order of time, at least 60.")
+]
+_Sensors: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="A,B", help="Learn these again. May be repeated.")
+]
+_Group: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Learn a group again; see --groups.")
+]
+_Groups: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Who belongs to a group: columns group and member."),
+]
+_Worst: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(1),
+        metavar="N",
+        help="Learn the N again whose surprise has risen most.",
+    ),
+]
+_Drifted: TypeAlias = Annotated[
+    bool,
+    typer.Option("--drifted", metavar="", help="Learn all again that have drifted; the default."),
+]
+_Everything: TypeAlias = Annotated[
+    bool, typer.Option("--all", metavar="", help="Learn all sensors again.")
+]
+_Add: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Columns of TABLE that the model is to have as well."),
+]
+_Edges: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="With --add: an edge list with the neighbors of the new sensors."
+    ),
+]
+_Remove: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="A,B", help="Columns that are to go.")
+]
+_Mix: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Older rows to be learned from as well."),
+]
+_Margin: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="NATS", help="By how much per sensor the new model may seem worse.", min=0.0
+    ),
+]
+_Level: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        parser=share,
+        metavar="SHARE",
+        help="Accepted probability of calling any sensor drifted by mistake.",
+    ),
+]
+
+
 @taking(execution=("n_jobs",))
 def update(
     model: ModelArgument,
-    table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="New rows in order of time, at least 60.")
-    ],
+    table: _Table,
     *,
-    sensors: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Learn these again. May be repeated.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Learn a group again; see --groups.")
-    ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Who belongs to a group: columns group and member."),
-    ] = None,
-    worst: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole_number(1),
-            metavar="N",
-            help="Learn the N again whose surprise has risen most.",
-        ),
-    ] = None,
-    drifted: Annotated[
-        bool,
-        typer.Option(
-            "--drifted", metavar="", help="Learn all again that have drifted; the default."
-        ),
-    ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", metavar="", help="Learn all sensors again.")
-    ] = False,
-    add: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="Columns of TABLE that the model is to have as well."),
-    ] = None,
-    edges: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="With --add: an edge list with the neighbors of the new sensors."
-        ),
-    ] = None,
-    remove: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Columns that are to go.")
-    ] = None,
-    mix: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Older rows to be learned from as well."),
-    ] = None,
-    margin: Annotated[
-        float,
-        typer.Option(
-            metavar="NATS", help="By how much per sensor the new model may seem worse.", min=0.0
-        ),
-    ] = _MARGIN,
-    level: Annotated[
-        float,
-        typer.Option(
-            parser=share,
-            metavar="SHARE",
-            help="Accepted probability of calling any sensor drifted by mistake.",
-        ),
-    ] = 0.01,
+    sensors: _Sensors = None,
+    group: _Group = None,
+    groups: _Groups = None,
+    worst: _Worst = None,
+    drifted: _Drifted = False,
+    everything: _Everything = False,
+    add: _Add = None,
+    edges: _Edges = None,
+    remove: _Remove = None,
+    mix: _Mix = None,
+    margin: _Margin = _MARGIN,
+    level: _Level = 0.01,
     execution: Execution,
     as_json: AsJson = False,
 ) -> None:

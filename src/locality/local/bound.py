@@ -27,7 +27,10 @@ class BoundField:
     ----------
     field : ScoreField
     values : float32 array [n_nodes, *extent, n_samples]
+        Clean values where they are given (context nodes, past rows); the rest is ignored
+        when denoising.
     positions : slice, optional
+        Flat positions of interest, default all.
     """
 
     def __init__(

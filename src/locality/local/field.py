@@ -20,7 +20,6 @@ from locality.local.denoiser import LocalDenoiser
 from locality.local.shard import ShardState
 
 if TYPE_CHECKING:
-    from locality.local.bound import BoundField
     from locality.local.bundle import Bundle
 
 __all__ = ["ScoreField"]
@@ -169,21 +168,6 @@ class ScoreField:
             values = np.linalg.eigvalsh(shard.covariance[np.ix_(noisy, noisy)])
             found = max(found, float(values[-1]))
         return found
-
-    def bind(self, values: np.ndarray, positions: slice | None = None) -> "BoundField":
-        """Prepare the field for states of one extent.
-
-        Parameters
-        ----------
-        values : float32 array [n_nodes, *extent, n_samples]
-            Clean values where they are given (context nodes, past rows); the rest is ignored
-            when denoising.
-        positions : slice, optional
-            Flat positions of interest, default all.
-        """
-        from locality.local.bound import BoundField
-
-        return BoundField(self, values, positions)
 
 
 def is_plain(shard: ShardState) -> bool:

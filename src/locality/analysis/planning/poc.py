@@ -90,11 +90,8 @@ def poc(
     >>> found.met, len(found.columns) < 20
     (True, True)
     """
-    tell = progress or quiet
-    if not 0 < quality < 1:
-        raise OptionError(f"quality must be a share between 0 and 1, found {quality}.")
-    if denoiser not in ("auto", "linear", "neural"):
-        raise OptionError(f'denoiser must be "auto", "linear" or "neural", found {denoiser!r}.')
+    tell, execution = progress or quiet, Execution(n_jobs=n_jobs)
+    _require_options(quality, denoiser)
     table = Table.from_frame(X, columns=columns, drop=drop, time=time)
     table.require_complete()
     first = _first_rows(table)
@@ -115,17 +112,20 @@ def poc(
     for kind in ("linear", "neural") if denoiser == "auto" else (denoiser,):
         tell("model", 0, 1)
         model = LocalizedDiffusion(
-            graph=part,
-            lags=n_lags,
-            denoiser=kind,
-            execution=Execution(n_jobs=n_jobs),
-            random_state=random_state,
+            graph=part, lags=n_lags, denoiser=kind, execution=execution, random_state=random_state
         )
         found = _judged(table, names, model, part, best, quality, trials)
         tell("model", 1, 1)
         if found.met or set(found.short) == {"nats"}:
             break
     return found
+
+
+def _require_options(quality: float, denoiser: str) -> None:
+    if not 0 < quality < 1:
+        raise OptionError(f"quality must be a share between 0 and 1, found {quality}.")
+    if denoiser not in ("auto", "linear", "neural"):
+        raise OptionError(f'denoiser must be "auto", "linear" or "neural", found {denoiser!r}.')
 
 
 def _first_rows(table: Table) -> Table:

@@ -105,13 +105,7 @@ def evaluate(
             "Models with context columns cannot be evaluated by what they draw alone."
         )
     recorded = _numbers(model, real, names)
-    if len(recorded) < _MIN_ROWS:
-        raise DataError(f"Evaluation needs at least {_MIN_ROWS} real rows, found {len(recorded)}.")
-    if target is not None and target not in names:
-        raise DataError(
-            f"The target {target!r} is no column that is modeled.",
-            remedy=f"Choose one of {listing(names)}.",
-        )
+    _require(recorded, target, names)
     half = len(recorded) // 2
     drawn = model.sample(len(recorded) - half, random_state=random_state)
     rows = _Rows(_numbers(model, drawn, names), recorded[:half], recorded[half:])
@@ -131,6 +125,16 @@ def evaluate(
         _pairs(names, graph, rows),
         _memory(rows) if inner.layout.is_series else (),
     )
+
+
+def _require(recorded: FloatArray, target: str | None, names: list[str]) -> None:
+    if len(recorded) < _MIN_ROWS:
+        raise DataError(f"Evaluation needs at least {_MIN_ROWS} real rows, found {len(recorded)}.")
+    if target is not None and target not in names:
+        raise DataError(
+            f"The target {target!r} is no column that is modeled.",
+            remedy=f"Choose one of {listing(names)}.",
+        )
 
 
 class _Rows(NamedTuple):

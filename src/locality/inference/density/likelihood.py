@@ -121,11 +121,11 @@ class Likelihood:
         for start in range(0, n_rows, size):
             stop = min(start + size, n_rows)
             if causal:
-                bound = field.bind(values, slice(start, stop))
+                bound = BoundField(field, values, slice(start, stop))
                 y = values[field.nodes, start:stop].reshape(len(field.nodes), -1)
             else:
                 part = np.ascontiguousarray(values[..., start:stop])
-                bound = field.bind(part)
+                bound = BoundField(field, part)
                 y = part[field.nodes].reshape(len(field.nodes), -1)
             walk = _Walk(bound, stop - start)
             parts.append(walk(torch.from_numpy(np.array(y)), steps, _KINKED if kinked else 1.0))

@@ -16,6 +16,7 @@ import torch
 
 from locality._typing import BoolArray, Float32Array
 from locality.inference.laws.gradients import conjugate_gradients
+from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.local.jacobian import Jacobian
 
@@ -39,7 +40,7 @@ class PosteriorField:
     """
 
     def __init__(self, field: ScoreField, values: Float32Array, known: BoolArray) -> None:
-        self._bound = field.bind(values)
+        self._bound = BoundField(field, values)
         self._known = known[field.nodes]
         self._values = values[field.nodes]
         self._multiplier = np.zeros_like(self._values)

@@ -226,7 +226,7 @@ class _TileWork:
         return result
 
     def _at_once(self, tile: _Tile, values: Float32Array, tick: Callable[[], None]) -> Float32Array:
-        bound = self.field.bind(values)
+        bound = BoundField(self.field, values)
         bound.prepare(self.walk.levels, torch.float32)
         drawn = self._states(bound, stream("draw", self.seed, tile.number), tick)
         return drawn.reshape(*drawn.shape[:2], *self.extent, tile.size)
@@ -239,7 +239,9 @@ class _TileWork:
         rows = []
         for row in range(self.extent[0]):
             first = max(0, row - window[0])
-            bound = self.field.bind(values[:, first : row + 1], slice(row - first, row - first + 1))
+            bound = BoundField(
+                self.field, values[:, first : row + 1], slice(row - first, row - first + 1)
+            )
             rows.append(self._states(bound, stream("series", self.seed, tile.number, row)))
             values[self.field.nodes, row] = rows[-1][-1]
             tick()

@@ -94,19 +94,11 @@ def add_sensors(
         return replace(model, standardizer=standardizer, settings=changed), told
     z = standardizer.training_rows(table.values[:n_train])
     if graph is not None:
-        whole = given_graph(graph, list(names), list(table.names))
+        links = given_graph(graph, list(names), list(table.names))
     else:
-        whole = learned_links(z, np.concatenate([near, fresh]), settings, len(names))
-    i, j, weight = whole.edges()
-    touching = j >= fresh[0]
-    if isinstance(graph, str | PathLike) and not touching.any():  # a file with other names in it
-        raise GraphError(
-            f"The graph has no edge of {', '.join(repr(names[k]) for k in fresh[:5])}.",
-            remedy="Name their neighbors, or leave the graph out: they are learned then.",
-        )
-    edges = np.vstack(
-        [np.column_stack(model.domain.graph.edges()), np.column_stack([i, j, weight])[touching]]
-    )
+        links = learned_links(z, np.concatenate([near, fresh]), settings, len(names))
+    added = _links_of(fresh, links, names, from_file=isinstance(graph, str | PathLike))
+    edges = np.vstack([np.column_stack(model.domain.graph.edges()), added])
     domain = Domain(
         DependencyGraph.from_edges(edges, len(names)),
         names,
@@ -114,7 +106,7 @@ def add_sensors(
         model.domain.context,
     )
     start = _alone(model, standardizer, domain, fresh, z, changed)
-    beside = np.setdiff1d(np.unique(np.concatenate([i[touching], j[touching]])), fresh)
+    beside = np.setdiff1d(added[:, :2].astype(np.int64), fresh)
     targets = domain.targets
     fresh, beside = (
         np.searchsorted(targets, np.intersect1d(nodes, targets)) for nodes in (fresh, beside)
@@ -127,6 +119,20 @@ def add_sensors(
     if not told.accepted:
         found, told = learned(fresh, fresh)
     return _told(start, table, found, told, added=new)
+
+
+def _links_of(
+    fresh: IntArray, links: DependencyGraph, names: Sequence[str], *, from_file: bool
+) -> FloatArray:
+    """Edges [n_edges, (i, j, weight)] with an end among the new components."""
+    edges = np.column_stack(links.edges())
+    touching: FloatArray = edges[edges[:, 1] >= fresh[0]]
+    if from_file and not len(touching):  # a file with other names in it
+        raise GraphError(
+            f"The graph has no edge of {', '.join(repr(names[k]) for k in fresh[:5])}.",
+            remedy="Name their neighbors, or leave the graph out: they are learned then.",
+        )
+    return touching
 
 
 def remove_sensors(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from locality._typing import IntArray
+from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 from locality.inference.density.nats import nats_by_band
@@ -249,21 +249,12 @@ def update_model(
     affected = np.setdiff1d(lookers(model, rescaled), chosen)
     judged = np.union1d(chosen, affected)
     ends = [Judged.of(m, table, judged, n_train, m is challenger) for m in (model, challenger)]
-    before, after = (end.nats(table.values[n_train:]) for end in ends)
-    if gate_on is not None and len(gate_on):
-        asked = np.isin(judged, gate_on)
-        before, after = before[:, asked], after[:, asked]
-    seen = ~np.isnan(before)
-    count = seen.sum(axis=1)
-    sums = np.where(seen, after - before, 0.0).sum(axis=1)
-    known = count > 0
-    if not known.any():
-        raise DataError(
-            f"The last {table.n_rows - n_train} rows, kept back to judge the update by, have no "
-            f"value of {names[judged[0]]!r}" + (" or the others." if len(judged) > 1 else "."),
-            remedy="Pass rows that end with values of the sensors.",
-        )
-    change, bound = upper_bound(sums[known] / count[known], _GATE_LEVEL)
+    asked = np.isin(judged, gate_on) if gate_on is not None and len(gate_on) else slice(None)
+    before, after = (end.nats(table.values[n_train:])[:, asked] for end in ends)
+    rises = _rises(before, after)
+    if not len(rises):
+        raise _unjudged(table.n_rows - n_train, [names[j] for j in judged])
+    change, bound = upper_bound(rises, _GATE_LEVEL)
     accepted = margin is None or bound <= margin
     told = Update(
         accepted=accepted,
@@ -285,3 +276,19 @@ def update_model(
     if table.n_rows - n_train >= _MIN_REFERENCE or revised:
         challenger = replace(challenger, normal=ends[1].reference())
     return challenger, told
+
+
+def _rises(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Mean rise of nats per component, of every row in which one is known."""
+    seen = ~np.isnan(before)
+    count = seen.sum(axis=1)
+    sums = np.where(seen, after - before, 0.0).sum(axis=1)
+    return np.asarray(sums[count > 0] / count[count > 0])
+
+
+def _unjudged(n_held_out: int, names: list[str]) -> DataError:
+    return DataError(
+        f"The last {n_held_out} rows, kept back to judge the update by, have no value of "
+        f"{names[0]!r}" + (" or the others." if len(names) > 1 else "."),
+        remedy="Pass rows that end with values of the sensors.",
+    )
