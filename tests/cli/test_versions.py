@@ -113,6 +113,7 @@ def replace(source, target, really=os.replace):
         signal.raise_signal(signal.SIGINT)  # as by Ctrl-C, once there is something to keep
 
 os.replace = replace
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 main()
 """
 

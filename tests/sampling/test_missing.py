@@ -82,8 +82,8 @@ def test_between_two_neighbors_both_wells_are_found(
 
 def test_the_estimator_fills_and_holds_by_networks(wells: tuple[Model, DoubleWellChain]) -> None:
     law = wells[1]
-    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=500, random_state=0)
-    model.fit(law.sample(1_000, 0))
+    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=200, random_state=0)
+    model.fit(law.sample(600, 0))
     new = law.sample(30, 2)
     gappy = new.copy()
     gappy[:20, 2] = np.nan
