@@ -27,6 +27,7 @@ def test_extensions(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         del kinds.KINDS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", _blocks("python"))
 def test_python(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -94,6 +94,7 @@ def test_rows_learned_by_heart_are_told(model, monkeypatch) -> None:
     assert judged(model, monkeypatch, near, train=TRAIN).privacy > 0.75
 
 
+@pytest.mark.slow
 def test_lost_memory_is_told() -> None:
     rng = np.random.default_rng(6)
     x = np.zeros((700, 3))

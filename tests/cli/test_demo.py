@@ -10,6 +10,7 @@ import pytest
 Cli = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_the_quick_demo_finds_the_valve(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -308,6 +308,7 @@ def test_gaps_are_filled_with_what_the_column_holds(
     assert right[gaps["pump"]].mean() > 0.7  # its copy lone tells
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_trees")
 def test_check_plan_and_poc_take_states(cli: Cli, plant: Path, tmp_path: Path) -> None:
     table = plant / "mixed.parquet"

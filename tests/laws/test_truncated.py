@@ -37,6 +37,7 @@ def test_vectors_have_the_law_of_those_that_are_not_rejected() -> None:
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(kept.T), atol=0.03)
 
 
+@pytest.mark.slow
 def test_a_series_keeps_within_bounds_all_along() -> None:
     """Stretches of four rows with a column above zero throughout, against real ones that are."""
     rng = np.random.default_rng(2)
