@@ -109,6 +109,13 @@ def test_what_does_not_fit_is_refused(model, series) -> None:
     f = model.field()
     with pytest.raises(DataError, match=r"shape \(n, 6\).* found \(2, 5\)"):
         f.denoise(np.zeros((2, 5)), 0.1)
+    hole = np.zeros((3, 6))
+    hole[1, 4] = np.nan
+    for ask in (f.denoise, f.score, f.divergence):
+        with pytest.raises(DataError, match=r"finite, found nan at \[1, 4\]"):
+            ask(hole, 0.1)
+    with pytest.raises(DataError, match="found nan of 'x4', row 2"):
+        model.from_state(hole)
     for sigma in (0.0, -1.0, np.nan, np.array([0.1, 0.0])):
         with pytest.raises(OptionError, match="above 0"):
             f.score(np.zeros((2, 6)), sigma)

@@ -687,13 +687,18 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            If ``y`` has another width.
+            If ``y`` has another width, or a value that is not finite.
         """
         check_is_fitted(self)
         layout = self.model_.layout
         y = np.asarray(y, dtype=np.float64)
         if y.ndim != 2 or y.shape[1] != len(layout.names):
             raise DataError(f"A state has shape (n_rows, {len(layout.names)}), found {y.shape}.")
+        if not np.isfinite(y).all():
+            i, j = np.argwhere(~np.isfinite(y))[0]
+            raise DataError(
+                f"A state must be finite, found {y[i, j]} of {layout.names[j]!r}, row {i + 1}."
+            )
         rows = restore_rows(self.model_, y, context)
         if not return_log_jacobian:
             return rows

@@ -94,7 +94,7 @@ class DifferentiableField:
         Raises
         ------
         DataError
-            If ``y`` has another width.
+            If ``y`` has another width, or is an array with a value that is not finite.
         OptionError
             If a level is not above 0, or there are more or fewer than samples.
         """
@@ -295,4 +295,7 @@ def _as_given(y: A, function: Callable[[torch.Tensor], torch.Tensor]) -> A:
     array = np.ascontiguousarray(y)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
+    if not np.isfinite(array).all():  # of a tensor, autograd and torch.func may not be asked
+        where = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        raise DataError(f"A state must be finite, found {array[where]} at {list(where)}.")
     return function(torch.from_numpy(array)).numpy()

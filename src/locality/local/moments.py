@@ -68,11 +68,6 @@ class SecondMoments:
         slots = patches.slots
         return self.matrix(folds)[slots[:, :, None], slots[:, None, :]]
 
-    def patch_sums(self, patches: Patches) -> FloatArray:
-        """Sums of products of every patch, by fold [n_folds, n_units, n_slots, n_slots]."""
-        slots = patches.slots
-        return self.sums[:, slots[:, :, None], slots[:, None, :]]
-
     def matrix(self, folds: list[int] | None = None) -> FloatArray:
         """Covariance of all sources from some folds [n_sources + 1, n_sources + 1]."""
         which = list(range(self.n_folds)) if folds is None else folds
