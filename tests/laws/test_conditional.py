@@ -8,6 +8,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
+from locality.inference.laws import conditional as conditional_module
 from locality.inference.laws.conditional import ConditionalLaw
 
 D = 7
@@ -184,3 +185,54 @@ def test_rows_without_a_law_of_their_own_are_refused(make_field, axis) -> None:
     field = make_field(domain, 1, lambda s: np.eye(s.n_sources))
     with pytest.raises(OptionError, match=r"no law of their own.*series=\"causal\""):
         ConditionalLaw.of(field)
+
+
+def generic_laws(make_field, make_covariance, context: tuple[int, ...] = ()):
+    """Windows of two rows before, whose weights all matter."""
+    big = make_covariance(3 * D, seed=2)
+    domain = Domain(DependencyGraph.complete(D), NAMES, (Axis("t", (2, 0)),), context)
+
+    def covariance(sources):
+        at = sources.node + D * (sources.offset[:, 0] + 2)
+        return big[np.ix_(at, at)]
+
+    return big, ConditionalLaw.of(make_field(domain, 3, covariance, n_shards=2))
+
+
+def test_every_row_before_adds_what_it_weighs(make_field, make_covariance) -> None:
+    """At any row, of any law: no more rows than there are, and none that the law does not know."""
+    _, laws = generic_laws(make_field, make_covariance)
+    x = np.random.default_rng(3).standard_normal((D, 6))
+    for law in laws:
+        dense = [weights.toarray() for weights in law.weights]
+        whole = law.expected(x)
+        for t in range(6):
+            past = sum((dense[lag] @ x[:, t - lag] for lag in (1, 2) if lag <= t), np.zeros(D))
+            np.testing.assert_allclose(law.from_past(x, t), past, atol=1e-12)
+            np.testing.assert_allclose(whole[:, t], dense[0] @ x[:, t] + past, atol=1e-12)
+    assert all(np.abs(weights.toarray()).max() > 0.05 for weights in laws[2].weights)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+@pytest.mark.parametrize("context", [(), (1, 4)])
+def test_several_components_are_expected_jointly(
+    make_field, make_covariance, monkeypatch, dense: bool, context: tuple[int, ...]
+) -> None:
+    """From the rest of the row, its past and context: c_mo c_oo⁻¹ x_o of three rows."""
+    if not dense:
+        monkeypatch.setattr(conditional_module, "_MOST_DENSE", D * D - 1 - len(context) * D)
+    c, laws = generic_laws(make_field, make_covariance, context)
+    law = laws[2]
+    assert (law._dense is not None) == dense
+    x = np.random.default_rng(4).standard_normal((D, 3))
+    for which in ([0], [2, 3], [1, 4, 0], list(range(D - len(context)))):
+        nodes = law.targets[which]
+        row = x[:, 2].copy()
+        row[nodes] = 0.0
+        found = law.joint(row, law.from_past(x, 2), np.array(which))
+        missing = nodes + 2 * D
+        known = np.setdiff1d(np.arange(3 * D), missing)
+        expected = c[np.ix_(missing, known)] @ np.linalg.solve(
+            c[np.ix_(known, known)], x.T.ravel()[known]
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -86,3 +86,78 @@ def test_where_the_matrix_is_not_positive_steps_end_and_others_go_on() -> None:
     )  # fmt: skip
     np.testing.assert_allclose(found[0], [1.0, 0.5])
     np.testing.assert_array_equal(found[1:], 0.0)
+
+
+def counted(a: np.ndarray, products: list[int]):
+    def apply(x: np.ndarray) -> np.ndarray:
+        products.append(1)
+        return (a @ x[..., None])[..., 0]
+
+    return apply
+
+
+def test_as_many_steps_as_there_are_eigenvalues() -> None:
+    """Three distinct ones: exact after three products, and not before; most_steps ends it."""
+    rng = np.random.default_rng(4)
+    vectors, _ = np.linalg.qr(rng.standard_normal((N, N)))
+    a = (vectors * np.repeat([1.0, 3.0, 10.0], N // 3)) @ vectors.T
+    b = rng.standard_normal((1, N))
+    exact = np.linalg.solve(a, b[0])
+    for most, close in ((1, False), (2, False), (3, True), (50, True)):
+        products: list[int] = []
+        found = conjugate_gradients(
+            counted(a, products), b, np.ones((1, 1)), axis=1, tolerance=1e-8, most_steps=most
+        )
+        assert len(products) == min(most, 3)
+        assert np.allclose(found[0], exact, rtol=1e-6) == close
+        if most == 1:  # the best step along the residual
+            np.testing.assert_allclose(found, (b @ b.T) / (b @ a @ b.T) * b, rtol=1e-12)
+
+
+def test_the_diagonal_is_divided_out() -> None:
+    """However units differ: a diagonal matrix is solved in one step, any other as if scaled."""
+    rng = np.random.default_rng(5)
+    scale = np.geomspace(1e-3, 1e3, N)
+    b, products = rng.standard_normal((1, N)), []
+    found = conjugate_gradients(
+        counted(np.diag(scale), products), b, scale[None], axis=1, tolerance=1e-8, most_steps=50
+    )
+    np.testing.assert_allclose(found, b / scale, rtol=1e-12)
+    assert len(products) == 1
+    half = rng.standard_normal((N, 2 * N))
+    a = half @ half.T
+    plain, scaled = (
+        conjugate_gradients(
+            lambda x, m=m: (m @ x[..., None])[..., 0], right, d, axis=1, tolerance=1e-3,
+            most_steps=50,
+        )
+        for m, right, d in (
+            (a, b, np.diag(a)[None]),
+            (a * np.outer(scale, scale), b * scale, (np.diag(a) * scale**2)[None]),
+        )
+    )  # fmt: skip
+    np.testing.assert_allclose(scaled * scale, plain, rtol=1e-8)
+
+
+@pytest.mark.parametrize("tolerance", [0.3, 1e-2, 1e-5])
+@pytest.mark.parametrize("factor", [1.0, 1e-3])
+def test_it_ends_as_soon_as_the_residual_is_small(tolerance: float, factor: float) -> None:
+    """In the norm of the preconditioner, relative to the right-hand side, and not a step later."""
+    rng = np.random.default_rng(6)
+    a = matrices(rng)[2]
+    b, diagonal, products = factor * rng.standard_normal((1, N)), np.diag(a)[None], []
+
+    def left(found: np.ndarray) -> float:
+        r = b - found @ a
+        return float(((r**2 / diagonal).sum() / (b**2 / diagonal).sum()) ** 0.5)
+
+    def solve(most: int) -> np.ndarray:
+        products.clear()
+        return conjugate_gradients(
+            counted(a, products), b, diagonal, axis=1, tolerance=tolerance, most_steps=most
+        )
+
+    assert left(solve(60)) <= tolerance
+    n = len(products)
+    assert left(solve(n - 1)) > tolerance
+    assert 0 < n < 60

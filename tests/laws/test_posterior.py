@@ -9,7 +9,7 @@ from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.laws.posterior import PosteriorField
 from locality.local.bound import BoundField
-from locality.local.jacobian import Jacobian
+from locality.local.field import ScoreField
 from locality.model.model import Model
 
 D = 6
@@ -50,24 +50,88 @@ def test_the_denoiser_given_known_cells_is_the_exact_posterior_mean(
         np.testing.assert_array_equal(found[known[order, k], k], values[order][known[order, k], k])
 
 
-def test_the_jacobian_is_the_symmetric_part_of_the_derivative(make_field, make_covariance) -> None:
-    c = make_covariance(5)
-    domain = Domain(DependencyGraph.chain(5), tuple("abcde"))
-    field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)], n_shards=2, strength=0.3)
-    bound = BoundField(field, np.zeros((5, 3), dtype=np.float32))
-    y = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    sigma, step = 0.5, 1e-2
-    jacobian = Jacobian.of(bound, y, sigma)
-    dense = np.zeros((3, 5, 5))
-    for j in range(5):
-        move = torch.zeros(5, 3)
-        move[j] = step
-        change = bound.denoise(y + move, sigma) - bound.denoise(y - move, sigma)
-        dense[:, :, j] = (change / (2 * step)).numpy().T
-    symmetric = 0.5 * (dense + dense.transpose(0, 2, 1))
-    for j in range(5):
-        unit = np.zeros((5, 3), dtype=np.float32)
-        unit[j] = 1
-        np.testing.assert_allclose((jacobian @ unit).T, symmetric[:, :, j], atol=2e-3)
-    diagonal = np.einsum("kjj->jk", dense)
-    np.testing.assert_allclose(jacobian.diagonal(3), diagonal, atol=2e-3)
+def exact_field(make_field, make_covariance, limits=None) -> tuple[ScoreField, np.ndarray]:
+    """All components see each other, in three shards."""
+    c = make_covariance(D)
+    domain = Domain(DependencyGraph.complete(D), tuple("abcdef"))
+    field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)], n_shards=3)
+    return ScoreField(domain, field.shards, limits), c
+
+
+def test_steps_start_from_the_last_ones_and_end_at_the_same(make_field, make_covariance) -> None:
+    """The same question twice: multipliers are there already, and the answer stays."""
+    field, c = exact_field(make_field, make_covariance)
+    values, known = _known(5)
+    y = torch.from_numpy(np.random.default_rng(2).standard_normal((D, 5)).astype(np.float32))
+    told = PosteriorField(field, values, known)
+    first, second = told.denoise(y, 0.7), told.denoise(y, 0.7)
+    np.testing.assert_allclose(second, first, atol=1e-3)
+    posterior = np.linalg.inv(np.linalg.inv(c) + np.eye(D) / 0.49)
+    order = field.nodes
+    for k in range(5):
+        o = known[order, k]
+        p = posterior[np.ix_(order, order)]
+        mean = p @ y[:, k].double().numpy() / 0.49
+        exact = mean + p[:, o] @ np.linalg.solve(p[np.ix_(o, o)], values[order, k][o] - mean[o])
+        np.testing.assert_allclose(second[:, k], exact, atol=2e-3)
+
+
+def test_where_nothing_is_known_it_is_the_denoiser_itself(make_field, make_covariance) -> None:
+    field, _ = exact_field(make_field, make_covariance)
+    values = np.full((D, 4), 7.0, dtype=np.float32)
+    y = torch.from_numpy(np.random.default_rng(3).standard_normal((D, 4)).astype(np.float32))
+    known = np.zeros((D, 4), dtype=bool)
+    known[:, 3] = True
+    found = PosteriorField(field, values, known).denoise(y, 0.5)
+    expected = BoundField(field, values).denoise(y, 0.5)
+    assert torch.equal(found[:, :3], expected[:, :3])
+    assert (found[:, 3] == 7.0).all()
+
+
+def test_limits_bound_what_is_missing_and_leave_what_is_known(make_field, make_covariance) -> None:
+    """By component, in the order of the field."""
+    limits = np.stack([np.linspace(-0.4, -0.1, D), np.linspace(0.2, 0.5, D)], axis=1)
+    bounded, _ = exact_field(make_field, make_covariance, limits)
+    field = ScoreField(bounded.domain, bounded.shards[::-1], limits)
+    values, known = _known(40)
+    values *= 3.0
+    y = torch.from_numpy(3.0 * np.random.default_rng(4).standard_normal((D, 40))).float()
+    found = PosteriorField(field, values, known).denoise(y, 0.5).numpy()
+    at, told = field.nodes, known[field.nodes]
+    np.testing.assert_array_equal(found[told], values[at][told])
+    low, high = (np.broadcast_to(side[at, None], found.shape) for side in limits.T.astype("f4"))
+    left = ~told
+    assert (low[left] <= found[left]).all()
+    assert (found[left] <= high[left]).all()
+    for side in (low, high):
+        assert (found[left] == side[left]).any()
+    assert (np.abs(values[known]) > 0.5).any()
+
+
+def test_a_row_whose_solution_ran_away_is_told_nothing(
+    make_field, make_covariance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is denoised as if nothing were known, the others are told; and it begins again."""
+    field, _ = exact_field(make_field, make_covariance)
+    values, known = _known(4)
+    y = torch.from_numpy(np.random.default_rng(5).standard_normal((D, 4)).astype(np.float32))
+    clean = PosteriorField(field, values, known).denoise(y, 0.5)
+    solve = PosteriorField._solve
+    for bad in (np.inf, np.nan):
+        told = PosteriorField(field, values, known)
+
+        def runs_away(self, *args, bad=bad):
+            found = solve(self, *args)
+            found[0, 2] = bad
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PosteriorField, "_solve", runs_away)
+            found = told.denoise(y, 0.5)
+        others = [0, 1, 3]
+        assert torch.equal(found[:, others], clean[:, others])
+        alone = BoundField(field, values).denoise(y, 0.5)[:, 2]
+        mine = torch.from_numpy(known[field.nodes, 2])
+        assert torch.equal(found[~mine, 2], alone[~mine])
+        np.testing.assert_array_equal(found[mine, 2], values[field.nodes, 2][mine.numpy()])
+        torch.testing.assert_close(told.denoise(y, 0.5), clean, atol=1e-3, rtol=0.0)

@@ -8,7 +8,9 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
-from locality.inference.laws.table import GaussianTable
+from locality.inference.laws import banded
+from locality.inference.laws import table as table_module
+from locality.inference.laws.table import VARIANCE_DRAWS, GaussianTable
 from locality.local.field import ScoreField
 
 D = 6
@@ -165,3 +167,176 @@ def test_lattices_have_no_law_of_a_row(make_field) -> None:
     field = make_field(domain, 1, lambda s: np.eye(s.n_sources))
     with pytest.raises(OptionError, match="no law of their own"):
         GaussianTable(field)
+
+
+def windows(make_field, n_lags: int, context: tuple[int, ...] = ()) -> GaussianTable:
+    """The series seen through windows of some rows before."""
+    domain = Domain(
+        DependencyGraph.complete(3), tuple("abc"), (Axis("time", (n_lags, 0)),), context
+    )
+    whole = stationary(n_lags + 1)
+
+    def covariance(sources):
+        at = sources.node + 3 * (sources.offset[:, 0] + n_lags)
+        return whole[np.ix_(at, at)]
+
+    return GaussianTable(make_field(domain, n_lags + 1, covariance, n_shards=2))
+
+
+@pytest.mark.parametrize("n_lags", [1, 2])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+@pytest.mark.parametrize("together", [2, 128])
+def test_cells_of_a_series_have_their_exact_joint_law(
+    make_field, monkeypatch: pytest.MonkeyPatch, n_lags: int, n: int, together: int
+) -> None:
+    """Of series longer and shorter than the past that the model looks at."""
+    monkeypatch.setattr(banded, "_TOGETHER", together)
+    rng, c = np.random.default_rng(n), stationary(n)
+    x = (np.linalg.cholesky(c) @ rng.standard_normal(3 * n)).reshape(n, 3)
+    x[rng.random(x.shape) < 0.5] = np.nan
+    x[-1, :2] = np.nan
+    free = np.isnan(x)
+    mean, covariance = conditional(c, x.ravel())
+    for chosen in (free, free & (rng.random(x.shape) < 0.6)):
+        found, joint = windows(make_field, n_lags).cells(x.T, chosen)
+        place = np.flatnonzero(chosen[free])
+        np.testing.assert_allclose(found, mean[place], atol=2e-5)
+        np.testing.assert_allclose(joint, covariance[np.ix_(place, place)], atol=2e-5)
+        assert (joint == joint.T).all()
+
+
+@pytest.mark.parametrize("n_lags", [1, 2])
+def test_context_of_every_row_moves_what_is_missing(make_field, n_lags: int) -> None:
+    """Gaps of a and c given b, which drives them and is known all along."""
+    n = 6
+    c = stationary(n)
+    x = (np.linalg.cholesky(c) @ np.random.default_rng(5).standard_normal(3 * n)).reshape(n, 3)
+    x[2:5, 0] = x[1, 2] = x[-1, 2] = x[0, 0] = np.nan
+    b = x[:, 1].copy()
+    table = windows(make_field, n_lags, (1,))
+    by_context = table.cells(x.T, np.isnan(x)[:, [0, 2]])[0]
+    found = table.posterior(x.T, 0, np.random.default_rng(0)).mean
+    np.testing.assert_allclose(found.T[np.isnan(x)[:, [0, 2]]], by_context, atol=1e-9)
+    # a law given context of the same row and those before: forward regressions, row by row
+    laws, given = table._laws, [0, 2]
+    precision, right = np.zeros((2 * n, 2 * n)), np.zeros(2 * n)
+    for t in range(n):
+        law = laws[min(t, len(laws) - 1)]
+        row = np.zeros((2, 2 * n))
+        row[:, 2 * t : 2 * t + 2] = law.within.toarray()
+        shift = law.context[0].toarray()[:, 0] * b[t]
+        for lag in range(1, min(t, n_lags) + 1):
+            row[:, 2 * (t - lag) : 2 * (t - lag) + 2] = -law.past[lag - 1].toarray()
+            shift = shift + law.context[lag].toarray()[:, 0] * b[t - lag]
+        scaled = row / law.scale[:, None] ** 2
+        precision += row.T @ scaled
+        right += scaled.T @ shift
+    flat = x[:, given].ravel()
+    free = np.isnan(flat)
+    known = np.where(free, 0.0, flat)
+    expected = np.linalg.solve(precision[np.ix_(free, free)], (right - precision @ known)[free])
+    np.testing.assert_allclose(by_context, expected, atol=1e-9)
+
+
+def test_a_window_without_a_row_before_knows_context_of_its_row(make_field) -> None:
+    """One row of a and c given b: the exact conditional of the stationary law."""
+    x = np.array([[np.nan, 0.8, np.nan]])
+    mean, covariance = conditional(P, x[0])
+    found, joint = windows(make_field, 1, (1,)).cells(x.T, np.ones((1, 2), dtype=bool))
+    np.testing.assert_allclose(found, mean, atol=1e-5)
+    np.testing.assert_allclose(joint, covariance, atol=1e-5)
+
+
+def test_complete_rows_are_their_own_draws(make_field, make_covariance) -> None:
+    x = np.random.default_rng(6).standard_normal((D, 4))
+    found = table(make_field, make_covariance(D)).posterior(x, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(found.mean, x)
+    np.testing.assert_array_equal(found.draws, np.broadcast_to(x, (3, D, 4)))
+    assert found.deviation.shape == x.shape
+    assert (found.deviation == 0).all()
+
+
+@pytest.mark.parametrize("n_draws", [0, 3, 40])
+def test_ticks_are_solutions_and_known_cells_are_those_of_every_draw(
+    make_field, make_covariance, n_draws: int
+) -> None:
+    gaussian = table(make_field, make_covariance(D))
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((D, 3))
+    gaps = rng.random(x.shape) < 0.5
+    ticks: list[int] = []
+    found = gaussian.posterior(np.where(gaps, np.nan, x), n_draws, rng, lambda: ticks.append(1))
+    assert len(ticks) == gaussian.n_solutions(n_draws) == 1 + max(n_draws, VARIANCE_DRAWS)
+    assert found.draws.shape == (n_draws, D, 3)
+    assert (found.draws[:, ~gaps] == x[~gaps]).all()
+    assert (found.draws[:, gaps] != x[gaps]).all()
+    assert len({draw.tobytes() for draw in found.draws}) == n_draws
+
+
+def test_deviation_without_draws_is_that_of_a_cell_missing_alone(
+    make_field, make_covariance
+) -> None:
+    """1/√H_cc, the whole truth where no other cell of its row is missing."""
+    c = make_covariance(D)
+    x = np.random.default_rng(8).standard_normal((D, D))
+    x[np.diag_indices(D)] = np.nan
+    found = table(make_field, c).posterior(x, 0, np.random.default_rng(0), n_variance=0)
+    exact = np.diag(np.linalg.inv(c)) ** -0.5
+    np.testing.assert_allclose(np.diag(found.deviation), exact, rtol=1e-6)
+    # and with draws, of which such a cell's mean is no part
+    drawn = table(make_field, c).posterior(x, 5, np.random.default_rng(0))
+    np.testing.assert_allclose(np.diag(drawn.deviation), exact, rtol=1e-4)
+
+
+def test_single_gaps_of_a_series_are_known_by_the_diagonal(make_field) -> None:
+    """The same where rows are tied: at both ends, and within."""
+    n = 6
+    precision = np.linalg.inv(stationary(n))
+    for n_lags in (1, 2):
+        gaussian = windows(make_field, n_lags)
+        np.testing.assert_allclose(gaussian._diagonal(n).ravel(), np.diag(precision), rtol=1e-4)
+
+
+class Unit:
+    """In place of a generator: zeros and a single one."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+    def standard_normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.eye(np.prod(shape))[self.place].reshape(shape)
+
+
+def test_noise_of_draws_has_the_covariance_of_the_equations(make_field) -> None:
+    """It is linear in what is drawn, so that its covariance is exact: H, applied or inverted."""
+    n = 5
+    gaussian = windows(make_field, 2)
+    units = [gaussian._noise(Unit(k), n).ravel() for k in range(3 * n)]
+    covariance = sum(np.outer(unit, unit) for unit in units)
+    np.testing.assert_allclose(covariance, np.linalg.inv(stationary(n)), rtol=1e-4, atol=1e-4)
+    applied = [gaussian._apply(unit.reshape(n, 3)).ravel() for unit in np.eye(3 * n)]
+    np.testing.assert_allclose(covariance, applied, atol=1e-9)
+
+
+def test_more_than_can_be_written_down_is_refused(
+    make_field, make_covariance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many missing components, so many cells, and one less is not too much."""
+    x = np.full((D, 2), np.nan)
+    x[:2] = 0.5
+    gaussian, c = table(make_field, make_covariance(D)), stationary(2)
+    rows, chosen = np.full((3, 2), np.nan), np.ones((2, 3), dtype=bool)
+    monkeypatch.setattr(table_module, "_MOST_DENSE", D - 2)
+    gaussian.marginal(x, np.array([3]))
+    monkeypatch.setattr(table_module, "_MOST_DENSE", D - 3)
+    with pytest.raises(OptionError, match="up to 3 components"):
+        gaussian.marginal(x, np.array([3]))
+    monkeypatch.setattr(table_module, "_MOST_DENSE", 6)
+    np.testing.assert_allclose(series(make_field).cells(rows, chosen)[1], c, atol=1e-5)
+    monkeypatch.setattr(table_module, "_MOST_DENSE", 5)
+    with pytest.raises(OptionError, match="Draw fewer rows"):
+        series(make_field).cells(rows, chosen)
+    monkeypatch.setattr(table_module, "_MOST_DENSE", 6)
+    monkeypatch.setattr(banded, "_MOST_NUMBERS", 1)
+    with pytest.raises(OptionError, match="Draw fewer rows"):
+        series(make_field).cells(rows, chosen)

@@ -37,6 +37,50 @@ def test_vectors_have_the_law_of_those_that_are_not_rejected() -> None:
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(kept.T), atol=0.03)
 
 
+def case(n_draws: int = 50) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(4)
+    factor = rng.standard_normal((4, 8))
+    low = np.array([-0.5, -INFINITE, 0.2, -INFINITE])[:, None]
+    high = np.array([0.3, 0.1, INFINITE, INFINITE])[:, None]
+    return rng.standard_normal((4, n_draws)), factor @ factor.T / 8, low, high
+
+
+@pytest.mark.parametrize("scale", [2.0**-20, 0.25, 2.0**20])
+def test_units_and_origin_do_not_matter(scale: float) -> None:
+    """In units of a power of two draws are the same to the bit; moved, they move along."""
+    mean, covariance, low, high = case()
+    drawn = truncated_normal(mean, covariance, low, high, np.random.default_rng(5))
+    other = truncated_normal(
+        scale * mean, scale**2 * covariance, scale * low, scale * high, np.random.default_rng(5)
+    )
+    np.testing.assert_array_equal(other, scale * drawn)
+    moved = truncated_normal(mean + 3, covariance, low + 3, high + 3, np.random.default_rng(5))
+    np.testing.assert_allclose(moved, drawn + 3, atol=1e-6)
+    assert ((low <= drawn) & (drawn <= high)).all()
+    assert (drawn[2] > 0.2).all()
+
+
+def test_columns_are_draws_of_their_own() -> None:
+    """Around the mean of their column: 20 of each of two, far apart."""
+    mean, covariance, *_ = case(40)
+    free, steep = np.full((4, 1), INFINITE), 1e-6 * covariance
+    mean[:, 20:] += 100.0
+    found = truncated_normal(mean, steep, -free, free, np.random.default_rng(6))
+    np.testing.assert_allclose(found, mean, atol=0.02)
+    assert (np.diff(found - mean, axis=1) != 0).all()
+
+
+def test_exact_copies_stay_copies() -> None:
+    """A covariance without an inverse: bounds of one are bounds of the other."""
+    low = np.array([[0.0], [-INFINITE]])
+    found = truncated_normal(
+        np.zeros((2, 300)), np.ones((2, 2)), low, np.full((2, 1), INFINITE),
+        np.random.default_rng(7),
+    )  # fmt: skip
+    assert (found[0] >= 0).all()
+    assert np.abs(found[0] - found[1]).max() < 2e-4
+
+
 @pytest.mark.slow
 def test_a_series_keeps_within_bounds_all_along() -> None:
     """Stretches of four rows with a column above zero throughout, against real ones that are."""

@@ -155,3 +155,41 @@ def test_networks_are_silent_in_boundary_classes_they_were_not_trained_in(make_f
     ).view(9, 5)
     assert same[[0, 8]].all()
     assert not same[1:8].any()
+
+
+def test_forgotten_levels_come_back_the_same(make_field, make_covariance, monkeypatch) -> None:
+    """Matrices are kept for so many levels and precisions, and for no more."""
+    monkeypatch.setattr("locality.local.denoiser._MAX_KEPT", 3)
+    denoiser = table_denoiser(make_field, make_covariance, strength=0.0)
+    z, found = some_state(4), {}
+    for sigma in (0.1, 0.2, 0.3, 0.4, 0.5, 0.1, 0.3, 0.1):
+        for part in (z, z.double()):
+            result = denoiser.linear(part, sigma, nowhere(4))
+            assert result.dtype == part.dtype
+            assert torch.equal(found.setdefault((sigma, part.dtype), result), result)
+            assert 0 < len(denoiser._linear) <= 3
+    assert len({value[0, 0].item() for value in found.values()}) == 10
+    before = denoiser._matrices(0.1, torch.float32)
+    assert denoiser._matrices(0.1, torch.float32) is before
+
+
+def test_examples_of_any_classes_get_theirs_in_any_order(make_field) -> None:
+    """Some classes absent, one alone, all mixed: each example as it is by itself."""
+
+    def covariance(sources):
+        return 0.8 ** np.abs(np.subtract.outer(*[sources.offset[:, 0]] * 2))
+
+    field = make_field(LATTICE, 2, covariance, extent=(7,), strength=1.0)
+    denoiser, classes = field.denoisers((7,))[0]
+    n_classes = int(classes.max()) + 1
+    assert n_classes == 5
+    z = torch.randn(6, 9, generator=stream(4))
+    z[-1] = 0.0
+    for kinds in ([0] * 9, [3] * 9, [1, 4, 1, 1, 4, 1, 4, 1, 1], [4, 3, 2, 1, 0, 0, 1, 2, 3]):
+        of = torch.tensor(kinds)
+        whole, slope = denoiser.with_divergence(z, 0.4, of)
+        torch.testing.assert_close(denoiser(z, 0.4, of), whole)
+        for i in range(9):
+            alone = denoiser.with_divergence(z[:, [i]], 0.4, of[[i]])
+            torch.testing.assert_close(whole[:, [i]], alone[0], rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(slope[:, [i]], alone[1], rtol=1e-5, atol=1e-6)

@@ -6,7 +6,11 @@ import torch
 
 from locality import DataError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.domain import DependencyGraph, Domain
 from locality.local.bound import BoundField
+from locality.local.differentiable import DifferentiableField
+from locality.local.field import ScoreField
+from locality.noise.levels import BAND_EDGES
 
 X = DoubleWellChain(6).sample(600, random_state=0)
 
@@ -125,3 +129,80 @@ def test_what_does_not_fit_is_refused(model, series) -> None:
         model.field(past=X[:4])
     with pytest.raises(OptionError, match="needs context: x4"):
         series.field()
+
+
+def by_hand(make_field, context: tuple[int, ...] = ()) -> tuple[ScoreField, np.ndarray]:
+    """A chain of five with networks, and what stands at its context."""
+    domain = Domain(DependencyGraph.chain(5), tuple("abcde"), (), context)
+
+    def covariance(sources):
+        return 0.7 ** np.abs(np.subtract.outer(sources.node, sources.node))
+
+    field = make_field(domain, 1, covariance, n_shards=2, strength=1.0)
+    values = np.random.default_rng(5).standard_normal((5, 1))
+    return field, values
+
+
+def test_answers_are_of_the_kind_precision_and_shape_of_the_question(make_field) -> None:
+    f = DifferentiableField(*by_hand(make_field))
+    y = np.random.default_rng(6).standard_normal((4, 5))
+    exact = f.denoise(y, 0.5)
+    for asked in (y, torch.from_numpy(y), y.astype(np.float32), torch.from_numpy(y).float()):
+        for ask in (f.denoise, f.score, f.divergence):
+            found = ask(asked, 0.5)
+            assert type(found) is type(asked)
+            assert found.dtype == asked.dtype
+            assert tuple(found.shape) == ((4,) if ask == f.divergence else (4, 5))
+            alone = ask(asked[1], 0.5)
+            assert tuple(alone.shape) == (() if ask == f.divergence else (5,))
+            np.testing.assert_allclose(alone, found[1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(f.denoise(asked, 0.5), exact, rtol=1e-5, atol=1e-6)
+    whole = np.array([[1, 0, -2, 1, 3]])
+    found = f.denoise(whole, 0.5)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, f.denoise(whole.astype(float), 0.5))
+    np.testing.assert_array_equal(f.denoise(np.asfortranarray(y), 0.5), exact)
+
+
+def test_levels_are_numbers_arrays_or_tensors(make_field) -> None:
+    f = DifferentiableField(*by_hand(make_field))
+    y = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    exact = f.denoise(y, 0.5)
+    for sigma in (np.float32(0.5), np.array(0.5), torch.tensor(0.5), [0.5] * 3,
+                  torch.full((3,), 0.5), np.full(3, 0.5)):  # fmt: skip
+        torch.testing.assert_close(f.denoise(y, sigma), exact)
+        torch.testing.assert_close(f.score(y, sigma), (exact - y) / 0.25)
+    # edges of bands belong to the finer one, for numbers and tensors alike
+    for edge in BAND_EDGES[1:-1]:
+        torch.testing.assert_close(
+            f.denoise(y, torch.full((3,), edge).double()), f.denoise(y, edge)
+        )
+    for bad in (np.inf, [0.5, np.inf, 0.5], [0.5, 0.5, -1.0]):
+        with pytest.raises(OptionError, match="above 0 and finite"):
+            f.denoise(y, bad)
+    for bad in (torch.full((2,), 0.5), torch.full((3, 1), 0.5)):
+        with pytest.raises(OptionError, match="one of each sample"):
+            f.denoise(y, bad)
+    with pytest.raises(OptionError, match="one of each sample"):
+        f.denoise(y[0], torch.full((5,), 0.5))
+    for wrong in (torch.zeros(3, 4), torch.zeros(1, 3, 5), torch.zeros(6)):
+        with pytest.raises(DataError, match=r"shape \(n, 5\) or \(5,\)"):
+            f.denoise(wrong, 0.5)
+
+
+def test_one_sample_of_context_stands_for_all_and_several_for_as_many(make_field) -> None:
+    field, values = by_hand(make_field, (2,))
+    f = DifferentiableField(field, values)
+    y = np.random.default_rng(7).standard_normal((3, 4))
+    several = DifferentiableField(field, np.tile(values, 3))
+    for ask, other in ((f.denoise, several.denoise), (f.divergence, several.divergence)):
+        np.testing.assert_allclose(ask(y, 0.4), other(y, 0.4), rtol=1e-12)
+    with pytest.raises(DataError, match="There are 2 states, but context or past rows of 3"):
+        several.denoise(y[:2], 0.4)
+    moved = values.copy()
+    moved[2] += 1.0
+    assert (DifferentiableField(field, moved).denoise(y, 0.4) != f.denoise(y, 0.4)
+            )[:, [1, 2]].all()  # fmt: skip
+    moved = values + np.array([[1.0], [1.0], [0.0], [1.0], [1.0]])  # not read
+    found = DifferentiableField(field, moved).denoise(y, 0.4)
+    np.testing.assert_array_equal(found, f.denoise(y, 0.4))

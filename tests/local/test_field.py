@@ -1,5 +1,6 @@
 """The assembled score: exact zeros outside every stencil, and the exact score at full radius."""
 
+import copy
 from itertools import product
 
 import numpy as np
@@ -225,3 +226,98 @@ def test_largest_variance_is_the_largest_eigenvalue_of_a_shard(make_field, make_
     np.testing.assert_allclose(whole.largest_variance, np.linalg.eigvalsh(c)[-1], rtol=1e-9)
     parts = make_field(domain, 0, lambda s: c[np.ix_(s.node, s.node)], n_shards=8)
     np.testing.assert_allclose(parts.largest_variance, 1.0, rtol=1e-12)
+
+
+def test_what_follows_from_a_field_is_made_once_and_not_sent_to_workers(make_field) -> None:
+    domain, radius, _ = CASES["table"]
+    field = make_field(domain, radius, smooth, n_shards=2)
+    made: list[ScoreField] = []
+
+    def one(of: ScoreField) -> tuple[int, int]:
+        made.append(of)
+        return 1, len(made)
+
+    def other(of: ScoreField) -> int:
+        return 7
+
+    first = field.derived(one)
+    assert field.derived(one) is first
+    assert field.derived(other) == 7
+    assert field.derived(one) is first
+    assert len(made) == 1
+    assert made[0] is field
+    y = torch.randn(8, N, generator=stream(0))
+    expected = BoundField(field, np.zeros((8, N), np.float32)).denoise(y, 0.5)
+    sent = field.__getstate__()
+    assert not sent["_derived"]
+    assert not sent["_denoisers"]
+    assert not sent["_bundles"]
+    assert field._bundles
+    again = copy.copy(field)
+    assert torch.equal(BoundField(again, np.zeros((8, N), np.float32)).denoise(y, 0.5), expected)
+    assert again._derived == {}
+    again.derived(one)
+    assert len(made) == 2
+
+
+def test_of_many_extents_few_are_kept(make_field) -> None:
+    """A series of rows that ignore each other: one shard is plain, one has networks."""
+    domain = Domain(network_graph(8), names(8), (Axis("t", (0, 0)),))
+    field = make_field(domain, 1, smooth, n_shards=2, extent=(3,), strength=1.0)
+    field = ScoreField(domain, (field.shards[0].linear, field.shards[1]))
+    y = torch.randn(8, 1, generator=stream(0))
+    values = [np.zeros((8, n, 1), np.float32) for n in range(1, 41)]
+    expected = BoundField(field, values[0]).denoise(y, 0.5)
+    for n, zeros in enumerate(values, 1):
+        found = BoundField(field, zeros).denoise(y.repeat_interleave(n, 1), 0.5)
+        torch.testing.assert_close(found, expected.repeat_interleave(n, 1), rtol=1e-5, atol=1e-6)
+        assert (n,) in field._denoisers
+        assert len(field._denoisers) <= 17
+        assert len(field._bundles) <= 17
+    assert len(field._denoisers) < 40
+
+
+@pytest.mark.parametrize("few", [64, 3, 2])
+def test_a_walk_meets_every_shard_and_keeps_few(make_field, monkeypatch, few: int) -> None:
+    """Up to so many shards denoisers stay; of more only those that were there already."""
+    monkeypatch.setattr("locality.local.field._FEW_SHARDS", few)
+    domain, radius, _ = CASES["table"]
+    field = make_field(domain, radius, smooth, n_shards=3, strength=1.0)
+    kept = field._denoiser(1, ())
+    for _ in range(2):
+        met = list(field.walk(()))
+        assert [shard for shard, _, _ in met] == list(field.shards)
+        assert met[1][1] is kept[0]
+        assert [denoiser.n_units for _, denoiser, _ in met] == [3, 3, 2]
+        assert sorted(field._denoisers[()]) == ([1] if few == 2 else [0, 1, 2])
+    again = [denoiser for _, denoiser, _ in field.walk(())]
+    same = [one is two for (_, one, _), two in zip(met, again, strict=True)]
+    assert same == ([False, True, False] if few == 2 else [True] * 3)
+
+
+def test_rows_of_a_state_are_the_targets_shard_by_shard(make_field) -> None:
+    domain, radius, _ = CASES["context"]
+    field = make_field(domain, radius, smooth, n_shards=3)
+    field = ScoreField(domain, field.shards[::-1])
+    np.testing.assert_array_equal(field.nodes, [6, 7, 3, 5, 0, 1, 2])
+    np.testing.assert_array_equal(field.row_of_node, [4, 5, 6, 2, -1, 3, 0, 1])
+
+
+def test_shards_with_networks_past_or_context_stay_out_of_bundles(make_field) -> None:
+    """And every shard is either in a bundle, of at most sixteen, or bound by itself."""
+    d = 40
+    chain = DependencyGraph.chain(d)
+    plain = make_field(Domain(chain, names(d)), 1, smooth, n_shards=d)
+    assert [len(bundle.shards) for bundle in plain.bundles(())] == [16, 16, 8]
+    assert list(plain.unbundled(())) == []
+    for name, n_bundled in (("context", 0), ("causal", 0), ("lattice", 0), ("table", 1)):
+        domain, radius, extent = CASES[name]
+        n_shards = len(domain.targets)
+        field = make_field(domain, radius, smooth, n_shards=n_shards, strength=name == "table")
+        if name == "table":
+            field = ScoreField(domain, (field.shards[0], field.shards[1].linear, *field.shards[2:]))
+        bundled = [shard for bundle in field.bundles(extent) for shard in bundle.shards]
+        alone = [shard for shard, _, _ in field.unbundled(extent)]
+        assert len(bundled) == n_bundled, name
+        assert len(bundled) + len(alone) == n_shards
+        assert not any(shard.source_given.any() or shard.source_offset.any() for shard in bundled)

@@ -311,3 +311,15 @@ def test_nearly_equal_sensors_and_equal_eigenvalues_are_no_problem() -> None:
     rows = np.random.default_rng(0).standard_normal((3, 4))
     each = surprise(model, examples(rows), patches, interior(3))
     np.testing.assert_allclose(each, -stats.norm.logpdf(rows.T), rtol=1e-12)
+
+
+@pytest.mark.parametrize("d", [7, 60])
+def test_wide_patches_gather_the_same(make_covariance, d) -> None:
+    """With more slots than points of the rule a form is worked out by its factor: same numbers."""
+    rows = np.random.default_rng(1).standard_normal((5, d))
+    model, patches = whole_state(make_covariance(d, seed=3))
+    n_slots, n_points = model.factor(np.inf, 0.0)[1].shape[2:]
+    assert (n_slots > n_points) == (d == 60)
+    total = surprise(model, examples(rows), patches, interior(5)).sum(0)
+    expected = -stats.multivariate_normal(np.zeros(d), make_covariance(d, seed=3)).logpdf(rows)
+    np.testing.assert_allclose(total, expected, rtol=1e-9)

@@ -145,3 +145,36 @@ def test_smaller_patches_are_the_first_slots_of_larger_ones(n_axes: int, context
         cut = whole.within(*part.n_present)
         np.testing.assert_array_equal(cut.noisy, part.noisy)
         np.testing.assert_array_equal(cut.given, part.given)
+
+
+def test_many_examples_are_worked_out_in_parts(make_covariance, monkeypatch) -> None:
+    model, _ = banded(make_covariance(D))
+    z = np.vstack([np.random.default_rng(2).standard_normal((D, 23)), np.zeros(23)])
+    classes = np.zeros(23, dtype=np.int64)
+    whole = model.surprise(z, classes)
+    monkeypatch.setattr("locality.local.linear._CHUNK", 5)
+    np.testing.assert_allclose(model.surprise(z, classes), whole, rtol=1e-12)
+    found = model.surprise(z.astype(np.float32), classes)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_expected_at_the_finest_levels_is_what_neighbors_tell(make_covariance) -> None:
+    """Radius 0 there: nothing. Else the weights of D⁰ as noise vanishes, the center taken out."""
+    c = make_covariance(D)
+    model, patches = banded(c)
+    assert (model.prediction == 0.0).all()
+    np.testing.assert_allclose(model.conditional_scale[:, 0], np.sqrt(np.diag(c)), rtol=1e-9)
+    counts = [np.tile(n[:, None], 6) for n in patches[2].n_present]
+    padded = np.pad(c, (0, 1))
+    model = LinearDenoiser.fit(
+        padded, patches[4], *counts, np.zeros((D, 6)), np.ones((1, D), dtype=bool)
+    )
+    for j in range(D):
+        near = [k for k in range(max(0, j - 2), min(D, j + 3)) if k != j]
+        slots = patches[4].slots[j]
+        expected = np.zeros(D + 1)
+        expected[near] = np.linalg.solve(c[np.ix_(near, near)], c[near, j])
+        np.testing.assert_allclose(model.prediction[j, 0], expected[slots], atol=1e-9)
+        left = c[j, j] - expected[near] @ c[near, j]
+        np.testing.assert_allclose(model.conditional_scale[j, 0] ** 2, left, rtol=1e-9)

@@ -135,3 +135,72 @@ def test_taken_units_are_copies() -> None:
 def test_round_up_to_multiples_of_eight() -> None:
     assert [round_up(n) for n in (0, 1, 8, 9, 16, 17)] == [0, 8, 8, 16, 16, 24]
     assert all(round_up(n) % 8 == 0 and 0 <= round_up(n) - n < 8 for n in np.arange(100))
+
+
+def test_another_device_gets_a_copy_and_the_same_one_the_networks_themselves() -> None:
+    networks = random_networks()
+    assert networks.to("cpu") is networks
+    assert networks.to(torch.device("cpu")) is networks
+    away = networks.to("meta")
+    assert away.device == torch.device("meta")
+    assert {name: w.shape for name, w in away.weights.items()} == {
+        name: w.shape for name, w in networks.weights.items()
+    }
+    assert networks.device == torch.device("cpu")
+
+
+def test_slopes_are_those_of_the_first_input_unless_told_otherwise() -> None:
+    networks, x = random_networks(), inputs()
+    everything = slice(0, 5)
+    networks.forward(x, everything)
+    first = networks.slope(x, everything).clone()
+    networks.forward(x, everything)
+    gradient = networks.gradient(x, everything)
+    torch.testing.assert_close(first, gradient[:, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_chunks_are_as_large_as_the_cache_and_never_empty() -> None:
+    """Units times rows are at most 1,536, and one unit more would be too many."""
+    networks = random_networks(40, 8, 8)
+    for n_rows in (1, 7, 64, 100, 768, 1536, 1537, 5000):
+        size = networks.chunk_size(n_rows)
+        assert size == 1 or size * n_rows <= 1536
+        assert (size + 1) * n_rows > 1536
+        sizes = [chunk.stop - chunk.start for chunk in networks.chunks(n_rows)]
+        assert sum(sizes) == 40
+        assert all(found == size for found in sizes[:-1])
+
+
+def test_shapes_may_change_from_call_to_call() -> None:
+    """Buffers of many numbers of rows and units: what was there before leaves no trace."""
+    networks, x = random_networks(), inputs()
+    weights = {name: w.double() for name, w in networks.weights.items()}
+    for n_rows in (1, 5, 300, 5, 17, 1, 64, 2, 300):
+        for chunk in (slice(0, 5), slice(1, 3), slice(4, 5)):
+            part = x[chunk, :, :n_rows].contiguous()
+            exact = reference({n: w[chunk] for n, w in weights.items()}, part.double())
+            found = networks.forward(part, chunk)
+            torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-5)
+    assert len(networks._buffers) <= 5
+
+
+def test_weights_put_in_place_of_others_are_used() -> None:
+    """Views are kept for the tensors that they are of."""
+    networks, x = random_networks(), inputs()
+    chunk = slice(0, 5)
+    networks.forward(x, chunk)
+    for name in networks.names:
+        networks.weights[name] = 0.5 * networks.weights[name]
+        exact = reference({n: w.double() for n, w in networks.weights.items()}, x.double())
+        found = networks.forward(x, chunk)
+        torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-5)
+
+
+def test_inputs_of_scale_one_start_hidden_units_at_the_knee() -> None:
+    """First pre-activations have variance κ = 2, second layers 1/(κ² width) per weight."""
+    networks = LocalNetworks.initial(20, 64, 128, stream(8), 4)
+    shares = {"w1": 2.0 / 64, "w2": 1 / (4 * 128), "w3": 1 / (4 * 128)}
+    for name, variance in shares.items():
+        assert float(networks.weights[name].var()) == pytest.approx(variance, rel=0.03)
+    assert (networks.weights["w4"] == 0).all()
+    assert (networks.weights["b4"] == 0).all()

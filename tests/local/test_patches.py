@@ -131,3 +131,50 @@ def test_present_slots_are_those_inside() -> None:
     present = present_slots(wider, inside)[0]
     np.testing.assert_array_equal(present[:, :5], inside[:, patches.slots[0]])
     assert not present[:, 5:].any()
+
+
+def test_moments_do_not_depend_on_how_many_examples_are_taken_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    z = np.random.default_rng(0).standard_normal((4, 50)).astype(np.float32)
+    fold = np.arange(50) % 3 - 1
+    whole = SecondMoments.of(z, fold, 2)
+    monkeypatch.setattr("locality.local.moments._CHUNK", 7)
+    parts = SecondMoments.of(z, fold, 2)
+    np.testing.assert_allclose(parts.sums, whole.sums, rtol=1e-12)
+    np.testing.assert_array_equal(parts.counts, [17, 16])
+    assert parts.n_folds == 2
+    rows = z[:, fold >= 0].astype(np.float64)
+    np.testing.assert_allclose(parts.matrix(), rows @ rows.T / 33, rtol=1e-12)
+    np.testing.assert_array_equal(parts.matrix(), parts.matrix([0, 1]))
+
+
+def test_no_examples_have_no_moments() -> None:
+    """Zero, not a division by zero; and a single example is its own product."""
+    z = np.ones((3, 4))
+    nothing = SecondMoments.of(z, np.full(4, -1), 2)
+    assert (nothing.matrix() == 0).all()
+    assert (nothing.counts == 0).all()
+    single = SecondMoments.of(2 * z, np.array([-1, 1, -1, -1]), 2)
+    np.testing.assert_array_equal(single.matrix([1]), np.full((3, 3), 4.0))
+
+
+def test_units_taken_out_lose_the_columns_that_none_of_them_needs() -> None:
+    domain, _ = DOMAINS["context"]
+    patches = Patches.of(domain.stencils(2), Sources.of(domain.stencils(2)))
+    noisy, given = patches.n_present
+    for units in ([0], [1], [1, 0]):
+        part = patches.take(np.array(units))
+        assert part.noisy.shape == (len(units), noisy[units].max())
+        assert part.given.shape == (len(units), given[units].max())
+        np.testing.assert_array_equal(part.center, patches.center[units])
+        for mine, theirs in enumerate(units):
+            for one, two in ((part.noisy, patches.noisy), (part.given, patches.given)):
+                real = two[theirs][two[theirs] < patches.n_sources]
+                np.testing.assert_array_equal(one[mine, : len(real)], real)
+                assert (one[mine, len(real) :] == patches.n_sources).all()
+    few = patches.within(noisy, np.array([0, 1]))
+    assert few.given.shape == (2, 1)
+    np.testing.assert_array_equal(few.n_present[0], noisy)
+    np.testing.assert_array_equal(few.n_present[1], [0, 1])
+    assert patches.within(noisy, np.array([0, 0])).given.shape == (2, 0)

@@ -135,3 +135,69 @@ def test_what_only_a_lost_network_saw_is_gone_too(make_field: Any) -> None:
     narrow = replace(narrow, networks=narrow.networks.keep(narrow.networks.unit == 1))
     left = narrow.take(np.array([1])).without(np.array([0]))
     np.testing.assert_array_equal(left.source_node, [1])  # node 2 was seen by its network alone
+
+
+def test_whoever_sees_a_node_is_known(shard: ShardState) -> None:
+    """By definition: one of the slots, noisy or given, is of that node."""
+    for nodes in ([0], [2], [1, 5], [99], []):
+        told = shard.seeing(np.array(nodes, dtype=np.int64))
+        for part, found in zip((shard, shard.networks), told, strict=True):
+            tables = np.concatenate([part.noisy, part.given], axis=1)
+            expected = [
+                any(pair is not None and pair[0] in nodes for pair in seen(shard, row))
+                for row in tables
+            ]
+            np.testing.assert_array_equal(found, expected)
+    closed_forms, networks = shard.linear.seeing(shard.target)
+    assert closed_forms.all()
+    assert networks.shape == (0,)
+
+
+def test_renumbered_nodes_are_the_same_shard(shard: ShardState) -> None:
+    place = np.arange(100, 0, -1)[:6] * 3
+    found = shard.renumbered(place)
+    np.testing.assert_array_equal(found.target, place[shard.target])
+    np.testing.assert_array_equal(found.source_node, place[shard.source_node])
+    back = np.zeros(301, dtype=np.int64)
+    back[place] = np.arange(6)
+    assert to_bytes(found.renumbered(back).arrays()) == to_bytes(shard.arrays())
+
+
+def test_networks_are_counted_where_they_are(shard: ShardState) -> None:
+    assert shard.has_network.all()
+    kept = replace(shard, networks=shard.networks.keep(shard.networks.unit != 1))
+    np.testing.assert_array_equal(np.flatnonzero(~kept.has_network), [1])
+    assert not shard.linear.has_network.any()
+    assert len(shard.linear.networks) == 0
+    assert shard.linear.networks.arrays() == {}
+
+
+def test_what_a_shard_says_without_some_nodes_is_what_is_left_of_its_law(make_field: Any) -> None:
+    """The closed form integrates them out: weights are those of the covariance without them."""
+    domain, _ = CASES["table"]
+    (shard,) = make_field(domain, 2, smooth, strength=0.5).shards
+    gone, level = np.array([1, 4]), 0.7
+    left = shard.without(gone)
+    np.testing.assert_array_equal(left.target, [0, 2, 3, 5])
+    form = left.closed_form(np.ones((1, len(left.source_node)), dtype=bool))
+    weights = form.weights(np.full((4, 1), level))[:, 0, :, 0]
+    for unit, node in enumerate(left.target):
+        near = [k for k in (0, 2, 3, 5) if abs(k - node) <= 2]
+        c = 0.6 ** np.abs(np.subtract.outer(near, near))
+        at = near.index(node)
+        expected = np.linalg.solve(c + level**2 * np.eye(len(near)), c[at])
+        slots = left.noisy[unit]
+        found = {left.source_node[s]: w for s, w in zip(slots, weights[unit], strict=True) if s < 4}
+        np.testing.assert_allclose([found.pop(k) for k in near], expected, rtol=1e-9)
+        assert not any(found.values())
+    assert shard.without(np.array([77])) is shard
+
+
+def test_arrays_that_are_missing_or_too_many_are_refused(shard: ShardState) -> None:
+    arrays = shard.arrays()
+    for name in ("target", "network.radius", "network.weight.w1", "network.kind"):
+        with pytest.raises((KeyError, TypeError)):
+            ShardState.from_arrays({k: v for k, v in arrays.items() if k != name})
+    for name in ("other", "network.other"):
+        with pytest.raises(TypeError):
+            ShardState.from_arrays(arrays | {name: np.zeros(1)})

@@ -1,5 +1,6 @@
 """A lattice seen as a table: the same denoiser, position by position."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,52 @@ def test_networks_of_a_lattice_fill_its_gaps() -> None:
     drawn = np.stack(fitted.impute(fresh, draws=4).draws)[:, :, 1::2]
     near_top = np.abs(drawn) < 0.3
     assert near_top.mean() < 0.18  # 0.14 of the true values, 0.27 of the closed form
+
+
+def test_limits_and_edges_are_those_of_the_lattice(make_field: Any) -> None:
+    """Of every node at every position; edges between nodes keep their weights, others have one."""
+    domain = Domain(
+        DependencyGraph.from_edges([(0, 1, 0.25)], 2),
+        ("u", "v"),
+        (Axis("row", extent=3), Axis("column", extent=4, periodic=True)),
+    )
+
+    def covariance(sources: Sources) -> np.ndarray:
+        place = np.column_stack([sources.node, sources.offset])
+        return 0.6 ** np.abs(place[:, None] - place[None]).sum(axis=2).astype(float)
+
+    plain = make_field(domain, 1, covariance)
+    field = ScoreField(domain, plain.shards, np.array([[-0.3, 0.1], [-0.1, 0.5]]))
+    table = unrolled(field, (3, 4), tuple(map(str, range(24))))
+    assert same_denoiser(field, table, (3, 4)) < 1e-5
+    assert table.limits is not None
+    np.testing.assert_array_equal(table.limits[:12], np.tile([-0.3, 0.1], (12, 1)))
+    np.testing.assert_array_equal(table.limits[12:], np.tile([-0.1, 0.5], (12, 1)))
+    network = table.domain.graph.to_scipy().toarray()
+    expected = np.zeros((2, 3, 4, 2, 3, 4))
+    for row in range(3):
+        for column in range(4):
+            expected[0, row, column, 1, row, column] = 0.25
+            for node in range(2):
+                expected[node, row, column, node, row, (column + 1) % 4] = 1.0
+                if row < 2:
+                    expected[node, row, column, node, row + 1, column] = 1.0
+    expected = expected.reshape(24, 24)
+    np.testing.assert_array_equal(network, expected + expected.T)
+
+
+def test_networks_stay_where_they_were_trained(make_field: Any) -> None:
+    """In the middle of a line only: its ends have none, and answer as before."""
+    domain = Domain(DependencyGraph.empty(1), ("x",), (Axis("column", extent=D),))
+
+    def covariance(sources: Sources) -> np.ndarray:
+        return 0.8 ** np.abs(np.subtract.outer(*[sources.offset[:, 0]] * 2))
+
+    field = make_field(domain, 1, covariance, extent=(D,), strength=0.5)
+    (shard,) = field.shards
+    middle = replace(shard.networks, trained_inside=shard.networks.trained_inside[:1])
+    field = ScoreField(domain, (replace(shard, networks=middle),))
+    table = unrolled(field, (D,), NAMES)
+    assert [len(part.networks) for part in table.shards] == [0, *[1] * (D - 2), 0]
+    assert [part.target.tolist() for part in table.shards] == [[j] for j in range(D)]
+    assert same_denoiser(field, table, (D,)) < 1e-5
