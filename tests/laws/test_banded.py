@@ -6,7 +6,7 @@ import pytest
 from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.inference.laws import table as table_module
-from locality.inference.laws.banded import BandedFactor
+from locality.inference.laws.banded import BandedFactor, _innovations
 from locality.inference.laws.table import GaussianTable
 
 
@@ -80,3 +80,24 @@ def test_what_is_too_large_is_left_to_gradients(monkeypatch: pytest.MonkeyPatch)
         with monkeypatch.context() as patch:
             patch.setattr(f"locality.inference.laws.banded.{limit}", 10)
             assert BandedFactor.of(table._laws, free) is None
+
+
+@pytest.mark.parametrize("kind", ["table", "series"])
+def test_limits_are_what_the_factor_takes(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Its numbers, its multiplications and the entries of the root: just these are allowed."""
+    table, rows = gappy(kind)
+    free = np.isnan(rows).T
+    whole, root = BandedFactor.of(table._laws, free), _innovations(table._laws, free)
+    assert whole is not None
+    assert root is not None
+    height, n = whole.factor.shape
+    assert n == free.sum()
+    assert (whole.factor[-1] != 0).any()  # no diagonal too many
+    needs = {"NUMBERS": height * n, "WORK": (height - 1) ** 2 * n, "ENTRIES": root.nnz}
+    for name, need in needs.items():
+        for limit in (need, need - 1):
+            with monkeypatch.context() as patch:
+                patch.setattr(f"locality.inference.laws.banded._MOST_{name}", limit)
+                found = BandedFactor.of(table._laws, free)
+                assert (found is not None) == (limit == need), name
+                assert found is None or np.array_equal(found.factor, whole.factor)

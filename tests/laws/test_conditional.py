@@ -236,3 +236,19 @@ def test_several_components_are_expected_jointly(
             c[np.ix_(known, known)], x.T.ravel()[known]
         )
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+def test_components_of_a_table_are_expected_jointly(
+    make_field, make_covariance, monkeypatch, dense: bool
+) -> None:
+    monkeypatch.setattr(conditional_module, "_MOST_DENSE", D * D - (not dense))
+    c = make_covariance(D)
+    domain = Domain(DependencyGraph.complete(D), NAMES)
+    (law,) = ConditionalLaw.of(make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)]))
+    row = np.random.default_rng(5).standard_normal(D)
+    row[[2, 5]] = 0.0
+    known = [0, 1, 3, 4, 6]
+    expected = c[np.ix_([2, 5], known)] @ np.linalg.solve(c[np.ix_(known, known)], row[known])
+    nothing = law.from_past(row[:, None], 0)
+    np.testing.assert_allclose(law.joint(row, nothing, np.array([2, 5])), expected, atol=1e-8)
