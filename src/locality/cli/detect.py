@@ -103,7 +103,7 @@ def detect(
 
 
 def _figures(found: "Detection", n_episodes: int, false_alarms: float) -> dict[str, Any]:
-    from locality.inference.judging.alarm import Alarm
+    from locality.inference.judging.levels import error_of
 
     reference = found.model.reference
     assert reference is not None
@@ -113,7 +113,7 @@ def _figures(found: "Detection", n_episodes: int, false_alarms: float) -> dict[s
         "n_alarms": int(found.alarm.sum()),
         "n_episodes": n_episodes,
         "false_alarms": false_alarms,
-        "false_alarms_error": Alarm(reference).error(false_alarms),
+        "false_alarms_error": error_of(reference.statistic, false_alarms),
         "expected_false_alarms": false_alarms * len(found),
         "n_normal_rows": reference.n_rows,
         "is_extrapolated": false_alarms < 1 / reference.n_rows,

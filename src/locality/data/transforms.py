@@ -174,8 +174,8 @@ class Standardizer:
         found[list(self.marginals)] = True
         return found
 
-    def judged_rows(self, values: FloatArray, seed: int = 0) -> FloatArray:
-        """Components of rows as they are scored, with the stated noise: what normal rows look like.
+    def measured(self, values: FloatArray, seed: int = 0) -> FloatArray:
+        """Values with the stated noise: what normal rows look like to those who score them.
 
         Parameters
         ----------
@@ -184,18 +184,18 @@ class Standardizer:
 
         Returns
         -------
-        float64 array [n_rows, n_modeled]
+        float64 array [n_rows, n_columns]
         """
         noisy: list[int] = np.flatnonzero(self.blur[:, 1:].sum(axis=1) > 0).tolist()
         if noisy:
-            values = np.array(values)
+            values = np.array(values, dtype=np.float64)
         for place in noisy:
             x = values[:, self.modeled[place]]
             law = self.marginals.get(place)
             free = ~np.isin(x, law.atoms) if law is not None else np.ones(len(x), dtype=bool)
             rng = np.random.default_rng([seed, place, 1])
             x[free] += self.blur[place, 1] * rng.standard_normal(int(free.sum()))
-        return self.standardize(values)
+        return values
 
     def standardize(self, values: ArrayLike) -> FloatArray:
         """Return the components of rows, in units of their standard deviation.

@@ -600,7 +600,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             As in ``detect``.
         """
         found = self.detect(X, false_alarms=false_alarms)
-        beyond = np.log(found.p_value) - np.log(false_alarms)
+        beyond = found.log_p - np.log(false_alarms)
         beyond[beyond == 0.0] = -np.finfo(float).tiny  # the rate itself is an alarm
         return np.where(found.judgment.departed.any(axis=1), -np.inf, beyond)
 

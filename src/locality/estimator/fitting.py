@@ -119,7 +119,7 @@ class Fit:
             seconds | trained.seconds,
             versions | {"python": platform.python_version()},
             table.flavor,
-            self._normal(standardizer, table, z, brief),
+            self._normal(table, z),
         )
 
     def _completed(
@@ -139,17 +139,9 @@ class Fit:
         observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
         return domain, draws.mean(axis=0), stacked(draws, domain), observed
 
-    def _normal(
-        self, standardizer: Standardizer, table: Table, z: FloatArray, execution: Execution
-    ) -> CrossFit | None:
+    def _normal(self, table: Table, z: FloatArray) -> CrossFit | None:
         """What tells how normal rows look; nothing of a tied field."""
-        if self.settings.tied:
-            return None
-        judged = z
-        if standardizer.is_spread.any():
-            judged = standardizer.judged_rows(table.values, self.settings.seed)
-            judged = np.where(np.isnan(judged), z, judged)
-        return CrossFit(z.T, judged.T, execution)
+        return None if self.settings.tied else CrossFit(z, table.values)
 
 
 def _require_context(standardizer: Standardizer, context: tuple[str, ...]) -> None:

@@ -134,22 +134,28 @@ class Layout:
         DataError
             If a context column has gaps.
         """
+        self.require_row_law(table)
+        return np.ascontiguousarray(self.standardizer.standardize(table.values).T)
+
+    def require_row_law(self, table: "Table") -> None:
+        """Refuse what rows cannot be judged by; raises as ``standard_rows`` does."""
         if not self.has_row_law:
             raise OptionError(
                 "This needs a model of rows, each given those before it; this one is a joint "
                 "series.",
                 remedy='Fit with series="causal".',
             )
-        rows = np.ascontiguousarray(self.standardizer.standardize(table.values).T)
+        if not self.domain.context:
+            return
+        known = self.standardizer.known(table.values)[:, self.standardizer.modeled]
         for node in self.domain.context:
-            gaps = np.flatnonzero(np.isnan(rows[node]))
+            gaps = np.flatnonzero(np.isnan(known[:, node]))
             if len(gaps):
                 raise DataError(
                     f"The context column {self.domain.names[node]!r} has {len(gaps)} missing "
                     f"values, the first in row {gaps[0] + 1}.",
                     remedy="Fill them: context columns are conditions and are not modeled.",
                 )
-        return rows
 
     def restore(
         self, z: FloatArray, context: FloatArray | None = None, *, whole: bool = True

@@ -1,16 +1,20 @@
-"""The reference of a fitted model: how normal rows look, as plain numbers.
+"""The reference of a fitted model: what its alarms are measured against, as plain numbers.
 
 What it is measured from and how rows are judged by it is in `locality.inference.judging`; here are
 the arrays alone, which a model carries and a store keeps.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 import numpy as np
 
 from locality._typing import FloatArray
 
 __all__ = ["Reference"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,36 +23,62 @@ class Reference:
 
     Parameters
     ----------
-    mean, deviation : float arrays [n_bands, n_components]
-        Of nats.
-    spread : float array [n_memories, n_bands, n_components]
-        Deviation of accumulated nats.
-    center, scale : float arrays [n_channels]
-        Of the channels: first those of many sensors, memory by memory and band by band, then those
-        of few.
-    statistic : float array [n_rows]
-        Of the normal rows, ascending.
-    sensor : float array [n_kept, n_components]
-        Highest accumulated nats of each sensor, ascending; at most 400 evenly spaced ranks.
+    spread : float array [n_components]
+        Of innovations: their 90 % quantile, as a multiple of that of the normal law. Rare large
+        ones do not enter.
+    mean, deviation : float arrays [n_components]
+        Of the nats of each sensor.
     residual : float array [n_components]
-        Spread of standardized residuals: their 90 % quantile, as a multiple of that of the normal
-        law. Rare large ones do not enter.
+        Spread of what is left of each sensor given its neighborhood, in the same way.
+    channels : float array [n_channels, n_kept + 3]
+        Of each channel evenly spaced ranks, ascending up to its tail, and the tail itself.
+    statistic : float array [1, n_kept + 3]
+        The same of the statistic.
+    sensors : float array [n_components, n_kept + 3]
+        The same of what is left of each sensor.
+    n_rows : int
+        Normal rows behind it.
+    law : mapping of arrays
+        The law of a row given its past.
     """
 
+    spread: FloatArray
     mean: FloatArray
     deviation: FloatArray
-    spread: FloatArray
-    center: FloatArray
-    scale: FloatArray
-    statistic: FloatArray
-    sensor: FloatArray
     residual: FloatArray
+    channels: FloatArray
+    statistic: FloatArray
+    sensors: FloatArray
+    n_rows: int
+    law: Mapping[str, np.ndarray]
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def n_rows(self) -> int:
-        """Normal rows behind it."""
-        return len(self.statistic)
+    def derived(self, make: Callable[["Reference"], T]) -> T:
+        """What follows from the numbers, made when first asked for and kept with them."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {name: getattr(self, name) for name in _OWN}
+        own["n_rows"] = np.array([self.n_rows])
+        return own | {_LAW + name: array for name, array in self.law.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Reference | None":
+        """The reference of ``arrays``; None if they were written by a version that judged rows in
+        another way.
+        """
+        law = {k.removeprefix(_LAW): v for k, v in arrays.items() if k.startswith(_LAW)}
+        if not law:
+            return None
+        own = {name: arrays[name] for name in _OWN}
+        return cls(n_rows=int(arrays["n_rows"][0]), law=law, **own)
+
+
+_LAW = "law."
+_OWN = tuple(
+    item.name for item in fields(Reference) if item.name not in ("n_rows", "law", "_derived")
+)

@@ -6,6 +6,7 @@ and axes that must agree in length; so nothing is stored that could not be read 
 is read that would fail later, far from its file.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -73,15 +74,21 @@ _NETWORKS = {
 
 _NODES = {"id": _Form("int64", ("nodes",))}
 _REFERENCE = {
-    "mean": _Form("float64", ("bands", "components")),
-    "deviation": _Form("float64", ("bands", "components")),
-    "spread": _Form("float64", ("memories", "bands", "components")),
-    "center": _Form("float64", ("channels",)),
-    "scale": _Form("float64", ("channels",)),
-    "statistic": _Form("float64", ("rows",)),
-    "sensor": _Form("float64", ("kept", "components")),
+    "spread": _Form("float64", ("components",)),
+    "mean": _Form("float64", ("components",)),
+    "deviation": _Form("float64", ("components",)),
     "residual": _Form("float64", ("components",)),
+    "channels": _Form("float64", ("channels", "kept")),
+    "statistic": _Form("float64", (1, "kept")),
+    "sensors": _Form("float64", ("components", "kept")),
+    "n_rows": _Form("int64", (1,)),
+    "law.center": _Form("float64", ("nodes",)),
+    "law.unit": _Form("float64", ("nodes",)),
+    "law.targets": _Form("int64", ("components",)),
+    "law.context": _Form("int64", ("conditions",)),
+    "law.order": _Form("int64", ("components",)),
 }
+_LAW = re.compile(r"law\.\d+\.((scale)|(?:within|past|context)\.\d+\.((data)|indices|indptr))")
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -139,7 +146,8 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         known = _known_nodes(groups["nodes"], n_nodes)
     for name, arrays in groups.items():
         if name == "reference":
-            _check(_REFERENCE, arrays, name)
+            if "law.center" in arrays:  # those of older versions are not read
+                _check(_REFERENCE | _forms_of_law(arrays), arrays, name)
         elif name not in ("graph", "nodes"):
             check_shard(arrays, name, known)
 
@@ -193,6 +201,19 @@ def _forms_of_networks(arrays: Mapping[str, np.ndarray], group: str) -> dict[str
         )
     weights = KINDS[kind].weights
     return _NETWORKS | {WEIGHT + name: _Form("float32", axes) for name, axes in weights.items()}
+
+
+def _forms_of_law(arrays: Mapping[str, np.ndarray]) -> dict[str, _Form]:
+    """Of sparse matrices, as many as there are; whether they fit together is seen when used."""
+    found = {}
+    for name in arrays:
+        if match := _LAW.fullmatch(name):
+            is_scale, is_data = match.group(2), match.group(4)
+            axis = "components" if is_scale else name.removesuffix(".data")
+            if name.endswith(".indices"):
+                axis = name.removesuffix(".indices")
+            found[name] = _Form("float64" if is_scale or is_data else "int64", (axis,))
+    return found
 
 
 def _check(forms: Mapping[str, _Form], arrays: Mapping[str, np.ndarray], group: str) -> None:

@@ -106,7 +106,7 @@ def model_of(description: Mapping[str, Any], groups: Mapping[str, Arrays]) -> Mo
             description["seconds"],
             description["made_with"],
             description["flavor"],
-            Reference(**groups["reference"]) if "reference" in groups else None,
+            Reference.from_arrays(groups["reference"]) if "reference" in groups else None,
             ids,
         )
     except ModelCorrupt:

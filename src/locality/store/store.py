@@ -284,19 +284,15 @@ def read_blob(file: Path, blob: Blob) -> "Arrays":
 
 def _require_fitting(model: "Model") -> None:
     """ModelCorrupt unless shards, reference and domain are of one model."""
-    from locality.noise.levels import BAND_EDGES
-
     for number, shard in enumerate(model.shards):
         if shard.source_offset.shape[1] != model.domain.n_axes:
             raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
     n_columns = (
         model.standardizer.n_modeled if model.layout.is_lattice else len(model.domain.targets)
     )
-    expected = len(BAND_EDGES) - 1, n_columns
-    if model.reference is not None and model.reference.mean.shape != expected:
+    if model.reference is not None and model.reference.mean.shape != (n_columns,):
         raise ModelCorrupt(
-            f"The reference is of {model.reference.mean.shape} bands and components, "
-            f"expected {expected}."
+            f"The reference is of {model.reference.mean.shape} components, expected {n_columns}."
         )
 
 

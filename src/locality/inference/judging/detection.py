@@ -57,6 +57,11 @@ class Detection:
         """Share of normal rows that are at least as unusual [n_rows]."""
         return self.judgment.p_value
 
+    @property
+    def log_p(self) -> FloatArray:
+        """Its logarithm, which tells apart what is too unlikely for a number [n_rows]."""
+        return self.judgment.log_p
+
     @cached_property
     def share(self) -> Any:
         """Share of the blame of each column that is modeled or was set aside, a frame or array

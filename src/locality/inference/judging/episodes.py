@@ -58,7 +58,7 @@ class Episode:
 def spans_of(judgment: Judgment) -> list[tuple[int, int]]:
     """First and last row of all runs, by evidence (−log p, summed): strong and long ones first."""
     alarms = np.flatnonzero(judgment.alarm)
-    strength = -np.log(np.maximum(judgment.p_value, np.finfo(float).tiny)) * judgment.alarm
+    strength = -judgment.log_p * judgment.alarm
     spans, place = [], len(alarms) - 1
     while place >= 0:
         last = int(alarms[place])

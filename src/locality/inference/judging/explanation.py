@@ -9,12 +9,11 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import OptionError
-from locality.inference.judging.alarm import MEMORIES
+from locality.inference.judging.memory import KINDS, MEMORIES
 from locality.inference.judging.diagnosis import Diagnosis, diagnose
-from locality.inference.judging.judgment import Judgment, judge
+from locality.inference.judging.judgment import Judgment, judge, known_reference
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.model.model import Model
-from locality.noise.levels import band_labels
 
 __all__ = [
     "Evidence",
@@ -103,8 +102,9 @@ class Explanation:
         Row at which the episode began.
     first_out : tuple of str
         Sensors in the order in which they stood out.
-    band : str
-        Noise band in which the row is most unusual.
+    channel : str
+        What is most unusual: "squared", sizes of innovations of all sensors; "signed", their sums
+        over time, of all sensors; "one sensor", those of one.
     rows : float
         Rows over which it was accumulated.
     departed : tuple of str
@@ -122,7 +122,7 @@ class Explanation:
     fault: str
     since: int
     first_out: tuple[str, ...]
-    band: str
+    channel: str
     rows: float
     departed: tuple[str, ...]
     moved: tuple[str, ...]
@@ -167,7 +167,6 @@ def evidence(model: Model, table: Table, found: Judgment) -> Evidence:
         Of the table.
     """
     model = model.unrolled
-    assert model.reference is not None
     domain = model.domain
     share = found.share[:, model.layout.columns]
     total = share.sum(axis=1, keepdims=True)
@@ -175,7 +174,7 @@ def evidence(model: Model, table: Table, found: Judgment) -> Evidence:
         found.alarm,
         share / np.where(total > 0, total, 1.0),
         found.repaired.wrong.T,
-        found.repaired.residual.T / (model.reference.residual * np.sqrt(found.inflation)),
+        found.residual,
         model.layout.standard_rows(table)[domain.targets].T,
     )
 
@@ -199,12 +198,12 @@ def expectations(
         In the units of the table.
     """
     model = model.unrolled
-    assert model.reference is not None
     laws = ConditionalLaw.of(model.field)
     names = model.layout.names
     spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
     middle = found.repaired.expected[:, rows].T
-    half = _INTERVAL * spread * model.reference.residual * np.sqrt(found.inflation[rows])
+    usual = known_reference(model).residual
+    half = _INTERVAL * spread * usual * np.sqrt(found.openness[rows])
     units = model.standardizer.values_of
     return units(middle, names), units(middle - half, names), units(middle + half, names)
 
@@ -251,7 +250,7 @@ def explained(model: Model, table: Table, found: Judgment, row: int) -> Explanat
         fault=fault,
         since=judged.start,
         first_out=tuple(names[j] for j in judged.first_out),
-        band=band_labels()[int(found.band[row])],
+        channel=KINDS[int(found.channel[row]) % len(KINDS)],
         rows=1.0 / MEMORIES[int(found.memory[row])],
         departed=departed,
         moved=_moved(found.moved[row], names),

@@ -1,60 +1,134 @@
 """The reference of a fitted model: what its alarms are measured against.
 
-Rows that a model was fitted to surprise it less than fresh ones. So each third of the table is
-judged by a closed form fitted to the other two; what networks gain on top is taken from the model
-itself. Rows known to be normal that the model has not seen are better still, see ``calibrate``.
+Rows that a law was learned from surprise it less than fresh ones. So each third of the table is
+judged by the law of the other two; what networks gain on top is taken from the model itself. Rows
+known to be normal that the model has not seen are better still, see ``calibration``.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from time import perf_counter
 
 import numpy as np
 
-from locality._typing import FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError
-from locality.inference.density.nats import nats_by_band
-from locality.inference.judging.alarm import reference_of
+from locality.inference.judging.levels import levels_of, log_p_values
+from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
+from locality.inference.judging.networks import network_gain
+from locality.inference.laws.learning import LawMoments, relearned
 from locality.inference.laws.repair import repair
-from locality.local.field import ScoreField
+from locality.inference.laws.row_law import RowLaw
+from locality.inference.laws.sequential import SequentialLaw, sequence
+from locality.inference.laws.window import Window
 from locality.model.model import Model
 from locality.model.reference import Reference
-from locality.noise.levels import NoiseLevels
-from locality.training.execution import Execution
-from locality.training.trainer import Trainer
 
-__all__ = ["CrossFit", "calibration", "rows_reference"]
+__all__ = [
+    "CrossFit",
+    "calibration",
+    "fresh_reference",
+    "law_of",
+    "learned_reference",
+    "plain_rows",
+    "relearned_reference",
+]
 
 _PARTS = 3
 _MOST_JUDGED, _LEAST_JUDGED = 5_000, 200  # rows of a part
-_MOST_VALUES = 2_000_000  # of a part
+_MOST_VALUES = 2_000_000  # judged of a part
+_MOST_LEARNED = 1 << 26  # values a law is learned from
 _MIN_NORMAL = 20  # rows
-_LARGE = 1 << 26  # values, of a table that is cut into halves only
+_BLOCKS, _MIN_BLOCK = 5, 10  # rows in a row that are judged by the levels of all others
+_USUAL = 0.9  # share of residuals that tell their spread
+_LEAST_SPREAD = 0.2  # of the root of the mean square
 
 
-def rows_reference(
-    model: Model, rows: FloatArray, observed: FloatArray, bands: FloatArray | None = None
+def law_of(reference: Reference) -> RowLaw:
+    """The law of a row by which a reference was measured."""
+    return reference.derived(_law_of)
+
+
+def _law_of(reference: Reference) -> RowLaw:
+    return RowLaw.from_arrays(reference.law)
+
+
+def plain_rows(model: Model, table: Table) -> FloatArray:
+    """Values of the nodes in the units of the table [n_rows, n_nodes]; of a model of rows."""
+    standardizer = model.standardizer
+    return np.asarray(standardizer.known(table.values)[:, standardizer.modeled], dtype=np.float64)
+
+
+def measured(
+    law: RowLaw,
+    innovations: FloatArray,
+    residual: FloatArray,
+    gain: FloatArray | None,
+    *,
+    ordered: bool,
 ) -> Reference:
-    """From rows that the model was not fitted to.
+    """From normal rows that the law was not learned from.
 
     Parameters
     ----------
-    model : Model
-    rows : float array [n_nodes, n_past + n_rows]
-        Standardized and complete; the first ones, if there are more than are observed, are only
-        looked back upon.
-    observed : float array [n_targets, n_rows]
-        The same with NaN where a value had been missing.
-    bands : float array [n_bands, n_rows, n_targets], optional
-        Their nats, if they are known.
+    law : RowLaw
+    innovations : float array [n_rows, n_components]
+        In order of time; NaN where missing.
+    residual : float array [n_rows, n_components]
+        Values minus what their neighbors let expect, in standard deviations.
+    gain : float array [n_rows, n_components] or None
+        Nats that networks add.
+    ordered : bool
+        Whether rows follow each other; otherwise nothing is remembered.
     """
-    start, missing = rows.shape[1] - observed.shape[1], np.isnan(observed.T)
-    if bands is None:
-        bands = nats_by_band(model.field, model.levels, rows)[:, start:]
-    residual = repair(model.field, rows, np.inf).residual[:, start:].T
-    return reference_of(
-        np.where(missing, np.nan, bands),
-        np.where(missing, np.nan, residual),
+    spread, far = _spread(innovations), _spread(residual)
+    away = innovations / spread
+    nats = sensor_nats(away) if gain is None else sensor_nats(away) + gain
+    seen = ~np.isnan(nats)
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, nats, 0.0).sum(axis=0) / count
+    nats = np.where(seen, nats, mean)
+    deviation = np.sqrt(np.where(seen, (nats - mean) ** 2, 0.0).sum(axis=0) / count)
+    start = Memory.empty(len(mean), float(mean.sum()), len(MEMORIES) if ordered else 1)
+    channels, _ = start.take(np.where(seen, away, 0.0), nats.sum(axis=1))
+    n = channels.shape[1]
+    block = np.arange(n) * _BLOCKS // n if n >= _BLOCKS * _MIN_BLOCK else np.arange(n) * 0
+    statistic = np.empty(n)
+    for k in np.unique(block):
+        others = block != k if block.any() else block == k
+        known = levels_of(channels[:, others])
+        statistic[block == k] = -log_p_values(known, channels[:, block == k]).sum(axis=0)
+    left = np.abs(np.where(np.isnan(residual), 0.0, residual) / far).T
+    return Reference(
+        spread, mean, np.maximum(deviation, 1e-6), far, levels_of(channels),
+        levels_of(statistic[None]), levels_of(left), n, law.arrays(),
+    )  # fmt: skip
+
+
+def _spread(residual: FloatArray) -> FloatArray:
+    """Spread of residuals by their 90 % quantile [n_components]."""
+    size = np.abs(np.where(np.isnan(residual), np.nan, residual))
+    empty = np.isnan(size).all(axis=0)
+    size[:, empty] = 1.0
+    quantile = np.nanquantile if np.isnan(size).any() else np.quantile
+    usual = quantile(size, _USUAL, axis=0) / NormalDist().inv_cdf(0.5 + 0.5 * _USUAL)
+    root = np.sqrt(np.nanmean(size**2, axis=0))
+    return np.asarray(np.maximum(np.maximum(usual, _LEAST_SPREAD * root), 1e-6))
+
+
+def fresh_reference(model: Model, law: RowLaw, table: Table, first: int = 0) -> Reference:
+    """Of normal rows from the first one on; those before are only looked back upon."""
+    rows = model.layout.standard_rows(table)
+    innovations, _, _ = Window.empty(law).take(law, law.plain(plain_rows(model, table)))
+    residual = repair(model.field, rows, np.inf).residual.T
+    gain = network_gain(model, rows)
+    return measured(
+        law,
+        innovations[first:],
+        residual[first:],
+        None if gain is None else gain[first:],
         ordered=model.is_ordered,
     )
 
@@ -69,8 +143,69 @@ def calibration(model: Model, table: Table) -> Reference:
         raise DataError(
             f"Calibration needs at least {_MIN_NORMAL} normal rows with values, found {n_seen}."
         )
-    complete = repair(model.field, rows, np.inf).values
-    return rows_reference(model, complete, rows[model.domain.targets])
+    known_before = model.reference
+    law = _implied_law(model) if known_before is None else law_of(known_before)
+    return fresh_reference(model, law, table)
+
+
+def learned_reference(model: Model, table: Table) -> Reference:
+    """Of a model whose columns have changed, from the rows it was given then."""
+    rows = repair(model.field, model.layout.standard_rows(table), np.inf).values
+    found = CrossFit(rows.T, table.values)(model)
+    return fresh_reference(model, _implied_law(model), table) if found is None else found
+
+
+def relearned_reference(
+    known: Reference,
+    model: Model,
+    parts: Sequence[tuple[Table, int]],
+    chosen: IntArray,
+    table: Table,
+    first: int | None,
+) -> Reference:
+    """Of a model some of whose components were learned again.
+
+    Parameters
+    ----------
+    known : Reference
+        Of before.
+    model : Model
+    parts : sequence of (Table, int)
+        What was learned from: the first so many rows of each.
+    chosen : int array
+        Numbers of the targets.
+    table : Table
+        New rows.
+    first : int or None
+        The first of them that was not learned from; None if they are too few to measure alarms
+        by, which stay as they are.
+    """
+    filled = []
+    for part, stop in parts:
+        values = plain_rows(model, part)[:stop]
+        if np.isnan(values).any():
+            rows = repair(model.field, model.layout.standard_rows(part), np.inf).values.T[:stop]
+            named = model.standardizer.values_of(rows, model.standardizer.modeled_names)
+            values = np.where(np.isnan(values), named, values)
+        filled.append(values)
+    law = relearned(law_of(known), model.field, np.concatenate(filled), chosen)
+    if first is None:
+        return replace(known, law=law.arrays())
+    return fresh_reference(model, law, table, first)
+
+
+def _implied_law(model: Model) -> RowLaw:
+    """What the closed form implies, with columns in their units alone: where no rows are left to
+    learn a law from.
+    """
+    domain = model.domain
+    ends = np.array([[-1.0], [0.0], [1.0]]) * np.ones(domain.n_nodes)
+    low, center, high = model.standardizer.values_of(ends, domain.names)
+    unit = np.where(high > low, 0.5 * (high - low), 1.0)
+    order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
+    context = np.array(domain.context, dtype=np.int64)
+    laws = SequentialLaw.of(model.field)
+    return RowLaw(laws, center, unit, domain.targets, context, order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,72 +214,69 @@ class CrossFit:
 
     Parameters
     ----------
-    rows : float array [n_nodes, n_rows]
-        As learned from.
-    judged : float array [n_nodes, n_rows]
-        The same as they are scored: not spread out by chance.
-    execution : Execution
+    rows : float array [n_rows, n_nodes]
+        As learned from: standardized and complete.
+    values : float array [n_rows, n_columns]
+        The table; NaN where missing.
     """
 
     rows: FloatArray
-    judged: FloatArray
-    execution: Execution = field(default_factory=Execution)
+    values: FloatArray
 
     def __call__(self, model: Model) -> Reference | None:
         """How normal rows look to the model; None if there are too few."""
         start = perf_counter()
-        layout, n_rows = model.layout, self.rows.shape[1]
+        layout, (n_rows, n_nodes) = model.layout, self.rows.shape
         if not layout.has_row_law or n_rows < 10 * _PARTS * (layout.n_lags + 1):
             return None
-        n_parts = _PARTS if self.rows.size <= _LARGE else 2
-        judge = _PartJudge(_trainer(model), model.levels, model.limits, self, n_parts)
-        parts = dict(self.execution.workers().map(judge, range(n_parts)))
-        bands, residual, places = zip(*(parts[k] for k in range(n_parts)), strict=True)
-        found = np.concatenate(bands, axis=1)
-        if model.has_networks:
-            linear = replace(model.field, shards=tuple(shard.linear for shard in model.shards))
-            gain = nats_by_band(model.field, model.levels, self.judged)
-            gain -= nats_by_band(linear, model.levels, self.judged)
-            found += gain[:, np.concatenate(places)]
-        known = reference_of(found, np.concatenate(residual), ordered=model.is_ordered)
+        part = np.arange(n_rows) * _PARTS // n_rows
+        kept = self._kept(part, max(_MOST_LEARNED // n_nodes, _PARTS * _LEAST_JUDGED))
+        part, standardizer = part[kept], model.standardizer
+        known = standardizer.known(self.values[kept])
+        known = standardizer.measured(known, model.settings.seed)
+        rows = standardizer.standardize(known).T
+        values = np.asarray(known[:, standardizer.modeled], dtype=np.float64)
+        missing = np.isnan(values)
+        if missing.any():
+            filled = np.asarray(self.rows[kept], dtype=np.float64)
+            rows = np.where(missing.T, filled.T, rows)
+            named = standardizer.values_of(filled, standardizer.modeled_names)
+            values = np.where(missing, named, values)
+        center, unit = values.mean(axis=0), values.std(axis=0)
+        unit = np.where(unit > 0.0, unit, 1.0)
+        plain = ((values - center) / unit).T
+        moments = LawMoments.of(model.field, plain, part)
+        usual = LawMoments.of(model.field, rows, part, local=True)
+        most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // n_nodes))
+        found, left, places = [], [], []
+        for k in range(_PARTS):
+            inside = np.flatnonzero(part == k)[:most]
+            law = moments.law(center, unit, without=k)
+            seen = np.where(missing[inside], np.nan, plain[:, inside].T)
+            found.append(Window.empty(law).take(law, seen)[0])
+            conditional = usual.conditionals(without=k)
+            left.append(_left(conditional, rows[:, inside], missing[inside]))
+            places.append(inside)
+        gain = network_gain(model, rows)
+        known = measured(
+            moments.law(center, unit),
+            np.concatenate(found),
+            np.concatenate(left),
+            None if gain is None else gain[np.concatenate(places)],
+            ordered=model.is_ordered,
+        )
         model.seconds["reference"] = perf_counter() - start
         return known
 
-
-def _trainer(model: Model) -> Trainer:
-    """Learns closed forms as the model did; what it does not see need not be tried."""
-    slots = max(int((shard.n_noisy + shard.n_given).max()) for shard in model.shards)
-    return Trainer(
-        model.domain,
-        model.settings.radius,
-        max_slots=slots,
-        max_radius=int(model.radii.max()),
-    )
+    def _kept(self, part: np.ndarray, most: int) -> np.ndarray:
+        """The first rows of every part, if they are very many."""
+        n = most // _PARTS
+        return np.concatenate([np.flatnonzero(part == k)[:n] for k in range(_PARTS)])
 
 
-@dataclass(frozen=True, eq=False)
-class _PartJudge:
-    """Learns from all rows but a part, and judges that part."""
-
-    trainer: Trainer
-    levels: NoiseLevels
-    limits: FloatArray
-    fit: CrossFit
-    n_parts: int
-
-    def __call__(self, k: int) -> tuple[FloatArray, FloatArray, IntArray]:
-        """Nats by band, residuals, and rows of part k."""
-        domain, (rows, judged) = self.trainer.domain, (self.fit.rows, self.fit.judged)
-        n_rows = rows.shape[1]
-        n_lags = domain.axes[0].window[0] if domain.axes and domain.axes[0].window else 0
-        part = np.arange(n_rows) * self.n_parts // n_rows
-        most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // domain.n_nodes))
-        inside = np.flatnonzero(part == k)[:most]
-        first = max(0, int(inside[0]) - n_lags)
-        span = np.ascontiguousarray(judged[:, first : inside[-1] + 1])
-        others = np.asarray(rows[:, part != k])
-        trained = self.trainer.train(others[:, :, None] if domain.axes else others)
-        field = ScoreField(domain, trained.shards, self.limits)
-        fresh = slice(int(inside[0]) - first, None)
-        bands = nats_by_band(field, self.levels, span)[:, fresh]
-        return bands, repair(field, span, np.inf).residual[:, fresh].T, inside
+def _left(laws: tuple, rows: FloatArray, missing: BoolArray) -> FloatArray:  # type: ignore[type-arg]
+    """Residuals given neighborhoods [n_rows, n_targets], in standard deviations."""
+    law = laws[-1]
+    residual = (rows[law.targets] - law.expected(rows)) / law.scale[:, None]
+    residual[:, : len(laws) - 1] = np.nan
+    return np.asarray(np.where(missing[:, law.targets], np.nan, residual.T))

@@ -18,13 +18,14 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from locality._typing import FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.inference.laws.assembly import assembled, rows_extent
 from locality.local.field import ScoreField
 
 __all__ = ["ConditionalLaw"]
 
 _MOST_DENSE = 1 << 22  # entries
+_MOST_GAPS = 1_000  # of a row
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,23 @@ class ConditionalLaw:
         """R = I − A₀ among the targets [n_targets, n_targets]."""
         own = self.weights[0][:, self.targets]
         return sp.csr_array(sp.eye_array(len(self.targets), format="csr") - own)
+
+    def openness(self, missing: BoolArray) -> FloatArray:
+        """Factor by which gaps of a row raise the variance of what is left of each component,
+        given all others that are known [n_targets].
+
+        Parameters
+        ----------
+        missing : bool array [n_targets]
+        """
+        gaps = np.flatnonzero(missing)
+        if not 0 < len(gaps) <= _MOST_GAPS:
+            return np.ones(len(missing))
+        among = self.precision[:, gaps].toarray()
+        told = (among * np.linalg.solve(among[gaps], among.T).T).sum(axis=1)
+        own = self.precision.diagonal()
+        left = np.where(missing, own, np.maximum(own - told, 1e-6 * own))
+        return np.asarray(own / left)
 
     @cached_property
     def precision(self) -> sp.csc_array:

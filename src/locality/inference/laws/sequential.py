@@ -18,14 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from locality._typing import FloatArray
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.domain.domain import Domain
 from locality.domain.partition import sweep
 from locality.inference.laws.assembly import assembled, rows_extent
 from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
 from locality.local.shard import ShardState
 
-__all__ = ["SequentialLaw"]
+__all__ = ["SequentialLaw", "regressions", "sequence"]
 
 _FLOOR = 1e-9  # of a variance, total variance being 1
 
@@ -65,11 +66,9 @@ class SequentialLaw:
 
 def _sequential_laws(field: ScoreField) -> tuple[SequentialLaw, ...]:
     """Solved for every number of past rows."""
-    domain, extent = field.domain, rows_extent(field)
-    rank = np.empty(domain.n_nodes, dtype=np.int64)
-    rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
+    domain, extent, rank = field.domain, rows_extent(field), sequence(field.domain)
     parts = [
-        (shard, *_regressions(shard, rank, *shard.sources.inside(domain, extent)))
+        (shard, *regressions(shard, *shard.sources.inside(domain, extent), rank))
         for shard in field.shards
     ]
     targets, context = domain.targets, np.array(domain.context, dtype=np.int64)
@@ -85,18 +84,43 @@ def _sequential_laws(field: ScoreField) -> tuple[SequentialLaw, ...]:
     )
 
 
-def _regressions(
-    shard: ShardState, rank: np.ndarray, of_position: np.ndarray, inside: np.ndarray
-) -> tuple[FloatArray, FloatArray, np.ndarray, np.ndarray]:
-    """Weights [n_units, n_classes, n_slots], scales [n_units, n_classes], and the slots."""
+def sequence(domain: Domain) -> IntArray:
+    """Place of every node in the sweep of the graph [n_nodes]."""
+    rank = np.empty(domain.n_nodes, dtype=np.int64)
+    rank[sweep(domain.graph)] = np.arange(domain.n_nodes)
+    return rank
+
+
+def regressions(
+    shard: ShardState, of_position: IntArray, inside: BoolArray, rank: IntArray | None = None
+) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
+    """Each component of a shard regressed within its neighborhood.
+
+    Parameters
+    ----------
+    shard : ShardState
+    of_position, inside : arrays
+        From ``shard.sources.inside``.
+    rank : int array [n_nodes], optional
+        Of the same row only components of a lower rank are looked at; otherwise all others.
+
+    Returns
+    -------
+    weights, scales, slots, class of position
+        As `Expectations` has them after the shard.
+    """
     patches = shard.patches.within(shard.n_noisy[:, -1], shard.n_given[:, -1])
     slots = patches.slots
     eye = np.eye(slots.shape[1])
     gamma = shard.shrinkage[:, -1, None, None]
     padded = np.pad(shard.covariance, (0, 1))
     covariance = (1.0 - gamma) * padded[slots[:, :, None], slots[:, None, :]] + gamma * eye
-    before = np.append(np.where(shard.source_given, -1, rank[shard.source_node]), -1)[slots]
-    seen = present_slots(patches, inside) & (before < rank[shard.target][:, None])[:, None]
+    seen = present_slots(patches, inside)
+    if rank is None:
+        seen = seen & (np.arange(slots.shape[1]) > 0)
+    else:
+        before = np.append(np.where(shard.source_given, -1, rank[shard.source_node]), -1)[slots]
+        seen = seen & (before < rank[shard.target][:, None])[:, None]
     cross = np.where(seen, covariance[:, None, 0], 0.0)
     both = seen[..., :, None] & seen[..., None, :]
     among = np.where(both, covariance[:, None], eye) + _FLOOR * eye

@@ -23,7 +23,7 @@ from locality.domain.closing import closed_up
 from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import DataError, GraphError
-from locality.inference.judging.reference import calibration
+from locality.inference.judging.reference import learned_reference
 from locality.inference.updating.neighbors import closest, learned_links, neighbors_of
 from locality.inference.updating.relearning import Learning, wider_levels
 from locality.inference.updating.update import Update, n_training, require_row_law, update_model
@@ -223,7 +223,7 @@ def _told(
 ) -> tuple[Model, Update]:
     """What was learned again, or where the gate refused it the start, with alarms of its own."""
     if not told.accepted:
-        found = replace(start, normal=calibration(start, table))
+        found = replace(start, normal=learned_reference(start, table))
         n_shards = len(start.shards)
         told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0)
     return found, replace(told, added=tuple(added), removed=tuple(removed))

@@ -14,11 +14,10 @@ import numpy as np
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
-from locality.inference.density.nats import nats_by_band
-from locality.inference.laws.inflation import inflation, tempered
-from locality.inference.laws.repair import repair
+from locality.inference.judging.judgment import sensor_surprise
+from locality.inference.judging.reference import learned_reference, relearned_reference
 from locality.inference.updating.drift import drift, upper_bound
-from locality.inference.updating.gate import Judged
+from locality.inference.updating.gate import fresh_nats
 from locality.inference.updating.relearning import Learning, learn_again, lookers
 from locality.model.model import Model
 
@@ -145,14 +144,8 @@ def choose_sensors(
             "The model does not know how normal rows look.",
             remedy="Name the sensors, or calibrate it with normal rows.",
         )
-    rows = model.layout.standard_rows(table)
-    complete = repair(model.field, rows, np.inf).values
-    nats = nats_by_band(model.field, model.levels, complete).sum(axis=0)
-    nats[np.isnan(rows[model.domain.targets].T)] = np.nan
-    factor = inflation(model.field, np.isnan(rows)).T
-    excess = tempered(nats - model.reference.mean.sum(axis=0), factor)
-    deviation = np.sqrt((model.reference.deviation**2).sum(axis=0))
-    found = drift(excess, deviation, model.reference.n_rows, level)
+    excess = sensor_surprise(model, table) - model.reference.mean
+    found = drift(excess, model.reference.deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):
         return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
     if not 1 <= sensors <= len(names):
@@ -248,9 +241,10 @@ def update_model(
     rescaled = np.flatnonzero((new.mean != old.mean) | (new.scale != old.scale))
     affected = np.setdiff1d(lookers(model, rescaled), chosen)
     judged = np.union1d(chosen, affected)
-    ends = [Judged.of(m, table, judged, n_train, m is challenger) for m in (model, challenger)]
     asked = np.isin(judged, gate_on) if gate_on is not None and len(gate_on) else slice(None)
-    before, after = (end.nats(table.values[n_train:])[:, asked] for end in ends)
+    before, after = (
+        fresh_nats(end, table, judged, n_train)[:, asked] for end in (model, challenger)
+    )
     rises = _rises(before, after)
     if not len(rises):
         raise _unjudged(table.n_rows - n_train, [names[j] for j in judged])
@@ -273,8 +267,12 @@ def update_model(
     )
     if not accepted:
         return model, told
-    if table.n_rows - n_train >= _MIN_REFERENCE or revised:
-        challenger = replace(challenger, normal=ends[1].reference())
+    if revised:
+        challenger = replace(challenger, normal=learned_reference(challenger, table))
+    elif model.reference is not None:
+        first = n_train if table.n_rows - n_train >= _MIN_REFERENCE else None
+        known = relearned_reference(model.reference, challenger, parts, chosen, table, first)
+        challenger = replace(challenger, normal=known)
     return challenger, told
 
 

@@ -1,0 +1,108 @@
+"""Memory: what innovations add up to over one row, and over some ten or hundred.
+
+With innovations e_j(t) of sensor j, in units of their spread on normal rows, and
+ℓ_j = 2 log(1 + e_j²/3), nats of a Student law of three degrees of freedom (one giant innovation of
+a nearly determined sensor then does not drown all others), three **channels** at each memory α,
+
+    squared    mean over time of Σ_j ℓ_j ,      weights α (1 − α)^k
+    signed     log Σ_j b_j² ,                   b_j the same mean of e_j, in units of its deviation
+    one sensor log max_j b_j² .
+
+Signs matter: a slow drift is far below the noise of a row, and adds up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from locality._typing import FloatArray
+
+__all__ = ["KINDS", "MEMORIES", "Memory", "sensor_nats"]
+
+MEMORIES = (1.0, 1.0 / 3.0, 0.1, 0.03)
+"""Weights of the last row."""
+
+KINDS = ("squared", "signed", "one sensor")
+
+_FREEDOM = 3.0
+_LARGEST = 1e60
+_SMALLEST = 1e-12
+
+
+def sensor_nats(innovations: FloatArray) -> FloatArray:
+    """Nats of each sensor, 0 at the expectation, as the channels count them.
+
+    Parameters
+    ----------
+    innovations : float array
+        In units of their spread.
+    """
+    half = 0.5 * (_FREEDOM + 1.0)
+    return np.asarray(half * np.log1p(np.square(innovations) / _FREEDOM))
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Sums that fade.
+
+    Parameters
+    ----------
+    signed : float array [n_memories, n_components]
+    squared : float array [n_memories]
+    """
+
+    signed: FloatArray
+    squared: FloatArray
+
+    @classmethod
+    def empty(cls, n_components: int, normal: float, n_memories: int = len(MEMORIES)) -> "Memory":
+        """Before the first row.
+
+        Parameters
+        ----------
+        n_components : int
+        normal : float
+            Nats of a normal row.
+        n_memories : int
+            The first so many; one if rows do not follow each other.
+        """
+        return cls(np.zeros((n_memories, n_components)), np.full(n_memories, normal))
+
+    def take(self, innovations: FloatArray, nats: FloatArray) -> "tuple[FloatArray, Memory]":
+        """The channels of the next rows, and the memory after them.
+
+        Parameters
+        ----------
+        innovations : float array [n_rows, n_components]
+            0 where missing.
+        nats : float array [n_rows]
+            Σ_j ℓ_j.
+
+        Returns
+        -------
+        channels : float array [n_memories · n_kinds, n_rows]
+        memory : Memory
+        """
+        innovations = np.clip(innovations, -_LARGEST, _LARGEST)
+        found, signed, squared = [], np.empty_like(self.signed), np.empty_like(self.squared)
+        for k, weight in enumerate(MEMORIES[: len(self.squared)]):
+            mean, signed[k] = _faded(innovations, weight, self.signed[k])
+            total, squared[k] = _faded(nats, weight, self.squared[k])
+            square = np.square(mean)
+            square *= (2.0 - weight) / weight
+            found += [
+                total,
+                np.log(square.sum(axis=1) + _SMALLEST),
+                np.log(square.max(axis=1) + _SMALLEST),
+            ]
+        return np.stack(found), Memory(signed, squared)
+
+
+def _faded(values: FloatArray, weight: float, before: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Exponentially weighted means along the rows, and the last of them."""
+    if weight == 1.0 or not len(values):
+        return values, values[-1] if len(values) else before
+    rest = 1.0 - weight
+    found, state = lfilter([weight], [1.0, -rest], values, axis=0, zi=(rest * before)[None])
+    return found, state[0] / rest

@@ -1,0 +1,231 @@
+"""Laws of rows learned from rows: by which innovations are judged, and held-out rows before.
+
+Moments are summed part by part of the table, so that the law without a part, which is to judge it,
+costs no second pass over the rows. Few sensors may look at everything; where there are many, each
+looks at its neighborhood, and the moments are those of the sources of its shard.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+from locality._typing import FloatArray, IntArray
+from locality.inference.laws.assembly import assembled, rows_extent
+from locality.inference.laws.conditional import ConditionalLaw
+from locality.inference.laws.row_law import RowLaw
+from locality.inference.laws.sequential import SequentialLaw, regressions, sequence
+from locality.local.field import ScoreField
+
+__all__ = ["MOST_SEEN", "LawMoments", "relearned"]
+
+MOST_SEEN = 400
+"""Values, of a row and its past, up to which every sensor looks at all of them."""
+
+_FLOOR = 1e-9  # of a variance, total variance being 1
+
+
+@dataclass(frozen=True, eq=False)
+class LawMoments:
+    """Sums of products of rows and their past, by part of the table.
+
+    Parameters
+    ----------
+    field : ScoreField
+        Who looks at whom, where there are many.
+    n_lags : int
+    is_local : bool
+        Whether sensors look at their neighborhoods alone.
+    sums : list of float arrays [n_parts, n_sources, n_sources]
+        Of all values of a row and its past, the oldest first; or of each shard.
+    counts : int array [n_parts]
+        Rows.
+    """
+
+    field: ScoreField
+    n_lags: int
+    is_local: bool
+    sums: list[FloatArray]
+    counts: IntArray
+
+    @classmethod
+    def of(
+        cls, field: ScoreField, rows: FloatArray, part: IntArray, *, local: bool = False
+    ) -> "LawMoments":
+        """Sum over rows.
+
+        Parameters
+        ----------
+        field : ScoreField
+            Of a table or causal series.
+        rows : float array [n_nodes, n_rows]
+            Complete, about zero.
+        part : int array [n_rows]
+            0, 1, …; in order.
+        local : bool, default False
+            Look at neighborhoods even if there are few sensors.
+        """
+        axes = field.domain.axes
+        n_lags = axes[0].window[0] if axes and axes[0].window else 0
+        n_nodes, n_rows = rows.shape
+        local = local or n_nodes * (n_lags + 1) > MOST_SEEN
+        if not local:
+            sources = [(np.tile(np.arange(n_nodes), n_lags + 1),
+                        np.repeat(np.arange(n_lags, -1, -1), n_nodes))]  # fmt: skip
+        else:
+            sources = [
+                (shard.source_node, -shard.source_offset.sum(axis=1)) for shard in field.shards
+            ]
+        n_parts = int(part[-1]) + 1
+        sums = []
+        for node, lag in sources:
+            found = np.zeros((n_parts, len(node), len(node)))
+            for k in range(n_parts):
+                at = np.flatnonzero(part == k)
+                at = at[at >= n_lags]
+                z = np.stack([rows[i, at - back] for i, back in zip(node, lag, strict=True)])
+                found[k] = z.astype(np.float64) @ z.T.astype(np.float64)
+            sums.append(found)
+        counts = np.bincount(part[n_lags:], minlength=n_parts)
+        return cls(field, n_lags, local, sums, counts)
+
+    def _covariances(self, without: int | None) -> tuple[list[FloatArray], int]:
+        """Of all parts or all but one, and how many rows they are of."""
+        used = np.arange(len(self.counts)) != (-1 if without is None else without)
+        n = max(int(self.counts[used].sum()), 1)
+        return [part[used].sum(axis=0) / n for part in self.sums], n
+
+    def _field(self, without: int | None) -> ScoreField:
+        shards = tuple(
+            replace(shard, covariance=covariance)
+            for shard, covariance in zip(
+                self.field.shards, self._covariances(without)[0], strict=True
+            )
+        )
+        return ScoreField(self.field.domain, shards)
+
+    def laws(self, without: int | None = None) -> tuple[SequentialLaw, ...]:
+        """Of all parts, or of all but one, by the number of rows before."""
+        if self.is_local:
+            return SequentialLaw.of(self._field(without))
+        (covariance,), n_rows = self._covariances(without)
+        return self._seeing_all(covariance, n_rows)
+
+    def conditionals(self, without: int | None = None) -> tuple[ConditionalLaw, ...]:
+        """Of every component given its neighborhood, of all parts or of all but one.
+
+        By regression within neighborhoods; only of moments that are local.
+        """
+        field = self._field(without)
+        domain, extent = field.domain, rows_extent(field)
+        parts = [
+            (shard, *regressions(shard, *shard.sources.inside(domain, extent)))
+            for shard in field.shards
+        ]
+        return tuple(
+            ConditionalLaw(domain.targets, tuple(by_lag), scale)
+            for by_lag, scale in assembled(field, parts)
+        )
+
+    def law(self, center: FloatArray, unit: FloatArray, without: int | None = None) -> RowLaw:
+        """The same as rows are judged by it."""
+        domain = self.field.domain
+        order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
+        context = np.array(domain.context, dtype=np.int64)
+        return RowLaw(self.laws(without), center, unit, domain.targets, context, order)
+
+    def _seeing_all(self, covariance: FloatArray, n_rows: int) -> tuple[SequentialLaw, ...]:
+        """By Cholesky factors: the past and context come first, then one sensor after another."""
+        domain, n_nodes = self.field.domain, self.field.domain.n_nodes
+        shrunk, targets = _shrunk(covariance, n_rows), domain.targets
+        context = np.array(domain.context, dtype=np.int64)
+        in_order = targets[np.argsort(sequence(domain)[targets], kind="stable")]
+        place = np.searchsorted(targets, in_order)
+        found = []
+        for n_past in range(self.n_lags + 1):
+            first = (self.n_lags - n_past) * n_nodes
+            present = self.n_lags * n_nodes
+            chosen = np.concatenate(
+                [np.arange(first, present), present + context, present + in_order]
+            )
+            factor = _factor(shrunk[np.ix_(chosen, chosen)])
+            n = len(targets)
+            lower = factor[-n:, -n:]
+            scale = np.diag(lower)
+            # rows of the inverse factor: what is left of each sensor, in units of its scale
+            own = solve_triangular(lower, np.eye(n), lower=True)
+            others = -own @ solve_triangular(
+                factor[:-n, :-n], factor[-n:, :-n].T, lower=True, trans="T"
+            ).T
+            weights = np.zeros((n, (n_past + 1) * n_nodes))
+            weights[np.ix_(place, chosen - first)] = np.hstack([others, own]) * scale[:, None]
+            by_lag = weights.reshape(n, n_past + 1, n_nodes)[:, ::-1]
+            spread = np.empty(n)
+            spread[place] = scale
+            found.append(
+                SequentialLaw(
+                    sp.csr_array(by_lag[:, 0][:, targets]),
+                    tuple(sp.csr_array(-by_lag[:, k][:, targets]) for k in range(1, n_past + 1)),
+                    tuple(sp.csr_array(-by_lag[:, k][:, context]) for k in range(n_past + 1)),
+                    spread,
+                )
+            )
+        return tuple(found)
+
+
+def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArray) -> RowLaw:
+    """The law with the equations of some sensors learned again, within their neighborhoods.
+
+    Others see the new values of these as they saw the old ones: in units of their spread.
+
+    Parameters
+    ----------
+    law : RowLaw
+    field : ScoreField
+    values : float array [n_rows, n_nodes]
+        In the units of the table; complete.
+    chosen : int array
+        Numbers of targets.
+    """
+    center, unit = np.array(law.center), np.array(law.unit)
+    nodes = law.targets[chosen]
+    center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
+    unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
+    rows = ((values - center) / unit).T
+    part = np.zeros(len(values), dtype=np.int64)
+    fresh = LawMoments.of(field, rows, part, local=True).law(center, unit)
+    is_new = np.isin(np.arange(len(law.targets)), chosen)
+    old, new = (sp.diags_array(which.astype(float)) for which in (~is_new, is_new))
+
+    def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
+        return sp.csr_array(old @ before + new @ after)
+
+    laws = []
+    for before, after in zip(law.laws, fresh.laws, strict=True):
+        kinds = (
+            tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
+            for mine, theirs in ((before.past, after.past), (before.context, after.context))
+        )
+        scale = np.where(is_new, after.scale, before.scale)
+        laws.append(SequentialLaw(joined(before.within, after.within), *kinds, scale))
+    return replace(fresh, laws=tuple(laws), order=law.order)
+
+
+def _factor(covariance: FloatArray) -> FloatArray:
+    try:
+        return np.asarray(cholesky(covariance, lower=True))
+    except LinAlgError:  # more values than rows, and hardly any variance left
+        return np.asarray(cholesky(covariance + _FLOOR * np.eye(len(covariance)) * 1e3, lower=True))
+
+
+def _shrunk(covariance: FloatArray, n_rows: int) -> FloatArray:
+    """Towards a multiple of the identity, by as much as suits so many independent Gaussian rows."""
+    p = len(covariance)
+    level = float(np.trace(covariance)) / p
+    square = float((covariance**2).mean())
+    below = (n_rows + 1.0) * (square - level**2 / p)
+    weight = min(1.0, (square + level**2) / below) if below > 0 else 1.0
+    shrunk = (1.0 - weight) * covariance
+    shrunk[np.diag_indices(p)] += max(weight * level, _FLOOR)
+    return shrunk
