@@ -21,7 +21,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from locality._renamed import EXECUTION, renamed
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.estimator.fitting import Fit
@@ -54,8 +53,9 @@ from locality.store.versions import (
     rollback,
     served_digest,
 )
-from locality.training.execution import Execution
+from locality.training.execution import MOVED, Execution
 from locality.training.executors import one_thread
+from locality.training.parameters import renamed
 from locality.training.trainer import Progress, quiet
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     _home: tuple[Path, str]
     _waiting: Table | None = None
 
-    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **MOVED)
     def __init__(
         self,
         *,
@@ -281,7 +281,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # -- drawing and filling ------------------------------------------------------------------
 
-    @renamed(given='condition="flow>120"', method='sampler="heun"', n_jobs=EXECUTION["n_jobs"])
+    @renamed(given='condition="flow>120"', method='sampler="heun"', n_jobs=MOVED["n_jobs"])
     def sample(
         self,
         n_samples: int = 1,
@@ -1051,7 +1051,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **MOVED)
     def set_params(self, **parameters: Any) -> Self:
         """Change parameters by name, for the next ``fit``.
 
