@@ -60,8 +60,8 @@ def likelihood(
     with progress_bar("Loading the model") as progress:
         progress("likelihood", 0, 1)
         value, error = log_likelihood_of_rows(fitted, rows, tolerance)
-        (surprise,), _ = surprise_of_rows(fitted, rows)
-        nats = -np.nansum(surprise, axis=1)
+        surprise, _ = surprise_of_rows(fitted, rows)
+        nats = -np.nansum(surprise["all"], axis=1)
         progress("likelihood", 1, 1)
     seconds = perf_counter() - start
     names = ("log_likelihood", "error", "minus_nats")

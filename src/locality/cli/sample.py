@@ -116,7 +116,7 @@ def sample(
         )
     from locality.data.files import write_frame
     from locality.estimator import LocalizedDiffusion
-    from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
+    from locality.inference.sampling.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 
     fitted = LocalizedDiffusion.load(model)
     needs = fitted.model_.layout.context

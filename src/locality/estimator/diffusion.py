@@ -25,6 +25,7 @@ from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.estimator.fitting import Fit
 from locality.estimator.rows import (
+    clean_state,
     context_rows,
     context_state,
     read_other_rows,
@@ -42,7 +43,6 @@ from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors,
 from locality.model.model import Model
 from locality.model.settings import Settings
 from locality.model.summary import reach
-from locality.noise.levels import band_labels
 from locality.store.ledger import FileLedger
 from locality.store.store import load_model, save_model
 from locality.store.versions import (
@@ -59,8 +59,8 @@ from locality.training.parameters import renamed
 from locality.training.trainer import Progress, quiet
 
 if TYPE_CHECKING:
+    from locality.inference.density.differentiable import DifferentiableField
     from locality.inference.sampling.imputation import Imputation
-    from locality.local.differentiable import DifferentiableField
 
 __all__ = ["LocalizedDiffusion"]
 
@@ -343,7 +343,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         from locality.inference.sampling.draw import Drawing
         from locality.inference.sampling.rows import conditioned, drawn
-        from locality.noise.schedules import KarrasLevels
+        from locality.inference.sampling.schedules import KarrasLevels
 
         check_is_fitted(self)
         model, seed = self.model_, self._seed(random_state)
@@ -451,10 +451,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         bands, error = surprise_of_rows(
             self.model_, table, by_band=by_band, progress=progress or quiet
         )
-        frames = [table.frame(band, names, keep_rows=True) for band in bands]
-        answer: Any = frames[0]
-        if by_band:
-            answer = dict(zip(band_labels(), frames, strict=True))
+        frames = {label: table.frame(nats, names, keep_rows=True) for label, nats in bands.items()}
+        answer = frames if by_band else frames["all"]
         return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
 
     def score_samples(self, X: Any, y: Any = None, *, method: str = "nats") -> FloatArray:
@@ -477,7 +475,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(self.log_likelihood(X))
         table = self._table(X)
         bands, _ = surprise_of_rows(self.model_, table)
-        return -np.asarray(np.nansum(bands[0], axis=1))
+        return -np.asarray(np.nansum(bands["all"], axis=1))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of a row, in nats of the original units; higher is better.
@@ -735,33 +733,11 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> model.field().score(model.to_state(X[:2]), 0.3).shape
         (2, 6)
         """
-        from locality.local.differentiable import DifferentiableField
+        from locality.inference.density.differentiable import DifferentiableField
 
         check_is_fitted(self)
         model = self.model_.unrolled
-        layout, rows = model.layout, np.zeros((model.domain.n_nodes, 0))
-        if not layout.has_row_law:
-            raise OptionError(
-                "Rows of a joint series have no score of their own.",
-                remedy='Fit with series="causal".',
-            )
-        if past is not None and layout.n_lags:
-            table = self._table(past)
-            table.require_complete()
-            rows = layout.standard_rows(table)[:, -layout.n_lags :]
-        elif past is not None:
-            raise OptionError("The model has no lags, so no row has a past.")
-        if layout.context and context is None:
-            raise OptionError(f"The field needs context: {', '.join(layout.context)}.")
-        n = 1 if context is None else len(context)
-        extent = (rows.shape[1] + 1,) if model.domain.axes else ()
-        values = np.zeros((model.domain.n_nodes, *extent, n))
-        if extent:
-            values[:, :-1] = rows[:, :, None]
-        if context is not None:
-            here = values[:, -1] if extent else values
-            here[list(model.domain.context)] = context_rows(model, context, n)
-        return DifferentiableField(model.field, values)
+        return DifferentiableField(model.field, clean_state(self, model, context, past))
 
     # -- following the plant ------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from locality.domain.domain import Domain
 from locality.domain.partition import partition, sweep
 from locality.domain.stencils import Stencils
 from locality.exceptions import OptionError
+from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.shard import fit_shard
@@ -46,13 +47,19 @@ class Trained:
 
     Parameters
     ----------
+    domain : Domain
     shards : tuple of ShardState
     seconds : dict
         Wall-clock time per stage.
     """
 
+    domain: Domain
     shards: tuple[ShardState, ...]
     seconds: dict[str, float]
+
+    def field(self, limits: FloatArray | None = None) -> ScoreField:
+        """All shards as one field; ``limits`` as there."""
+        return ScoreField(self.domain, self.shards, limits)
 
 
 class Ledger(Protocol):
@@ -178,7 +185,7 @@ class Trainer:
                 self.ledger.put(key, shard, f"shard {number}, {took:.1f} s")
             finished(number, shard, took)
         seconds[stage] = perf_counter() - start
-        return Trained(tuple(done[number] for number in numbers), seconds)
+        return Trained(self.domain, tuple(done[number] for number in numbers), seconds)
 
     def cut(self) -> list[IntArray]:
         """Targets of every shard."""
