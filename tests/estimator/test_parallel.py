@@ -18,7 +18,7 @@ import pytest
 from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 from locality.store.ledger import FileLedger
 from locality.training import trainer as trainer_module
 from locality.training.executors import Inline, Processes, executor, one_thread

@@ -10,7 +10,7 @@ import pytest
 
 from locality.exceptions import DataError, ModelCorrupt, OutputExists
 from locality.model.model import Model
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 from locality.store.ledger import FileLedger, has_progress, is_ledger
 from locality.store.store import load_model, save_model
 

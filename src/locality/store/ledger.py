@@ -16,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from locality.data.atomic import flush_names
 from locality.exceptions import DataError, ModelCorrupt
 from locality.local.shard import ShardState
-from locality.store.folder import flush_names, write_file
-from locality.store.groups import check_shard, from_bytes, to_bytes
+from locality.model.groups import check_shard
+from locality.store.arrays import from_bytes, to_bytes
+from locality.store.files import write_file
 
 __all__ = ["FileLedger", "has_progress", "is_ledger"]
 

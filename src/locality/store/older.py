@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from locality.local.networks import NETWORK
-from locality.store.groups import Arrays
+from locality.model.groups import Arrays
 from locality.store.manifest import Manifest
 
 __all__ = ["description_of", "group_of", "renamed_settings"]
