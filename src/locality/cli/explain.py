@@ -264,7 +264,7 @@ def _draw(path: Path, judged: JudgedRows, found: "Explanation") -> None:
     """The worst sensors over the last rows, with what was expected."""
     import numpy as np
 
-    from locality.cli.pictures import SensorTrace, draw_traces
+    from locality.analysis.pages.drawings import SensorTrace, draw_traces
     from locality.inference.judging.explanation import expectations
 
     rows = np.arange(max(0, found.row + 1 - _N_ROWS), found.row + 1)

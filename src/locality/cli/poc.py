@@ -73,8 +73,8 @@ def poc(
     """
     require_free_concept(output, overwrite)
     rows, _ = read_fitting_rows(table, columns=columns, drop=drop, **settings)
+    from locality.analysis.planning.drawing import draw_concept
     from locality.analysis.planning.poc import poc as prove
-    from locality.cli.pictures import draw_concept
 
     with progress_bar(f"Reading {table.name}") as progress:
         found = prove(

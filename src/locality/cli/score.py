@@ -13,7 +13,8 @@ from locality.cli.terminal import Report, counted, print_json, progress_bar, sec
 from locality.cli.told import departed, left_out
 
 if TYPE_CHECKING:
-    from locality._typing import FloatArray
+    import numpy as np
+
     from locality.inference.judging.findings import Findings
     from locality.model.model import Model
 
@@ -84,7 +85,7 @@ def score(
     report.line(f"\nAll values are in {output}.")
 
 
-def _surprise_table(model: "Model", rows: ModelRows, bands: "dict[str, FloatArray]") -> Any:
+def _surprise_table(model: "Model", rows: ModelRows, bands: "dict[str, np.ndarray]") -> Any:
     """Time or index first, then the nats of rows, of sensors, and of bands if told apart."""
     import numpy as np
 
