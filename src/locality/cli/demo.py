@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from locality import DataError, Execution, OutputExists
 from locality.cli.options import Overwrite, Seed
 from locality.cli.outputs import fresh_folder
 from locality.cli.report import describe, describe_times
 from locality.cli.settings import taking
 from locality.cli.terminal import Report, progress_bar
-from locality.exceptions import DataError, OutputExists
-from locality.training.execution import Execution
 
 if TYPE_CHECKING:
     from locality.analysis.demo.plant import FaultFindings

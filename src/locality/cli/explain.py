@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from locality import OptionError
 from locality.cli.judged import (
     FALSE_ALARMS,
     FalseAlarms,
@@ -17,7 +18,6 @@ from locality.cli.options import AsJson, ModelArgument, Overwrite, whole_number
 from locality.cli.outputs import require_free_picture
 from locality.cli.terminal import Report, print_json
 from locality.cli.told import departed_here, left_out, missing
-from locality.exceptions import OptionError
 
 if TYPE_CHECKING:
     from locality.data.transforms import Standardizer

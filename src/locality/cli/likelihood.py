@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from locality import OptionError
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
-from locality.exceptions import OptionError
 
 __all__ = ["likelihood"]
 

@@ -10,7 +10,6 @@ Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -36,7 +35,7 @@ from locality.exceptions import DataError, NotFitted, OptionError
 from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
 from locality.inference.judging.detection import Detection
 from locality.inference.judging.explanation import Explanation, explanation
-from locality.inference.judging.reference import calibration
+from locality.inference.rows import calibrated, detected, filled
 from locality.inference.updating.relearning import Learning
 from locality.inference.updating.revision import add_sensors, remove_sensors
 from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors, update_model
@@ -406,12 +405,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> bool(abs(filled.mean[10:20, 3] - X[10:20, 3]).mean() < 0.5)
         True
         """
-        from locality.inference.sampling.imputation import fill
-
-        table = self._table(X)
-        seed = self._seed(random_state)
-        with one_thread():
-            return fill(self.model_.unrolled, table, draws, level, seed, progress or quiet)
+        table, seed = self._table(X), self._seed(random_state)
+        return filled(self.model_, table, draws, level, seed, progress or quiet)
 
     # -- densities ----------------------------------------------------------------------------
 
@@ -530,8 +525,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         table = self._table(X)
-        with one_thread():
-            self.model_ = replace(self.model_, normal=calibration(self.model_, table))
+        self.model_ = calibrated(self.model_, table)
         return self
 
     def detect(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> Detection:
@@ -569,8 +563,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         (True, 3, 'spike')
         """
         table = self._table(X)
-        with one_thread():
-            return Detection.of(self.model_, table, false_alarms)
+        return detected(self.model_, table, false_alarms)
 
     @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
     def predict(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> IntArray:
