@@ -198,7 +198,7 @@ class Trainer:
         size = -(-len(targets) // n_shards)
         order = sweep(self.domain.graph)
         order = order[~np.isin(order, self.domain.context)]
-        return list(partition(self.domain.graph, size, order).shards)
+        return partition(self.domain.graph, size, order)
 
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.
