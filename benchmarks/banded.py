@@ -22,11 +22,10 @@ import numpy as np
 import torch
 
 from locality import Execution, LocalizedDiffusion
-from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian
 from locality.local.bound import BoundField
 from locality.noise.levels import sigma_of_ou_time
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 
 __all__ = ["run"]
 

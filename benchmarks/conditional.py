@@ -14,14 +14,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from locality._typing import FloatArray
 from locality.data.synthetic import BandedGaussian, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.laws.table import GaussianTable
 from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.training.trainer import Trainer
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 from sampling import build_field, with_networks
 
 __all__ = ["run"]

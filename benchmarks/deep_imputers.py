@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from locality._typing import FloatArray
+from measure import FloatArray
 
 __all__ = ["BUDGET", "DeepImputer", "deep_imputers"]
 

@@ -36,10 +36,9 @@ from sklearn.ensemble import IsolationForest
 from sklearn.preprocessing import StandardScaler
 
 from locality import LocalizedDiffusion
-from locality._typing import BoolArray, FloatArray
 from locality.data.table import Table as Rows
 from locality.inference.judging.judgment import judge
-from measure import Table, one_core
+from measure import BoolArray, FloatArray, Table, one_core
 
 __all__ = ["run"]
 

@@ -17,9 +17,8 @@ import networkx as nx
 import numpy as np
 from sklearn.covariance import GraphicalLassoCV
 
-from locality._typing import FloatArray
 from locality.domain.dependence import Dependence, learn_graph
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 
 LEVEL = 0.05
 N_ROWS = 1000

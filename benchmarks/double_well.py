@@ -14,9 +14,8 @@ from time import perf_counter
 import numpy as np
 
 from locality import Execution, LocalizedDiffusion
-from locality._typing import FloatArray
 from locality.data.synthetic import DoubleWellChain
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 
 __all__ = ["run"]
 

@@ -27,10 +27,9 @@ from sklearn.covariance import ledoit_wolf
 from torch import nn
 
 from locality import LocalizedDiffusion
-from locality._typing import FloatArray
 from locality.data.synthetic import DoubleWellChain
 from locality.noise.levels import NoiseLevels
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 
 __all__ = ["run"]
 

@@ -30,8 +30,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 
 from deep_imputers import BUDGET, DeepImputer, deep_imputers
 from locality import LocalizedDiffusion
-from locality._typing import BoolArray, FloatArray
-from measure import Table, one_core
+from measure import BoolArray, FloatArray, Table, one_core
 
 __all__ = ["run"]
 

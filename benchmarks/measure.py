@@ -11,11 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-__all__ = ["Table", "in_turns", "machine", "median_time", "one_core"]
+__all__ = ["BoolArray", "FloatArray", "Table", "in_turns", "machine", "median_time", "one_core"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass

@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from locality._typing import FloatArray
 from locality.analysis.check.dependences import Dependences
 from locality.analysis.check.memory import choose_lags, search_depth
 from locality.analysis.check.subject import Subject
 from locality.analysis.face import check
 from locality.data.table import Table
+from measure import FloatArray, one_core
 from measure import Table as Result
-from measure import one_core
 
 __all__ = ["run"]
 

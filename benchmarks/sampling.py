@@ -16,13 +16,13 @@ import torch
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.methods import DPMSolver
+from locality.inference.sampling.schedules import KarrasLevels
 from locality.local.bound import BoundField
 from locality.local.correction import NetworkInputs
 from locality.local.field import ScoreField
 from locality.local.networks import NetworkGroup
 from locality.local.shard import ShardState
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import KarrasLevels
 from locality.training.executors import one_thread
 from locality.training.trainer import Trainer
 from measure import Table, median_time, one_core

@@ -19,9 +19,9 @@ from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
 from locality.inference.sampling.draw import draw
 from locality.inference.sampling.methods import StochasticDPMSolver
+from locality.inference.sampling.schedules import KarrasLevels
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import KarrasLevels
 from locality.training.options import TrainingOptions
 from locality.training.trainer import Trainer
 from measure import Table, one_core

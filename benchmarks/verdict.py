@@ -17,10 +17,9 @@ from time import perf_counter
 import numpy as np
 
 from locality import LocalizedDiffusion
-from locality._typing import FloatArray
 from locality.analysis.face import check
 from locality.data.synthetic import BandedGaussian, DoubleWellChain, OrnsteinUhlenbeckChain
-from measure import Table, one_core
+from measure import FloatArray, Table, one_core
 
 __all__ = ["CONTROLS", "control", "run"]
 

@@ -25,7 +25,7 @@ from locality.inference.sampling.methods import (
     StochasticDPMSolver,
 )
 from locality.inference.sampling.sampler import Sampler, Trajectory
-from locality.noise.schedules import (
+from locality.inference.sampling.schedules import (
     GeometricLevels,
     KarrasLevels,
     LevelSchedule,

@@ -97,7 +97,6 @@ def test_tied_lattice_equals_the_untied_grid():
     torus = (Axis("row", extent=5, periodic=True), Axis("column", extent=4, periodic=True))
     closed = table(DependencyGraph.empty(1), axes=torus)
     assert closed.stencils(9).n_slots == ring.sizes[0] == 20
-    assert closed.max_useful_radius == table(DependencyGraph.grid((5, 4), True)).max_useful_radius
 
 
 def test_context_is_given_to_all_and_blocks_paths():
@@ -145,33 +144,6 @@ def test_noisy_slots_of_a_smaller_radius_come_first(axes):
     small, large = domain.stencils(1), domain.stencils(3)
     for j, count in enumerate(small.n_noisy):
         assert slots(small, j)[:count] == slots(large, j)[:count]
-
-
-def test_nothing_changes_beyond_the_useful_radius():
-    rng = np.random.default_rng(0)
-    for seed in range(10):
-        network = nx.gnp_random_graph(15, 0.12, seed=seed)
-        axes = (Axis("place", extent=int(rng.integers(1, 5)), periodic=bool(seed % 2)),)
-        domain = table(DependencyGraph.from_networkx(network), axes=axes)
-        useful = domain.max_useful_radius
-        assert domain.stencils(useful).n_slots == domain.stencils(useful + 3).n_slots
-        if useful > 0:
-            assert domain.stencils(useful - 1).n_slots < domain.stencils(useful).n_slots
-    assert table(DependencyGraph.chain(3), axes=(Axis("place"),)).max_useful_radius is None
-
-
-@pytest.mark.parametrize(
-    ("graph", "diameter"),
-    [
-        (DependencyGraph.chain(3001), 3000),
-        (DependencyGraph.grid((60, 50)), 108),
-        (DependencyGraph.ring(2500), 1250),
-        (DependencyGraph.empty(2100), 0),
-        (DependencyGraph.from_edges([(k, k + 1) for k in range(0, 3000, 2)], 3000), 1),
-    ],
-)
-def test_large_graphs_have_a_bound_on_the_useful_radius(graph, diameter):
-    assert diameter <= table(graph).max_useful_radius <= 2 * diameter
 
 
 @pytest.mark.parametrize("axes", AXES)

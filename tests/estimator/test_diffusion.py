@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from locality import DataError, Execution, GraphError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
-from locality.store.record import record_of
+from locality.model.record import record_of
 
 
 def _linear(**parameters: Any) -> LocalizedDiffusion:

@@ -18,7 +18,7 @@ import pytest
 from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.exceptions import OptionError
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 from locality.store.ledger import FileLedger
 from locality.training import trainer as trainer_module
 from locality.training.executors import Inline, Processes, executor, one_thread
@@ -250,6 +250,7 @@ def test_progress_and_log_tell_nats_and_seconds(tmp_path: Path, n_jobs: int) -> 
     assert sorted(again.told) == sorted((n, nats, True) for n, nats, _ in first.told)
     lines = (tmp_path / "log.txt").read_text().splitlines()
     form = r"\d{4}-\d\d-\d\dT[\d:]{8}Z shard (\d), [\d.]+ s: \d+ components, -?[\d.]+ nats each, "
+    form += r"\d+ networks \([0-9a-f]{12}\)$"
     assert sorted(re.match(form, line).group(1) for line in lines) == ["0", "1", "2"]  # type: ignore[union-attr]
 
 

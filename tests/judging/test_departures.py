@@ -46,7 +46,8 @@ def test_findings_are_surprise_beyond_its_expectation(model: LocalizedDiffusion)
     rows.loc[12, "b"] += 5.0
     rows.loc[13, "b"] = np.nan
     table = Table.from_frame(rows, labels=inner.standardizer.labels)
-    (nats,), error = surprise_of_rows(inner, table)
+    surprise, error = surprise_of_rows(inner, table)
+    nats = surprise["all"]
     found = findings(inner, nats, error)
     beyond = np.nan_to_num(nats - expected_surprise(inner))
     assert found.rows[0].row == 12

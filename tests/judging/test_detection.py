@@ -18,8 +18,8 @@ from locality.inference.judging.alarm import Alarm
 from locality.inference.judging.explanation import evidence, expectations
 from locality.inference.judging.judgment import Judgment, judge
 from locality.inference.laws.conditional import ConditionalLaw
-from locality.store.groups import check_groups
-from locality.store.record import record_of
+from locality.model.groups import check_groups
+from locality.model.record import record_of
 from locality.store.store import save_model
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ import pytest
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.local.patches import Sources
 from locality.local.shard import ShardState
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 
 CASES = {
     "table": (Domain(DependencyGraph.chain(6), tuple("abcdef")), ()),

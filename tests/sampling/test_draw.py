@@ -11,10 +11,10 @@ from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
 from locality.inference.sampling.draw import Drawing, draw
 from locality.inference.sampling.methods import Heun, build_sampler
+from locality.inference.sampling.schedules import KarrasLevels
 from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import KarrasLevels
 
 TABLE = Domain(DependencyGraph.chain(4), tuple("abcd"))
 SERIES = Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("time", (1, 0)),))

@@ -24,10 +24,10 @@ from locality.inference.sampling.methods import (
     build_sampler,
 )
 from locality.inference.sampling.sampler import Sampler
+from locality.inference.sampling.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 from locality.noise.streams import stream
 
 D = 5

@@ -16,8 +16,7 @@ from locality.exceptions import ModelCorrupt
 from locality.model.model import Model
 from locality.model.reference import Reference
 from locality.noise.levels import BAND_EDGES
-from locality.store import folder as folder_module
-from locality.store import store
+from locality.store import files, store
 from locality.store.store import load_model, save_model
 
 W1 = "network.weight.w1"
@@ -128,7 +127,7 @@ def test_no_name_in_a_manifest_becomes_a_path(
 ) -> None:
     sign(folder, lambda body: body["blobs"][0].update(digest=digest))
     opened: list[Path] = []
-    read = folder_module.read_file
+    read = files.read_file
 
     def spy(file: Path, limit: int, missing: str) -> bytes:
         opened.append(file)

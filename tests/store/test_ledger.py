@@ -10,7 +10,7 @@ import pytest
 
 from locality.exceptions import DataError, ModelCorrupt, OutputExists
 from locality.model.model import Model
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 from locality.store.ledger import FileLedger, has_progress, is_ledger
 from locality.store.store import load_model, save_model
 
@@ -19,22 +19,22 @@ def test_the_ledger_gives_back_what_it_got_and_nothing_broken(
     table_model: Model, tmp_path: Path
 ) -> None:
     ledger = FileLedger(tmp_path / "work")
-    shard = table_model.shards[0]
+    shard = table_model.shards[0].arrays()
     assert ledger.get("a" * 64) is None
     ledger.put("a" * 64, shard)
     found = ledger.get("a" * 64)
     assert found is not None
-    assert to_bytes(found.arrays()) == to_bytes(shard.arrays())
+    assert to_bytes(found) == to_bytes(shard)
     assert len(ledger) == 1
     (file,) = (tmp_path / "work").glob("*.shard")
     file.write_bytes(file.read_bytes()[:-9])
     assert ledger.get("a" * 64) is None
-    assert "components" in (tmp_path / "work" / "log.txt").read_text()
+    assert " finished (aaaa" in (tmp_path / "work" / "log.txt").read_text()
 
 
 def test_a_flipped_bit_in_the_ledger_is_found(table_model: Model, tmp_path: Path) -> None:
     ledger = FileLedger(tmp_path / "work")
-    ledger.put("b" * 64, table_model.shards[0])
+    ledger.put("b" * 64, table_model.shards[0].arrays())
     (file,) = (tmp_path / "work").glob("*.shard")
     content = file.read_bytes()
     rng = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def test_a_flipped_bit_in_the_ledger_is_found(table_model: Model, tmp_path: Path
 
 def test_only_progress_is_taken_for_progress(table_model: Model, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    FileLedger(work).put("c" * 64, table_model.shards[0])
+    FileLedger(work).put("c" * 64, table_model.shards[0].arrays())
     assert is_ledger(work)
     assert has_progress(work)
     (work / "data.txt").write_text("precious")
@@ -76,7 +76,7 @@ def test_an_entry_is_on_disk_when_it_has_its_name(
     table_model: Model, tmp_path: Path, asked: list[tuple[str, Path]]
 ) -> None:
     work = tmp_path / "work"
-    FileLedger(work).put("e" * 64, table_model.shards[0])
+    FileLedger(work).put("e" * 64, table_model.shards[0].arrays())
     (i,) = (i for i, (name, _) in enumerate(asked) if name == "replace")
     assert asked[i] == ("replace", work / f"{'e' * 64}.shard")
     assert asked[i - 1][0] == "fsync"
@@ -97,7 +97,7 @@ def test_a_failed_write_is_told_and_leaves_nothing(
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(DataError, match="work cannot be written: No space left on device"):
-        ledger.put("f" * 64, table_model.shards[0])
+        ledger.put("f" * 64, table_model.shards[0].arrays())
     assert list(ledger.folder.iterdir()) == []
     assert len(ledger) == 0
     assert not has_progress(ledger.folder)
@@ -107,7 +107,7 @@ def test_an_unfinished_fit_may_be_begun_again(table_model: Model, tmp_path: Path
     """Nothing but progress is there: it is replaced on request, and by itself no model."""
     folder = tmp_path / "model"
     assert not is_ledger(folder / "work")
-    FileLedger(folder / "work").put("a" * 64, table_model.shards[0], "shard 1 of 2")
+    FileLedger(folder / "work").put("a" * 64, table_model.shards[0].arrays(), "shard 1 of 2")
     for name in ("log.txt.bak", "a.shard", f"{'A' * 64}.shard", ".part"):
         (folder / "work" / name).write_text("precious")
         assert not is_ledger(folder / "work")
@@ -115,8 +115,7 @@ def test_an_unfinished_fit_may_be_begun_again(table_model: Model, tmp_path: Path
     (folder / "work" / f".{'0' * 16}.part").write_text("torn")
     assert is_ledger(folder / "work")
     (line,) = (folder / "work" / "log.txt").read_text().splitlines()
-    assert "shard 1 of 2: 3 components, " in line
-    assert line.endswith(f"3 networks ({'a' * 12})")
+    assert line.endswith(f" shard 1 of 2 ({'a' * 12})")
     with pytest.raises(ModelCorrupt, match="unfinished fit"):
         load_model(folder)
     with pytest.raises(OutputExists, match="unfinished fit"):

@@ -16,11 +16,11 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.exceptions import ModelCorrupt
+from locality.model.record import record_of
 from locality.model.settings import Settings
 from locality.store import older
 from locality.store.difference import diff_versions
 from locality.store.older import group_of, renamed_settings
-from locality.store.record import record_of
 from locality.store.store import BLOBS, load_model, read_blob, read_manifest
 from locality.store.versions import commit_version, list_versions, rollback, served_version
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from locality.data import atomic
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
 from locality.local.bound import BoundField
 from locality.local.shard import ShardState
 from locality.model.model import Model
+from locality.model.record import record_of
 from locality.model.settings import Settings
-from locality.store import folder as folder_module
-from locality.store.record import record_of
 from locality.store.store import load_model, require_free, save_model
 
 W1 = "network.weight.w1"
@@ -324,7 +324,7 @@ def test_what_appears_while_a_model_is_written_is_kept(tmp_path: Path) -> None:
     """What may be replaced is asked once more when all is there."""
 
     def write() -> None:
-        with folder_module.building(tmp_path / "model", require_free) as partial:
+        with atomic.building(tmp_path / "model", require_free) as partial:
             (partial / "file").write_text("x")
             (tmp_path / "model").mkdir()
             (tmp_path / "model" / "theirs").write_text("precious")
@@ -337,7 +337,7 @@ def test_what_appears_while_a_model_is_written_is_kept(tmp_path: Path) -> None:
 def test_files_of_the_old_model_that_resist_are_reported(
     folder: Path, table_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module.shutil, "rmtree", lambda *args, **kwargs: None)
+    monkeypatch.setattr(atomic.shutil, "rmtree", lambda *args, **kwargs: None)
     with pytest.warns(UserWarning, match="could not be deleted"):
         save_model(replace(table_model, n_rows=77), folder, overwrite=True)
     with warnings.catch_warnings():

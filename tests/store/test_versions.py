@@ -22,11 +22,11 @@ from locality.exceptions import (
     VersionConflict,
 )
 from locality.model.model import Model
+from locality.model.record import record_of
 from locality.store import store
+from locality.store.arrays import to_bytes
 from locality.store.difference import diff_versions
 from locality.store.garbage import collect_garbage
-from locality.store.groups import to_bytes
-from locality.store.record import record_of
 from locality.store.store import load_model, read_manifest, save_model
 from locality.store.versions import (
     aliases_of,

@@ -12,7 +12,7 @@ import pytest
 from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
 from locality.exceptions import DataError, OptionError
-from locality.store.groups import to_bytes
+from locality.store.arrays import to_bytes
 from locality.training import ray_cluster
 from locality.training.executors import executor
 

@@ -13,10 +13,11 @@ from locality.domain import DependencyGraph
 from locality.domain.closing import closed_up
 from locality.exceptions import DataError, ModelCorrupt, OptionError
 from locality.inference.updating.neighbors import closest
+from locality.model.groups import check_groups
 from locality.model.model import Model
+from locality.model.record import record_of
+from locality.store.arrays import to_bytes
 from locality.store.difference import diff_versions
-from locality.store.groups import check_groups, to_bytes
-from locality.store.record import record_of
 from locality.store.versions import commit_version
 
 

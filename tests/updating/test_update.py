@@ -18,8 +18,8 @@ from locality.inference.judging.reference import nats_by_band
 from locality.inference.laws.repair import repair
 from locality.local.shard import ShardState
 from locality.model.summary import summarize
+from locality.store.arrays import to_bytes
 from locality.store.garbage import collect_garbage
-from locality.store.groups import to_bytes
 from locality.store.versions import (
     commit_version,
     list_versions,

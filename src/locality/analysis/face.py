@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
-from locality._renamed import renamed
 from locality._typing import FloatArray
 from locality.analysis.check.check import examine
 from locality.analysis.check.findings import CostFinding
@@ -11,6 +10,7 @@ from locality.analysis.check.question import Question, Work
 from locality.analysis.check.report import LocalityReport
 from locality.analysis.planning.plan import plan
 from locality.domain import DependencyGraph
+from locality.training.parameters import renamed
 
 __all__ = ["check"]
 

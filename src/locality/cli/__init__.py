@@ -1,4 +1,7 @@
-"""The command line, the only room that prints."""
+"""The command line, the only room that prints.
+
+What is public it takes from `locality`, as anybody would.
+"""
 
 import sys
 

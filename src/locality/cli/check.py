@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from locality import Execution, OptionError
 from locality.cli.options import (
     AsJson,
     Columns,
@@ -19,8 +20,6 @@ from locality.cli.outputs import require_free_report
 from locality.cli.settings import taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.exceptions import OptionError
-from locality.training.execution import Execution
 
 if TYPE_CHECKING:
     from locality.analysis.check.findings import EdgeFinding
@@ -117,7 +116,7 @@ def check(
     rows, settings["context"] = read_fitting_rows(
         table, columns=columns, drop=drop, complete=False, **settings
     )
-    from locality.analysis.face import check as run
+    from locality import check as run
 
     with progress_bar(f"Reading {table.name}") as progress:
         report = run(

@@ -2,25 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from locality import DataError, Execution, OutputExists
 from locality.cli.options import Overwrite, Seed
 from locality.cli.outputs import fresh_folder
 from locality.cli.report import describe, describe_times
 from locality.cli.settings import taking
 from locality.cli.terminal import Report, progress_bar
-from locality.exceptions import DataError, OutputExists
-from locality.training.execution import Execution
+
+if TYPE_CHECKING:
+    from locality.analysis.demo.plant import FaultFindings
 
 __all__ = ["demo"]
 
 _FOLDER = Path("locality-demo")
 _STEPS, _QUICK_STEPS = 3000, 100
 _STRETCHES, _QUICK_STRETCHES = 16, 4  # of 125 rows each
+_N_SENSORS = 6
 
 
 _Output: TypeAlias = Annotated[
@@ -57,8 +61,8 @@ def demo(
     """
     folder, report, seconds = _prepared(output, overwrite), Report(), dict[str, float]()
     with _timed(seconds, "loading libraries and data"):
-        from locality.cli.demo_pictures import draw_fault, draw_radius
-        from locality.cli.plant import Plant
+        from locality.analysis.demo.pictures import draw_fault, draw_radius
+        from locality.analysis.demo.plant import Plant
         from locality.model.summary import summarize
 
         plant = Plant.load()
@@ -96,7 +100,7 @@ def demo(
 
     with _timed(seconds, "scoring a fault") as progress:
         fault = plant.score_fault(neural, progress, folder, overwrite)
-    fault.describe(report)
+    _describe_fault(report, fault)
     with _timed(seconds, "painting pictures"):
         draw_radius(folder / "radius.png", summary)
         plant.draw_samples(folder / "samples.png", drawn)
@@ -113,6 +117,53 @@ def demo(
             ("surprise.parquet", "nats of every value of the fault run"),
             ("fault.png", "the fault, in nats and in plain values"),
         ]
+    )
+
+
+def _describe_fault(report: Report, found: "FaultFindings") -> None:
+    """Name the sensors, with units and meaning, and the time of the first alarm."""
+    from locality.analysis.demo.plant import SHOWN, words
+
+    plant, run = found.plant, found.run
+    active = plant.fault_active.to_numpy()
+    meaning, unit = (words(plant.variables, name) for name in ("description", "unit"))
+    fault, kind = (words(plant.faults, name)[plant.fault] for name in ("description", "type"))
+    report.heading(f"A run with a fault: {fault} ({kind}), from {run.onset:g} h on")
+    report.line(
+        "Alarm: a sensor is more surprising than it ever was in 48 normal hours, three rows "
+        "running."
+    )
+    if isfinite(run.alarm):
+        minutes = round(60 * (run.alarm - run.onset))
+        named = ", ".join(f"{name} ({meaning[name]})" for name in found.first)
+        report.line(
+            f"First alarm at {run.alarm:g} h, {minutes} minutes after the fault, by {named}."
+        )
+    report.line(
+        f"In alarm: {found.alarms[active].mean():.1%} of the rows with the fault, "
+        f"{found.alarms[~active].mean():.1%} of those before it."
+    )
+    nats, before, after = found.means
+    report.table(
+        ("most surprising", "meaning", "unit", "nats beyond normal", "mean before", "after"),
+        [
+            (
+                name,
+                meaning[name],
+                unit[name],
+                f"{nats[name]:+.2f}",
+                f"{before[name]:.5g}",
+                f"{after[name]:.5g}",
+            )
+            for name in sorted(nats, key=nats.__getitem__, reverse=True)[:_N_SENSORS]
+        ],
+        words=3,
+    )
+    valve, reactor = SHOWN
+    report.line(
+        f"The cooling water comes in warmer, so the controller opens its valve ({valve}, "
+        f"{before[valve]:.1f} → {after[valve]:.1f} %) and holds the reactor at "
+        f"{after[reactor]:.1f} °C: but for a moment, the temperature does not show the fault."
     )
 
 

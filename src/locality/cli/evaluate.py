@@ -56,8 +56,8 @@ def evaluate(
     """
     if output is not None:
         require_free_page(output, overwrite)
-    from locality.analysis.quality.evaluation import evaluate as judge
-    from locality.estimator import LocalizedDiffusion
+    from locality import LocalizedDiffusion
+    from locality import evaluate as judge
 
     fitted = LocalizedDiffusion.load(model)
     rows = read_model_rows(table, fitted.model_).table

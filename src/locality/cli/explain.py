@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from locality import OptionError
 from locality.cli.judged import (
     FALSE_ALARMS,
     FalseAlarms,
@@ -17,7 +18,6 @@ from locality.cli.options import AsJson, ModelArgument, Overwrite, whole_number
 from locality.cli.outputs import require_free_picture
 from locality.cli.terminal import Report, print_json
 from locality.cli.told import departed_here, left_out, missing
-from locality.exceptions import OptionError
 
 if TYPE_CHECKING:
     from locality.data.transforms import Standardizer
@@ -264,7 +264,7 @@ def _draw(path: Path, judged: JudgedRows, found: "Explanation") -> None:
     """The worst sensors over the last rows, with what was expected."""
     import numpy as np
 
-    from locality.cli.pictures import SensorTrace, draw_traces
+    from locality.analysis.pages.drawings import SensorTrace, draw_traces
     from locality.inference.judging.explanation import expectations
 
     rows = np.arange(max(0, found.row + 1 - _N_ROWS), found.row + 1)

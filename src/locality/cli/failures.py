@@ -18,8 +18,8 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from locality import LocalityError, OptionError
 from locality.cli.terminal import errors
-from locality.exceptions import LocalityError, OptionError
 
 __all__ = ["Commands", "reported"]
 

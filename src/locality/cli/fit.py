@@ -5,14 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from locality import DataError, Execution, OptionError, OutputExists
 from locality.cli.options import AsJson, Columns, Drop, Overwrite
 from locality.cli.outputs import is_unfinished, require_free_folder, under_way
 from locality.cli.report import describe
 from locality.cli.settings import EXECUTION, PARAMETERS, taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.exceptions import DataError, OptionError, OutputExists
-from locality.training.execution import Execution
 
 __all__ = ["fit"]
 
@@ -71,7 +70,7 @@ def fit(
         complete=False,
     )
     _require_rows(table, rows.n_rows, settings["lags"])
-    from locality.estimator import LocalizedDiffusion
+    from locality import LocalizedDiffusion
     from locality.model.summary import summarize
 
     model = LocalizedDiffusion(**settings, execution=execution)

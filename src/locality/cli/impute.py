@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from locality import DataError
 from locality.cli.options import (
     AsJson,
     ModelArgument,
@@ -20,7 +21,6 @@ from locality.cli.options import (
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import ModelRows, read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
-from locality.exceptions import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,9 +83,8 @@ def impute(
     if draws:
         require_free_file(drawn, overwrite)
     from locality.data.files import write_frame
-    from locality.inference.sampling.imputation import fill
+    from locality.inference.rows import filled
     from locality.store.store import load_model
-    from locality.training.threads import one_thread
 
     fitted = load_model(model)
     rows = read_model_rows(table, fitted, complete=False)
@@ -95,8 +94,8 @@ def impute(
     if not before.any():
         raise DataError(f"{table.name} has no gaps.", remedy="Missing values are empty cells.")
     start = perf_counter()
-    with progress_bar("Loading the model") as progress, one_thread():
-        found = fill(fitted.unrolled, rows.table, draws, level, seeded(seed), progress)
+    with progress_bar("Loading the model") as progress:
+        found = filled(fitted, rows.table, draws, level, seeded(seed), progress)
     seconds = perf_counter() - start
     middle = found.median if median else found.mean
     ends = (found.low, found.high)

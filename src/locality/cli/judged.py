@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from locality import DataError
 from locality.cli.options import share
 from locality.cli.tables import ModelRows, read_model_rows
 from locality.cli.terminal import progress_bar
-from locality.exceptions import DataError
 
 if TYPE_CHECKING:
     from locality.inference.judging.detection import Detection
@@ -71,22 +71,18 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
     LocalityError
         A file cannot be used, the model has no law of a row, or it does not know normal rows.
     """
-    from locality.inference.judging.detection import Detection
+    from locality.inference.rows import calibrated, detected
     from locality.store.store import load_model
-    from locality.training.threads import one_thread
 
     with progress_bar("Judging rows"):
         fitted = load_model(model)
         rows = read_model_rows(table, fitted, complete=False)
-        with one_thread():
-            if normal is not None:
-                from locality.inference.judging.reference import calibration
-
-                known = read_model_rows(normal, fitted, complete=False)
-                with _of_file(normal, "Pass more rows, or leave --normal out."):
-                    fitted = replace(fitted, normal=calibration(fitted, known.table))
-            with _of_file(table):
-                return JudgedRows(rows, Detection.of(fitted, rows.table, false_alarms))
+        if normal is not None:
+            known = read_model_rows(normal, fitted, complete=False)
+            with _of_file(normal, "Pass more rows, or leave --normal out."):
+                fitted = calibrated(fitted, known.table)
+        with _of_file(table):
+            return JudgedRows(rows, detected(fitted, rows.table, false_alarms))
 
 
 def p_value_text(p: float) -> str:

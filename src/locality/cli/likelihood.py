@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from locality import OptionError
 from locality.cli.options import AsJson, ModelArgument, OutputTable, Overwrite
 from locality.cli.outputs import require_free_file
 from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
-from locality.exceptions import OptionError
 
 __all__ = ["likelihood"]
 
@@ -60,8 +60,8 @@ def likelihood(
     with progress_bar("Loading the model") as progress:
         progress("likelihood", 0, 1)
         value, error = log_likelihood_of_rows(fitted, rows, tolerance)
-        (surprise,), _ = surprise_of_rows(fitted, rows)
-        nats = -np.nansum(surprise, axis=1)
+        surprise, _ = surprise_of_rows(fitted, rows)
+        nats = -np.nansum(surprise["all"], axis=1)
         progress("likelihood", 1, 1)
     seconds = perf_counter() - start
     names = ("log_likelihood", "error", "minus_nats")

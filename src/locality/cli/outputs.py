@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from locality import DataError, LocalityError, OutputExists
 from locality.cli.terminal import errors
-from locality.exceptions import DataError, LocalityError, OutputExists
 
 __all__ = [
     "fresh_folder",

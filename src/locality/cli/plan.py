@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from locality import Execution
 from locality.cli.options import AsJson, Columns, Drop
 from locality.cli.settings import PARAMETERS, taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
-from locality.training.execution import Execution
 
 __all__ = ["plan"]
 
@@ -50,8 +50,8 @@ def plan(
         time=settings["time"],
     )
     workers = execution.n_jobs
-    from locality.analysis.planning.plan import plan as predict
-    from locality.estimator import LocalizedDiffusion
+    from locality import LocalizedDiffusion
+    from locality import plan as predict
 
     fitted = None if model is None else LocalizedDiffusion.load(model)
     with progress_bar(f"Working on a piece of {table.name}"):

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from locality import Execution
 from locality.cli.options import AsJson, Columns, Drop, Overwrite, Seed, auto_or_number, share
 from locality.cli.outputs import require_free_concept
 from locality.cli.settings import taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.training.execution import Execution
 
 if TYPE_CHECKING:
     from locality.analysis.planning.concept import ProofOfConcept
@@ -73,8 +73,8 @@ def poc(
     """
     require_free_concept(output, overwrite)
     rows, _ = read_fitting_rows(table, columns=columns, drop=drop, **settings)
-    from locality.analysis.planning.poc import poc as prove
-    from locality.cli.pictures import draw_concept
+    from locality import poc as prove
+    from locality.analysis.planning.drawing import draw_concept
 
     with progress_bar(f"Reading {table.name}") as progress:
         found = prove(

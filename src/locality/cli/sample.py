@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from locality import Execution, OptionError
 from locality.cli.options import (
     AsJson,
     ModelArgument,
@@ -19,8 +20,6 @@ from locality.cli.outputs import require_free_file
 from locality.cli.settings import taking
 from locality.cli.tables import read_model_rows
 from locality.cli.terminal import Report, counted, print_json, progress_bar, seconds_text
-from locality.exceptions import OptionError
-from locality.training.execution import Execution
 
 __all__ = ["sample"]
 
@@ -114,9 +113,9 @@ def sample(
             f"--series-count is {series_count}, but only {n_rows} rows are drawn.",
             remedy="Draw at least one row per stretch.",
         )
+    from locality import LocalizedDiffusion
     from locality.data.files import write_frame
-    from locality.estimator import LocalizedDiffusion
-    from locality.noise.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
+    from locality.inference.sampling.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 
     fitted = LocalizedDiffusion.load(model)
     needs = fitted.model_.layout.context

@@ -13,7 +13,8 @@ from locality.cli.terminal import Report, counted, print_json, progress_bar, sec
 from locality.cli.told import departed, left_out
 
 if TYPE_CHECKING:
-    from locality._typing import FloatArray
+    import numpy as np
+
     from locality.inference.judging.findings import Findings
     from locality.model.model import Model
 
@@ -62,7 +63,7 @@ def score(
         by_band, error = surprise_of_rows(fitted, rows.table, by_band=bands, progress=progress)
     seconds = perf_counter() - start
     write_frame(_surprise_table(fitted, rows, by_band), output, overwrite=overwrite)
-    nats = np.sum(by_band, axis=0)
+    nats = np.sum(list(by_band.values()), axis=0)
     found = findings(fitted, nats, error)
     gone = departed(departures(fitted.standardizer, rows.table), rows)
     if as_json:
@@ -84,20 +85,18 @@ def score(
     report.line(f"\nAll values are in {output}.")
 
 
-def _surprise_table(model: "Model", rows: ModelRows, bands: "list[FloatArray]") -> Any:
+def _surprise_table(model: "Model", rows: ModelRows, bands: "dict[str, np.ndarray]") -> Any:
     """Time or index first, then the nats of rows, of sensors, and of bands if told apart."""
     import numpy as np
-
-    from locality.noise.levels import band_labels
 
     names, total = model.layout.names, "row_nats"
     while total in (*names, *(rows.table.time_column or ())[:1]):
         total += "_"
-    nats = np.sum(bands, axis=0)
-    titles = [f"{name} [{label}]" for label in band_labels() for name in names]
+    nats = np.sum(list(bands.values()), axis=0)
+    titles = [f"{name} [{label}]" for label in bands for name in names]
     several = len(bands) > 1
     return rows.table.frame(
-        np.column_stack([np.nansum(nats, axis=1), nats, *(bands if several else ())]),
+        np.column_stack([np.nansum(nats, axis=1), nats, *(bands.values() if several else ())]),
         [total, *names, *(titles if several else ())],
         keep_rows=True,
     )

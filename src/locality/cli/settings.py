@@ -12,11 +12,9 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 import typer
 
+from locality import Execution, NetworkOptions, OptionError
 from locality.cli.options import Seed
-from locality.exceptions import OptionError
 from locality.model.settings import PARAMETERS, Settings
-from locality.training.execution import Execution
-from locality.training.options import NetworkOptions
 
 __all__ = ["EXECUTION", "PARAMETERS", "taking"]
 

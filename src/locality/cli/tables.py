@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from locality.exceptions import DataError
+from locality import DataError
 
 if TYPE_CHECKING:
     from locality.data.columns import ColumnFile

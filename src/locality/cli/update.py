@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from locality import DataError, Execution, OptionError
 from locality.cli.options import AsJson, ModelArgument, share, whole_number
 from locality.cli.revised import describe, describe_revision
 from locality.cli.settings import taking
 from locality.cli.tables import given_names, read_model_rows
 from locality.cli.terminal import Report, print_json, progress_bar
-from locality.exceptions import DataError, OptionError
-from locality.training.execution import Execution
 
 if TYPE_CHECKING:
+    from locality import LocalizedDiffusion
     from locality.data.table import Table
-    from locality.estimator import LocalizedDiffusion
     from locality.inference.updating.update import Update
 
 __all__ = ["update"]
@@ -128,7 +127,7 @@ def update(
         )
     if (group is None) != (groups is None):
         raise OptionError("--group and --groups belong together.")
-    from locality.estimator import LocalizedDiffusion
+    from locality import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model).set_params(execution=execution)
     if add is not None:

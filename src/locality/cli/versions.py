@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from locality import OptionError
 from locality.cli.options import AsJson, ModelArgument, whole_number
 from locality.cli.terminal import Report, counted, print_json
-from locality.exceptions import OptionError
 
 __all__ = ["alias", "diff", "gc", "rollback", "versions"]
 

@@ -79,15 +79,6 @@ class Axis:
         """Whether it is a series axis without future, so that its past is given."""
         return self.window is not None and self.window[1] == 0
 
-    @property
-    def max_distance(self) -> int | None:
-        """The largest distance this axis can add; None if its extent is open."""
-        if self.is_series:
-            return 0
-        if self.extent is None:
-            return None
-        return self.extent // 2 if self.periodic else self.extent - 1
-
     def offsets(self, radius: int) -> IntArray:
         """Offsets of a stencil of this radius, ascending, each place once."""
         if self.window is not None:

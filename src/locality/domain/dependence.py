@@ -27,18 +27,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.domain.discovery import linear_rounds
+from locality.domain.discovery import MIN_ROWS, learnable, linear_rounds
 from locality.domain.features import RankFeatures, rank_features
 from locality.domain.graph import DependencyGraph
 from locality.domain.links import Links, first_of_runs, limit_degrees
 from locality.domain.nonlinear import CURVED_PAIRS, Neighbors, nonlinear_links
-from locality.exceptions import DataError, OptionError
+from locality.exceptions import DataError
 
 __all__ = ["Dependence", "Kind", "learn_graph"]
 
 Kind: TypeAlias = Literal["linear", "nonlinear", "lagged"]
 
-_MIN_ROWS = 8
 _GENEROUS = 0.2  # level at which a linear neighbor is worth conditioning on
 
 
@@ -132,7 +131,14 @@ def learn_graph(
     >>> list(zip(found.i.tolist(), found.j.tolist(), found.kind, found.lag.tolist()))
     [(0, 1, 'nonlinear', 0), (2, 3, 'lagged', 5)]
     """
-    table = _require(values, lags, level, n_neighbors, screen)
+    table = learnable(values, lags, level, n_neighbors, screen)
+    infinite = np.isinf(table)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise DataError(
+            f"{int(infinite.sum())} values are infinite, the first in row {row}, column {column}.",
+            remedy="Replace them, by NaN if they are missing.",
+        )
     active = _active(table)
     links = Links.join([])
     log_p = np.empty(0)
@@ -167,42 +173,11 @@ def _kind(lag: int, curved: bool) -> Kind:
     return "nonlinear" if curved else "linear"
 
 
-def _require(
-    values: FloatArray, lags: int, level: float, n_neighbors: int | None, screen: int
-) -> FloatArray:
-    for name, number, least in (
-        ("lags", lags, 0),
-        ("n_neighbors", n_neighbors, 1),
-        ("screen", screen, 1),
-    ):
-        if number is not None and number < least:
-            raise OptionError(f"{name} must be at least {least}, found {number}.")
-    if not 0 < level < 1:
-        raise OptionError(f"level must be a share between 0 and 1, found {level}.")
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] == 0:
-        raise DataError(f"Expected values [n_rows, n_columns], found shape {table.shape}.")
-    if len(table) - lags < _MIN_ROWS:
-        raise DataError(
-            f"A graph cannot be learned from {len(table)} rows with {lags} lags; expected at "
-            f"least {_MIN_ROWS + lags}.",
-            remedy="Give a graph (an edge list, or a chain), or fewer lags.",
-        )
-    infinite = np.isinf(table)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
-        raise DataError(
-            f"{int(infinite.sum())} values are infinite, the first in row {row}, column {column}.",
-            remedy="Replace them, by NaN if they are missing.",
-        )
-    return table
-
-
 def _active(table: FloatArray) -> IntArray:
     """Columns that vary and are observed often enough."""
     low = np.where(np.isnan(table), np.inf, table).min(axis=0)
     high = np.where(np.isnan(table), -np.inf, table).max(axis=0)
-    often = (~np.isnan(table)).sum(axis=0) >= _MIN_ROWS
+    often = (~np.isnan(table)).sum(axis=0) >= MIN_ROWS
     size = np.maximum(np.abs(low), np.abs(high))
     return np.flatnonzero(often & (high - low > 1e-10 * size))
 

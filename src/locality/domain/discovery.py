@@ -30,10 +30,11 @@ from locality.domain.partial_correlation import (
 )
 from locality.exceptions import DataError, OptionError
 
-__all__ = ["LearnedGraph", "learn_linear_graph", "linear_rounds"]
+__all__ = ["MIN_ROWS", "LearnedGraph", "learn_linear_graph", "learnable", "linear_rounds"]
 
 _TWIN_CORRELATION = 0.99
-_MIN_ROWS = 8
+MIN_ROWS = 8
+"""Fewest rows beyond the lags that a graph is learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,15 @@ def learn_linear_graph(
     >>> list(zip(i.tolist(), j.tolist()))
     [(0, 1), (1, 2), (2, 3)]
     """
-    table = _require(values, lags, n_neighbors, level, screen)
+    table = learnable(values, lags, level, n_neighbors, screen)
+    bad = ~np.isfinite(table)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise DataError(
+            f"{int(bad.sum())} values are missing or infinite, the first in row {row}, column "
+            f"{column}.",
+            remedy="Fill or drop them before learning a graph.",
+        )
     n_columns = table.shape[1]
     center, scale = table.mean(axis=0), table.std(axis=0)
     active = np.flatnonzero(scale > 1e-10 * np.abs(table).max(axis=0))
@@ -136,34 +145,27 @@ def learn_linear_graph(
     )
 
 
-def _require(
-    values: FloatArray, lags: int, n_neighbors: int, level: float, screen: int
+def learnable(
+    values: FloatArray, lags: int, level: float, n_neighbors: int | None, screen: int
 ) -> FloatArray:
+    """The table to learn a graph from, if it has rows and the parameters are in range."""
     for name, number, least in (
         ("lags", lags, 0),
         ("n_neighbors", n_neighbors, 1),
         ("screen", screen, 1),
     ):
-        if number < least:
+        if number is not None and number < least:
             raise OptionError(f"{name} must be at least {least}, found {number}.")
     if not 0 < level < 1:
         raise OptionError(f"level must be a share between 0 and 1, found {level}.")
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] == 0:
         raise DataError(f"Expected values [n_rows, n_columns], found shape {table.shape}.")
-    if len(table) - lags < _MIN_ROWS:
+    if len(table) - lags < MIN_ROWS:
         raise DataError(
             f"A graph cannot be learned from {len(table)} rows with {lags} lags; expected at "
-            f"least {_MIN_ROWS + lags}.",
+            f"least {MIN_ROWS + lags}.",
             remedy="Give a graph (an edge list, or a chain), or fewer lags.",
-        )
-    bad = ~np.isfinite(table)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise DataError(
-            f"{int(bad.sum())} values are missing or infinite, the first in row {row}, column "
-            f"{column}.",
-            remedy="Fill or drop them before learning a graph.",
         )
     return table
 

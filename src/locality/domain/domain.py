@@ -18,7 +18,7 @@ from itertools import product
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from locality._typing import IntArray
 from locality.domain.axis import Axis
@@ -30,8 +30,6 @@ from locality.exceptions import GraphError, OptionError
 __all__ = ["Axis", "Domain", "Stencils"]
 
 _Slots: TypeAlias = tuple[IntArray, IntArray, IntArray, IntArray]  # row, node, offset, distance
-
-_EXACT_DIAMETER = 2_000  # nodes up to which all-pairs distances are cheap
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,6 @@ class Domain:
     def targets(self) -> IntArray:
         """Nodes that are modeled: all but context [n_targets]."""
         return np.setdiff1d(np.arange(self.n_nodes), np.asarray(self.context, dtype=np.int64))
-
-    @property
-    def max_useful_radius(self) -> int | None:
-        """A radius beyond which no stencil changes; None if a lattice axis is open.
-
-        The diameter of the graph without context plus the reach of the lattice axes. Exact up
-        to 2,000 nodes; for larger graphs an upper bound, at most twice the diameter.
-        """
-        reach = [axis.max_distance for axis in self.axes]
-        lattice = [steps for steps in reach if steps is not None]
-        if len(lattice) < len(reach):
-            return None
-        return _diameter(self._free_graph()) + sum(lattice)
 
     def stencils(self, radius: int | ArrayLike) -> Stencils:
         """The stencil of every target.
@@ -211,39 +196,3 @@ class Domain:
         row = np.repeat(np.arange(n_targets), len(table))
         table = np.tile(table, (n_targets, 1))
         return row, table[:, 0], table[:, 1:], np.full(len(table), -1, dtype=np.int64)
-
-
-def _diameter(graph: DependencyGraph) -> int:
-    """Largest finite hop distance; above 2,000 nodes an upper bound."""
-    from scipy.sparse.csgraph import connected_components, shortest_path
-
-    adjacency = graph.to_scipy()
-    if graph.n_nodes <= _EXACT_DIAMETER:
-        hops = shortest_path(adjacency, directed=False, unweighted=True)
-        return int(hops[np.isfinite(hops)].max())
-    _, component = connected_components(adjacency, directed=False)
-    start = np.unique(component, return_index=True)[1]
-    far = _hops_from(graph, start)
-    rim = _farthest(component, far)
-    there = _hops_from(graph, rim)
-    back = _hops_from(graph, _farthest(component, there))
-    middle = _farthest(component, -np.maximum(there, back))  # halfway between opposite rims
-    central = _hops_from(graph, middle)
-    eccentricity = np.minimum(far[rim], central[_farthest(component, central)])
-    return 2 * int(eccentricity.max())
-
-
-def _farthest(component: NDArray[np.int32], hops: IntArray) -> IntArray:
-    """For each component its node with the largest value."""
-    order = np.lexsort((hops, component))
-    return order[np.cumsum(np.bincount(component)) - 1]
-
-
-def _hops_from(graph: DependencyGraph, starts: IntArray) -> IntArray:
-    """Hops to the nearest of some nodes, at least one of them in every component."""
-    from scipy.sparse.csgraph import dijkstra
-
-    hops = dijkstra(
-        graph.to_scipy(), directed=False, indices=starts, unweighted=True, min_only=True
-    )
-    return np.asarray(hops).astype(np.int64)

@@ -10,7 +10,6 @@ irregular graphs*). On a square grid this halves the columns that pieces of the 
 need. The result depends on the graph and the size alone.
 """
 
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
@@ -22,44 +21,7 @@ from locality.domain.edges import node_array
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import GraphError, OptionError
 
-__all__ = ["Partition", "partition", "sweep"]
-
-
-@dataclass(frozen=True, eq=False)
-class Partition:
-    """Disjoint sets of nodes.
-
-    Parameters
-    ----------
-    shards : tuple of int arrays
-        Nodes of each shard, ascending.
-    n_nodes : int
-        Number of nodes of the graph; those in no shard are not modeled.
-
-    Examples
-    --------
-    >>> cut = partition(DependencyGraph.chain(5), size=2)
-    >>> [shard.tolist() for shard in cut.shards]
-    [[3, 4], [1, 2], [0]]
-    >>> cut.shard_of.tolist()
-    [2, 1, 1, 0, 0]
-    """
-
-    shards: tuple[IntArray, ...]
-    n_nodes: int
-
-    @property
-    def n_shards(self) -> int:
-        """Number of shards."""
-        return len(self.shards)
-
-    @property
-    def shard_of(self) -> IntArray:
-        """Shard of every node [n_nodes], -1 for nodes in none."""
-        owner = np.full(self.n_nodes, -1, dtype=np.int64)
-        for number, nodes in enumerate(self.shards):
-            owner[nodes] = number
-        return owner
+__all__ = ["partition", "sweep"]
 
 
 def sweep(graph: DependencyGraph) -> IntArray:
@@ -71,10 +33,12 @@ def sweep(graph: DependencyGraph) -> IntArray:
     return reverse_cuthill_mckee(graph.to_scipy(), symmetric_mode=True).astype(np.int64)
 
 
-def partition(graph: DependencyGraph, size: int, given_order: ArrayLike | None = None) -> Partition:
+def partition(
+    graph: DependencyGraph, size: int, given_order: ArrayLike | None = None
+) -> list[IntArray]:
     """Cut a graph into shards of ``size`` nodes, the last one possibly smaller.
 
-    The order is that of their first nodes.
+    The order is that of their first nodes. Nodes of a shard ascend.
 
     Parameters
     ----------
@@ -92,6 +56,11 @@ def partition(graph: DependencyGraph, size: int, given_order: ArrayLike | None =
         If the size is below 1.
     GraphError
         If the order repeats a node or names an unknown one.
+
+    Examples
+    --------
+    >>> [shard.tolist() for shard in partition(DependencyGraph.chain(5), size=2)]
+    [[3, 4], [1, 2], [0]]
     """
     if size < 1:
         raise OptionError(f"A shard needs at least 1 node, found size {size}.")
@@ -106,10 +75,7 @@ def partition(graph: DependencyGraph, size: int, given_order: ArrayLike | None =
                 f"given_order must list nodes of 0 to {n - 1}, each at most once; of its "
                 f"{len(order)} entries {len(order) - len(np.unique(known))} are unknown or repeat."
             )
-    shards = tuple(np.sort(shard) for shard in _grow(graph, size, order))
-    for nodes in shards:
-        nodes.flags.writeable = False
-    return Partition(shards, n)
+    return [np.sort(shard) for shard in _grow(graph, size, order)]
 
 
 def _grow(graph: DependencyGraph, size: int, order: IntArray) -> list[list[int]]:

@@ -10,7 +10,6 @@ Gottwald, Liu, Marzouk, Reich, Tong, "Localized Diffusion Models", arXiv 2505.04
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,11 +20,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from locality._renamed import EXECUTION, renamed
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.estimator.fitting import Fit
 from locality.estimator.rows import (
+    clean_state,
     context_rows,
     context_state,
     read_other_rows,
@@ -36,14 +35,13 @@ from locality.exceptions import DataError, NotFitted, OptionError
 from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
 from locality.inference.judging.detection import Detection
 from locality.inference.judging.explanation import Explanation, explanation
-from locality.inference.judging.reference import calibration
+from locality.inference.rows import calibrated, detected, filled
 from locality.inference.updating.relearning import Learning
 from locality.inference.updating.revision import add_sensors, remove_sensors
 from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors, update_model
 from locality.model.model import Model
 from locality.model.settings import Settings
 from locality.model.summary import reach
-from locality.noise.levels import band_labels
 from locality.store.ledger import FileLedger
 from locality.store.store import load_model, save_model
 from locality.store.versions import (
@@ -54,13 +52,14 @@ from locality.store.versions import (
     rollback,
     served_digest,
 )
-from locality.training.execution import Execution
+from locality.training.execution import MOVED, Execution
 from locality.training.executors import one_thread
+from locality.training.parameters import renamed
 from locality.training.trainer import Progress, quiet
 
 if TYPE_CHECKING:
+    from locality.inference.density.differentiable import DifferentiableField
     from locality.inference.sampling.imputation import Imputation
-    from locality.local.differentiable import DifferentiableField
 
 __all__ = ["LocalizedDiffusion"]
 
@@ -160,7 +159,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     _home: tuple[Path, str]
     _waiting: Table | None = None
 
-    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **MOVED)
     def __init__(
         self,
         *,
@@ -281,7 +280,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # -- drawing and filling ------------------------------------------------------------------
 
-    @renamed(given='condition="flow>120"', method='sampler="heun"', n_jobs=EXECUTION["n_jobs"])
+    @renamed(given='condition="flow>120"', method='sampler="heun"', n_jobs=MOVED["n_jobs"])
     def sample(
         self,
         n_samples: int = 1,
@@ -343,7 +342,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         from locality.inference.sampling.draw import Drawing
         from locality.inference.sampling.rows import conditioned, drawn
-        from locality.noise.schedules import KarrasLevels
+        from locality.inference.sampling.schedules import KarrasLevels
 
         check_is_fitted(self)
         model, seed = self.model_, self._seed(random_state)
@@ -406,12 +405,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> bool(abs(filled.mean[10:20, 3] - X[10:20, 3]).mean() < 0.5)
         True
         """
-        from locality.inference.sampling.imputation import fill
-
-        table = self._table(X)
-        seed = self._seed(random_state)
-        with one_thread():
-            return fill(self.model_.unrolled, table, draws, level, seed, progress or quiet)
+        table, seed = self._table(X), self._seed(random_state)
+        return filled(self.model_, table, draws, level, seed, progress or quiet)
 
     # -- densities ----------------------------------------------------------------------------
 
@@ -451,10 +446,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         bands, error = surprise_of_rows(
             self.model_, table, by_band=by_band, progress=progress or quiet
         )
-        frames = [table.frame(band, names, keep_rows=True) for band in bands]
-        answer: Any = frames[0]
-        if by_band:
-            answer = dict(zip(band_labels(), frames, strict=True))
+        frames = {label: table.frame(nats, names, keep_rows=True) for label, nats in bands.items()}
+        answer = frames if by_band else frames["all"]
         return (answer, table.frame(error, names, keep_rows=True)) if return_error else answer
 
     def score_samples(self, X: Any, y: Any = None, *, method: str = "nats") -> FloatArray:
@@ -477,7 +470,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(self.log_likelihood(X))
         table = self._table(X)
         bands, _ = surprise_of_rows(self.model_, table)
-        return -np.asarray(np.nansum(bands[0], axis=1))
+        return -np.asarray(np.nansum(bands["all"], axis=1))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of a row, in nats of the original units; higher is better.
@@ -532,8 +525,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         table = self._table(X)
-        with one_thread():
-            self.model_ = replace(self.model_, normal=calibration(self.model_, table))
+        self.model_ = calibrated(self.model_, table)
         return self
 
     def detect(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> Detection:
@@ -571,8 +563,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         (True, 3, 'spike')
         """
         table = self._table(X)
-        with one_thread():
-            return Detection.of(self.model_, table, false_alarms)
+        return detected(self.model_, table, false_alarms)
 
     @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
     def predict(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> IntArray:
@@ -735,33 +726,11 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> model.field().score(model.to_state(X[:2]), 0.3).shape
         (2, 6)
         """
-        from locality.local.differentiable import DifferentiableField
+        from locality.inference.density.differentiable import DifferentiableField
 
         check_is_fitted(self)
         model = self.model_.unrolled
-        layout, rows = model.layout, np.zeros((model.domain.n_nodes, 0))
-        if not layout.has_row_law:
-            raise OptionError(
-                "Rows of a joint series have no score of their own.",
-                remedy='Fit with series="causal".',
-            )
-        if past is not None and layout.n_lags:
-            table = self._table(past)
-            table.require_complete()
-            rows = layout.standard_rows(table)[:, -layout.n_lags :]
-        elif past is not None:
-            raise OptionError("The model has no lags, so no row has a past.")
-        if layout.context and context is None:
-            raise OptionError(f"The field needs context: {', '.join(layout.context)}.")
-        n = 1 if context is None else len(context)
-        extent = (rows.shape[1] + 1,) if model.domain.axes else ()
-        values = np.zeros((model.domain.n_nodes, *extent, n))
-        if extent:
-            values[:, :-1] = rows[:, :, None]
-        if context is not None:
-            here = values[:, -1] if extent else values
-            here[list(model.domain.context)] = context_rows(model, context, n)
-        return DifferentiableField(model.field, values)
+        return DifferentiableField(model.field, clean_state(self, model, context, past))
 
     # -- following the plant ------------------------------------------------------------------
 
@@ -1051,7 +1020,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **EXECUTION)
+    @renamed(score='denoiser="linear" or denoiser="neural"', given="context=[…]", **MOVED)
     def set_params(self, **parameters: Any) -> Self:
         """Change parameters by name, for the next ``fit``.
 

@@ -4,6 +4,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -11,22 +12,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from locality._typing import BoolArray, FloatArray
+from locality._typing import FloatArray
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
-from locality.domain.domain import Domain
 from locality.exceptions import DataError
 from locality.inference.judging.reference import CrossFit
 from locality.inference.updating.completion import completed
-from locality.local.field import ScoreField
 from locality.model.domains import build_domain
 from locality.model.layout import limits_of, stacked
 from locality.model.learning import trainer_for, training_options
 from locality.model.model import Model
 from locality.model.noise import noise_of
 from locality.model.settings import Settings
-from locality.noise.levels import NoiseLevels
 from locality.training.execution import Execution
 from locality.training.trainer import Ledger, Progress, quiet
 
@@ -97,7 +95,21 @@ class Fit:
         z = standardizer.training_rows(table.values, settings.seed, room(table, standardizer))
         seconds = {"table": perf_counter() - start}
         start = perf_counter()
-        domain, z, state, observed = self._completed(standardizer, z, table.names)
+        build = partial(
+            build_domain,
+            names=standardizer.modeled_names,
+            all_names=table.names,
+            graph=self.graph,
+            settings=settings,
+        )
+        known = ~np.isnan(z)
+        if known.all():
+            domain, observed = build(z), None
+            state = stacked(z[None], domain)
+        else:
+            domain, draws = completed(z, build, _DRAWS, settings.seed, self.progress)
+            observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
+            z, state = draws.mean(axis=0), stacked(draws, domain)
         seconds["graph"] = perf_counter() - start
         options = training_options(settings, self.execution)
         # processes would take longer to start than small closed forms take
@@ -107,12 +119,12 @@ class Fit:
             domain, settings, brief if is_brief else self.execution, options, self.ledger
         )
         trained = trainer.train(state, self.progress, observed=observed)
-        score = ScoreField(domain, trained.shards, limits_of(state))
+        score = trained.field(limits_of(state))
         versions = {name: version(name) for name in ("locality", "torch", "numpy")}
         return Model(
             standardizer,
             score,
-            NoiseLevels.for_scales(score.conditional_scale, score.largest_variance),
+            score.needed_levels,
             state.shape[1:-1] if settings.tied else (),
             table.n_rows,
             settings,
@@ -121,23 +133,6 @@ class Fit:
             table.flavor,
             self._normal(table, z),
         )
-
-    def _completed(
-        self, standardizer: Standardizer, z: FloatArray, all_names: tuple[str, ...]
-    ) -> tuple[Domain, FloatArray, FloatArray, BoolArray | None]:
-        """Domain, complete rows, the state to be learned from, and which of it was observed."""
-
-        def build(rows: FloatArray) -> Domain:
-            names = standardizer.modeled_names
-            return build_domain(rows, names, all_names, graph=self.graph, settings=self.settings)
-
-        if not np.isnan(z).any():
-            domain = build(z)
-            return domain, z, stacked(z[None], domain), None
-        known = ~np.isnan(z)
-        domain, draws = completed(z, build, _DRAWS, self.settings.seed, self.progress)
-        observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
-        return domain, draws.mean(axis=0), stacked(draws, domain), observed
 
     def _normal(self, table: Table, z: FloatArray) -> CrossFit | None:
         """What tells how normal rows look; nothing of a tied field."""

@@ -18,7 +18,14 @@ from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 from locality.model.model import Model
 
-__all__ = ["context_state", "read_other_rows", "read_rows", "restore_rows"]
+__all__ = [
+    "clean_state",
+    "context_rows",
+    "context_state",
+    "read_other_rows",
+    "read_rows",
+    "restore_rows",
+]
 
 
 def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Table:
@@ -154,6 +161,51 @@ def context_state(model: Model, context: Any, n_samples: int, n_series: int) -> 
     padded = np.concatenate([z, np.repeat(z[:, -1:], n_rows * n_series - n_samples, 1)], axis=1)
     shaped: FloatArray = padded.reshape(len(names), n_series, n_rows).transpose(0, 2, 1)
     return shaped
+
+
+def clean_state(estimator: Any, model: Model, context: Any, past: Any) -> FloatArray:
+    """What the score of a row depends on beside the row: its context, and the rows before it.
+
+    Parameters
+    ----------
+    estimator : LocalizedDiffusion
+    model : Model
+        That of the estimator, unrolled.
+    context : frame or array [1 or n, n_context], optional
+    past : frame or array [n_rows, n_columns], optional
+
+    Returns
+    -------
+    float array [n_nodes, n_samples], or [n_nodes, n_past + 1, n_samples] for series
+
+    Raises
+    ------
+    OptionError
+        If rows have no score of their own, context is missing, or a past has no use.
+    """
+    layout, rows = model.layout, np.zeros((model.domain.n_nodes, 0))
+    if not layout.has_row_law:
+        raise OptionError(
+            "Rows of a joint series have no score of their own.",
+            remedy='Fit with series="causal".',
+        )
+    if past is not None and layout.n_lags:
+        table = read_rows(estimator, past, reset=False)
+        table.require_complete()
+        rows = layout.standard_rows(table)[:, -layout.n_lags :]
+    elif past is not None:
+        raise OptionError("The model has no lags, so no row has a past.")
+    if layout.context and context is None:
+        raise OptionError(f"The field needs context: {', '.join(layout.context)}.")
+    n = 1 if context is None else len(context)
+    extent = (rows.shape[1] + 1,) if model.domain.axes else ()
+    values = np.zeros((model.domain.n_nodes, *extent, n))
+    if extent:
+        values[:, :-1] = rows[:, :, None]
+    if context is not None:
+        here = values[:, -1] if extent else values
+        here[list(model.domain.context)] = context_rows(model, context, n)
+    return values
 
 
 def context_rows(model: Model, context: Any, n_rows: int) -> FloatArray:

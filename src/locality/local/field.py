@@ -18,6 +18,7 @@ from locality._typing import IntArray
 from locality.domain.domain import Domain
 from locality.local.denoiser import LocalDenoiser
 from locality.local.shard import ShardState
+from locality.noise.levels import NoiseLevels
 
 if TYPE_CHECKING:
     from locality.local.bundle import Bundle
@@ -168,6 +169,11 @@ class ScoreField:
             values = np.linalg.eigvalsh(shard.covariance[np.ix_(noisy, noisy)])
             found = max(found, float(values[-1]))
         return found
+
+    @property
+    def needed_levels(self) -> NoiseLevels:
+        """Levels that resolve the finest relation and drown the largest common movement."""
+        return NoiseLevels.for_scales(self.conditional_scale, self.largest_variance)
 
 
 def is_plain(shard: ShardState) -> bool:

@@ -86,6 +86,11 @@ class ShardState:
         own = [item.name for item in fields(self) if item.name != "networks"]
         return {name: getattr(self, name) for name in own} | self.networks.arrays()
 
+    @property
+    def n_bytes(self) -> int:
+        """Of all arrays."""
+        return sum(array.nbytes for array in self.arrays().values())
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "ShardState":
         """The shard of ``arrays``.
@@ -99,17 +104,13 @@ class ShardState:
         return cls(networks=NetworkGroup.from_arrays(arrays, len(own["source_node"])), **own)
 
     @property
-    def sources(self) -> "Sources":
+    def sources(self) -> Sources:
         """What the shard reads."""
-        from locality.local.patches import Sources
-
         return Sources(self.source_node, self.source_offset, self.source_given)
 
     @property
-    def patches(self) -> "Patches":
+    def patches(self) -> Patches:
         """One unit per component, at its largest radius."""
-        from locality.local.patches import Patches
-
         return Patches(self.noisy, self.given, len(self.source_node))
 
     @property

@@ -12,7 +12,7 @@ from numbers import Integral
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from locality._options import Permitted, among, number, option, require, truth, whole
+from locality.training.parameters import Permitted, among, number, option, require, truth, whole
 
 if TYPE_CHECKING:
     from locality.training.options import NetworkOptions, TrainingOptions

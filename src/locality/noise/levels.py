@@ -3,7 +3,7 @@
 A noisy copy of x is y = x + σε with ε ~ N(0, I) (Karras et al., 2022, arXiv 2206.00364, with
 scaling s(t) = 1). The signal-to-noise ratio is snr = 1/σ². Three uses of σ share one range:
 
-* **sampling** walks down a schedule σ_0 > … > σ_{n-1} > 0 (`schedules`);
+* **sampling** walks down a schedule σ_0 > … > σ_{n-1} > 0;
 * **training** spreads log σ evenly between the smallest scale a component still has given its
   neighbors and a few times its total scale;
 * **nats** integrate over snr, that is over log-SNR with weight snr, in bands of log σ.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from locality.data.atomic import flush_names
 from locality.exceptions import OptionError
-from locality.store.folder import flush_names
 from locality.store.store import ALIASES, BLOBS, PARTIAL, VERSIONS, read_manifest, version_file
 from locality.store.versions import aliases_of, numbers_of, writing
 

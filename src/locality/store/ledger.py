@@ -11,15 +11,17 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from locality.data.atomic import flush_names
 from locality.exceptions import DataError, ModelCorrupt
-from locality.local.shard import ShardState
-from locality.store.folder import flush_names, write_file
-from locality.store.groups import check_shard, from_bytes, to_bytes
+from locality.model.groups import check_shard
+from locality.store.arrays import from_bytes, to_bytes
+from locality.store.files import write_file
 
 __all__ = ["FileLedger", "has_progress", "is_ledger"]
 
@@ -50,8 +52,8 @@ class FileLedger:
         except OSError as error:
             raise _unwritable(folder, error) from error
 
-    def get(self, key: str) -> ShardState | None:
-        """The shard of a task, None if it was not finished or its file is damaged."""
+    def get(self, key: str) -> dict[str, np.ndarray] | None:
+        """The shard of a task as arrays, None if it was not finished or its file is damaged."""
         file = self.folder / f"{key}{_SUFFIX}"
         try:
             content = file.read_bytes()
@@ -61,18 +63,19 @@ class FileLedger:
             check_shard(arrays, file.name)
         except (OSError, ModelCorrupt):
             return None
-        return ShardState.from_arrays(arrays)
+        return arrays
 
-    def put(self, key: str, shard: ShardState, note: str = "") -> None:
+    def put(self, key: str, arrays: Mapping[str, np.ndarray], note: str = "finished") -> None:
         """Keep a finished shard, and write a line about it to the log.
 
         Parameters
         ----------
         key : str
             Digest of its task.
-        shard : ShardState
+        arrays : mapping
+            Of the shard.
         note : str
-            What the line begins with after the time.
+            What the line says of it.
 
         Raises
         ------
@@ -81,17 +84,13 @@ class FileLedger:
         """
         partial = self.folder / f".{secrets.token_hex(8)}.part"
         try:
-            data = to_bytes(shard.arrays())
+            data = to_bytes(arrays)
             write_file(partial, hashlib.sha256(data).digest() + data)
             os.replace(partial, self.folder / f"{key}{_SUFFIX}")
             flush_names(self.folder)
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            nats = float(np.mean(shard.held_out))
             with open(self.folder / _LOG, "a", encoding="utf-8") as log:
-                log.write(
-                    f"{now} {note or 'finished'}: {len(shard.target)} components, "
-                    f"{nats:.4f} nats each, {len(shard.networks)} networks ({key[:12]})\n"
-                )
+                log.write(f"{now} {note} ({key[:12]})\n")
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         finally:

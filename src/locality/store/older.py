@@ -10,22 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from locality.local.networks import NETWORK
-from locality.store.groups import Arrays
+from locality.model.groups import Arrays
 from locality.store.manifest import Manifest
 
 __all__ = ["description_of", "group_of", "renamed_settings"]
 
 _LAST_FLAT = 2  # schema version
 _PERCEPTRON = {
-    "network_unit": "unit",
-    "network_radius": "radius",
-    "network_noisy": "noisy",
-    "network_given": "given",
-    "level_range": "level_range",
-    "trained_inside": "trained_inside",
-    "uses_rim": "uses_rim",
-    **{name: f"weight.{name}" for name in ("w1", "w2", "w3", "b3")},
+    "network_unit": "network.unit",
+    "network_radius": "network.radius",
+    "network_noisy": "network.noisy",
+    "network_given": "network.given",
+    "level_range": "network.level_range",
+    "trained_inside": "network.trained_inside",
+    "uses_rim": "network.uses_rim",
+    **{name: f"network.weight.{name}" for name in ("w1", "w2", "w3", "b3")},
 }
 _RENAMED = {"score": "denoiser", "given": "context"}
 _DROPPED = ("n_jobs", "engine", "device", "gpu_share")  # of the machine, not of the model
@@ -74,6 +73,5 @@ def group_of(manifest: Manifest, name: str, arrays: Arrays) -> Arrays:
     own = {name: array for name, array in arrays.items() if name not in _PERCEPTRON}
     if not arrays.get("network_unit", np.ones(1)).size:  # arrays without rows
         return own
-    networks = {"kind": np.frombuffer(b"perceptron", dtype=np.uint8).copy()}
-    networks |= {new: arrays[old] for old, new in _PERCEPTRON.items() if old in arrays}
-    return own | {NETWORK + name: array for name, array in networks.items()}
+    own["network.kind"] = np.frombuffer(b"perceptron", dtype=np.uint8).copy()
+    return own | {new: arrays[old] for old, new in _PERCEPTRON.items() if old in arrays}

@@ -19,13 +19,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from locality.data.atomic import building
 from locality.exceptions import DataError, LocalityError, ModelCorrupt, OutputExists
-from locality.store.folder import building, read_file, write_file
+from locality.store.files import read_file, write_file
 from locality.store.manifest import MAX_BLOB_BYTES, REMEDY, Blob, Manifest
 
 if TYPE_CHECKING:
+    from locality.model.groups import Arrays
     from locality.model.model import Model
-    from locality.store.groups import Arrays
 
 __all__ = [
     "ALIASES",
@@ -84,8 +85,8 @@ def save_model(model: "Model", path: str | PathLike[str], *, overwrite: bool = F
     ModelCorrupt
         If the model holds something that could not be read again, such as a weight that is NaN.
     """
-    from locality.store.groups import check_groups
-    from locality.store.record import record_of
+    from locality.model.groups import check_groups
+    from locality.model.record import record_of
 
     description, groups = record_of(model)
     check_groups(groups)
@@ -111,7 +112,7 @@ def blobs_of(groups: "Mapping[str, Arrays]") -> Iterator[tuple[Blob, bytes]]:
     DataError
         If a group is too large to be stored.
     """
-    from locality.store.groups import to_bytes
+    from locality.store.arrays import to_bytes
 
     for name, arrays in groups.items():
         data = to_bytes(arrays)
@@ -187,16 +188,16 @@ def load_model(path: str | PathLike[str], version: int | None = None) -> "Model"
     ModelCorrupt
         Naming the file that is damaged, missing or of another kind.
     """
-    from locality.store.groups import check_groups
+    from locality.model.groups import check_groups
+    from locality.model.record import model_of, require_fitting
     from locality.store.older import description_of
-    from locality.store.record import model_of
 
     folder = _plain_path(path)
     manifest, groups = _read(folder, version)
     try:
         check_groups(groups)
         model = model_of(description_of(manifest), groups)
-        _require_fitting(model)
+        require_fitting(model)
     except (LocalityError, ArithmeticError, AttributeError, MemoryError) as error:
         what = error.message if isinstance(error, LocalityError) else f"{error}."
         raise ModelCorrupt(f"The model in {folder} is damaged: {what}", remedy=REMEDY) from error
@@ -264,7 +265,7 @@ def read_blob(file: Path, blob: Blob) -> "Arrays":
     ModelCorrupt
         Naming the file.
     """
-    from locality.store.groups import from_bytes
+    from locality.store.arrays import from_bytes
 
     data = read_file(file, blob.bytes, f"{file} ({blob.name}) is missing.")
     digest = hashlib.sha256(data).hexdigest()
@@ -280,20 +281,6 @@ def read_blob(file: Path, blob: Blob) -> "Arrays":
         raise ModelCorrupt(
             f"{file} ({blob.name}) is damaged: {error.message}", remedy=REMEDY
         ) from error
-
-
-def _require_fitting(model: "Model") -> None:
-    """ModelCorrupt unless shards, reference and domain are of one model."""
-    for number, shard in enumerate(model.shards):
-        if shard.source_offset.shape[1] != model.domain.n_axes:
-            raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
-    n_columns = (
-        model.standardizer.n_modeled if model.layout.is_lattice else len(model.domain.targets)
-    )
-    if model.reference is not None and model.reference.mean.shape != (n_columns,):
-        raise ModelCorrupt(
-            f"The reference is of {model.reference.mean.shape} components, expected {n_columns}."
-        )
 
 
 def _foreign(target: Path) -> str:

@@ -21,9 +21,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from locality.data.atomic import replacing
+from locality.data.atomic import flush_names, replacing
 from locality.exceptions import DataError, ModelCorrupt, OptionError, VersionConflict
-from locality.store.folder import flush_names
 from locality.store.manifest import Manifest
 from locality.store.store import (
     ALIASES,
@@ -142,8 +141,8 @@ def commit_version(
         If the folder cannot be written to, or the disk is full. The old version is still served.
     """
     folder = Path(path)
-    from locality.store.groups import check_groups
-    from locality.store.record import record_of
+    from locality.model.groups import check_groups
+    from locality.model.record import record_of
 
     description, groups = record_of(model)
     check_groups(groups)

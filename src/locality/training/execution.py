@@ -8,13 +8,18 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from locality._options import Permitted, number, option, require, whole
 from locality.exceptions import OptionError
+from locality.training.parameters import Permitted, number, option, require, whole
 
 if TYPE_CHECKING:
     from locality.training.executors import Executor
 
-__all__ = ["Execution"]
+__all__ = ["MOVED", "Execution"]
+
+MOVED = {
+    name: f"execution=Execution({name}=…)" for name in ("n_jobs", "engine", "device", "gpu_share")
+}
+"""How parameters that are part of an `Execution` now are said."""
 
 _ENGINES = ("auto", "inline", "processes", "ray")
 

@@ -8,8 +8,8 @@ examples a network sees (``docs/design/0002-engine.md`` has the measurements).
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from locality._options import Permitted, number, option, require, whole
 from locality.local.kinds import KINDS, MAX_LAYERS, Networks, kind_of
+from locality.training.parameters import Permitted, number, option, require, whole
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ The graph is cut into shards; each is a task of its own, made when a worker is f
 finished goes to a ledger, so that a fit that was interrupted only works on the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import perf_counter
@@ -18,6 +18,7 @@ from locality.domain.domain import Domain
 from locality.domain.partition import partition, sweep
 from locality.domain.stencils import Stencils
 from locality.exceptions import OptionError
+from locality.local.field import ScoreField
 from locality.local.shard import ShardState
 from locality.training.executors import Executor, Inline
 from locality.training.shard import fit_shard
@@ -46,23 +47,29 @@ class Trained:
 
     Parameters
     ----------
+    domain : Domain
     shards : tuple of ShardState
     seconds : dict
         Wall-clock time per stage.
     """
 
+    domain: Domain
     shards: tuple[ShardState, ...]
     seconds: dict[str, float]
 
+    def field(self, limits: FloatArray | None = None) -> ScoreField:
+        """All shards as one field; ``limits`` as there."""
+        return ScoreField(self.domain, self.shards, limits)
+
 
 class Ledger(Protocol):
-    """Finished shards by the digest of their task; it outlives the process."""
+    """Finished shards as arrays, by the digest of their task; it outlives the process."""
 
-    def get(self, key: str) -> ShardState | None:
+    def get(self, key: str) -> Mapping[str, np.ndarray] | None:
         """The shard of a task, if it was finished before."""
 
-    def put(self, key: str, shard: ShardState, note: str = "") -> None:
-        """Keep a finished shard, and for people a note about the work."""
+    def put(self, key: str, arrays: Mapping[str, np.ndarray], note: str) -> None:
+        """Keep a finished shard, and for people a note about it."""
 
 
 @runtime_checkable
@@ -167,7 +174,7 @@ class Trainer:
                     key = task.digest
                     known = self.ledger.get(key)
                     if known is not None:
-                        finished(number, known, None)
+                        finished(number, ShardState.from_arrays(known), None)
                         continue
                 asked.append((number, key))
                 yield task
@@ -175,10 +182,14 @@ class Trainer:
         for order, (shard, took) in self.executor.map(_timed, tasks()):
             number, key = asked[order]
             if self.ledger is not None:
-                self.ledger.put(key, shard, f"shard {number}, {took:.1f} s")
+                note = (
+                    f"shard {number}, {took:.1f} s: {len(shard.target)} components, "
+                    f"{shard.held_out.mean():.4f} nats each, {len(shard.networks)} networks"
+                )
+                self.ledger.put(key, shard.arrays(), note)
             finished(number, shard, took)
         seconds[stage] = perf_counter() - start
-        return Trained(tuple(done[number] for number in numbers), seconds)
+        return Trained(self.domain, tuple(done[number] for number in numbers), seconds)
 
     def cut(self) -> list[IntArray]:
         """Targets of every shard."""
@@ -187,7 +198,7 @@ class Trainer:
         size = -(-len(targets) // n_shards)
         order = sweep(self.domain.graph)
         order = order[~np.isin(order, self.domain.context)]
-        return list(partition(self.domain.graph, size, order).shards)
+        return partition(self.domain.graph, size, order)
 
     def candidate_radii(self, n_examples: int) -> dict[int, Stencils]:
         """Stencils at the radii worth measuring.

@@ -14,9 +14,7 @@ import numpy as np
 from locality._typing import FloatArray, IntArray
 from locality.domain import Domain
 from locality.inference.density.nats import Nats
-from locality.local.field import ScoreField
 from locality.model.layout import stacked
-from locality.noise.levels import NoiseLevels
 from locality.training.executors import Executor, Inline
 from locality.training.trainer import Trainer
 
@@ -206,10 +204,13 @@ def _fit(task: _Task) -> Trial:
         band_radius[shard.target] = shard.radius
     bands = np.empty((0, first.radius.shape[1]))
     if len(task.judged):
-        field = ScoreField(task.domain, trained.shards)
-        levels = NoiseLevels.for_scales(field.conditional_scale, field.largest_variance)
+        field = trained.field()
         judged = stacked((task.judged - center)[None], task.domain)
-        nats = Nats(levels, by_band=True).surprise(field, judged).bands[:, :, task.n_past :]
+        nats = (
+            Nats(field.needed_levels, by_band=True)
+            .surprise(field, judged)
+            .bands[:, :, task.n_past :]
+        )
         bands = nats.sum(axis=1).T
     return Trial(len(task.rows), first.radii, curve, held_out, band_radius, bands)
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from locality.analysis.pages.words import Language
-from locality.data.atomic import replacing
+from locality.data.atomic import building, replacing
 from locality.exceptions import OutputExists
-from locality.store.folder import building
 
 __all__ = ["OutputFolder", "Shown", "write", "write_json"]
 

@@ -18,7 +18,6 @@ from locality.analysis.planning.piece import Piece
 from locality.data.table import Table
 from locality.estimator import LocalizedDiffusion
 from locality.exceptions import OptionError
-from locality.local.shard import ShardState
 from locality.model.learning import trainer_for
 from locality.model.settings import Settings
 from locality.training.execution import Execution
@@ -178,28 +177,29 @@ def _measure(piece: Piece, settings: Settings) -> _Measured:
     trainer = replace(trainer, shard_size=_SAMPLE)
     n = piece.n_examples
 
-    def closed_form(task: ShardTask) -> tuple[float, LinearCurve, ShardState]:
+    def closed_form(task: ShardTask) -> tuple[float, LinearCurve, int]:
         start = perf_counter()
         curve = measure(task)
         shard = fit_chosen(task, choose_radii(curve), curve)
-        return perf_counter() - start, curve, shard
+        return perf_counter() - start, curve, shard.n_bytes
 
     n_parts = -(-len(piece.domain.targets) // _SAMPLE)
     middle = (n_parts // 2,)  # the first ones lie at the rim of the graph
     task = trainer.tasks(piece.state, middle)[0]
-    seconds, curve, shard = closed_form(task)
+    seconds, curve, n_bytes = closed_form(task)
     if piece.row_share < 1.0:
         half = trainer.tasks(piece.rows(n // 2), middle)[0]
         slope = max(seconds - closed_form(half)[0], 0.0) / (n - n // 2)
         seconds += slope * (n / piece.row_share - n)
-    scale = piece.n_targets / len(shard.target)
+    n_targets = len(curve.nats)
+    scale = piece.n_targets / n_targets
     networks = (0.0, 0.0)
     if settings.training is not None:
         networks = _networks(task, curve, settings.training)
     return _Measured(
         scale * seconds,
         (scale * networks[0], scale * networks[1]),
-        _bytes(shard) / len(shard.target),
+        n_bytes / n_targets,
     )
 
 
@@ -221,7 +221,3 @@ def _networks(task: ShardTask, curve: LinearCurve, asked: TrainingOptions) -> tu
     least = start + asked.trial_steps * (step + asked.n_checks * check / n_steps)
     most = start + n_steps * (1 + asked.refit) * step + asked.n_checks * check
     return least, most
-
-
-def _bytes(shard: ShardState) -> int:
-    return sum(array.nbytes for array in shard.arrays().values())

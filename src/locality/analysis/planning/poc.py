@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from locality._renamed import renamed
 from locality._typing import FloatArray, IntArray
 from locality.analysis.check.dependences import Dependences
 from locality.analysis.check.memory import choose_lags, require_lags
@@ -29,6 +28,7 @@ from locality.estimator import LocalizedDiffusion
 from locality.exceptions import DataError, OptionError
 from locality.training.execution import Execution
 from locality.training.executors import one_thread
+from locality.training.parameters import renamed
 from locality.training.trainer import Progress, quiet
 
 __all__ = ["poc"]

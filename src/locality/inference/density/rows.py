@@ -8,6 +8,7 @@ from locality.exceptions import OptionError
 from locality.inference.density.nats import Nats
 from locality.inference.laws.repair import repair
 from locality.model.model import Model
+from locality.noise.levels import band_labels
 from locality.training.executors import one_thread
 from locality.training.trainer import Progress, quiet
 
@@ -16,7 +17,7 @@ __all__ = ["log_likelihood_of_rows", "surprise_of_rows"]
 
 def surprise_of_rows(
     model: Model, table: Table, *, by_band: bool = False, progress: Progress = quiet
-) -> tuple[list[FloatArray], FloatArray]:
+) -> tuple[dict[str, FloatArray], FloatArray]:
     """Surprise of every value and its Monte-Carlo error, in nats of the original units.
 
     Parameters
@@ -25,13 +26,14 @@ def surprise_of_rows(
     table : Table
         All columns of the fitted table; missing values are allowed if rows have a law.
     by_band : bool
-        One array per noise band instead of a single one.
+        Tell noise bands apart.
     progress : callable
         Called with ("scoring", shards done, shards in all).
 
     Returns
     -------
-    bands : list of float arrays [n_rows, n_components]
+    bands : dict of float arrays [n_rows, n_components]
+        By label, from the coarsest to the finest; if they are not told apart there is one, "all".
         Their sum is the surprise; the first carries the constant and the units. NaN where a value
         is missing.
     error : float array [n_rows, n_components]
@@ -65,7 +67,8 @@ def surprise_of_rows(
     if missing is not None:
         for band in bands:
             band[missing] = np.nan
-    return bands, layout.flat(found.error)
+    labels = band_labels() if by_band else ["all"]
+    return dict(zip(labels, bands, strict=True)), layout.flat(found.error)
 
 
 def log_likelihood_of_rows(

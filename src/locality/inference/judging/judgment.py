@@ -24,6 +24,7 @@ from locality.inference.laws.repair import Repair, repair
 from locality.inference.laws.window import Window
 from locality.model.model import Model
 from locality.model.reference import Reference
+from locality.training.threads import one_thread
 
 __all__ = ["FITS", "Judgment", "judge", "known_reference", "sensor_surprise"]
 
@@ -96,7 +97,9 @@ class Judgment:
     def repaired(self) -> Repair:
         """Rows in which values that do not fit are replaced."""
         usual = known_reference(self.model).residual
-        return repair(self.model.field, self.rows, FITS * usual[:, None] * np.sqrt(self.openness.T))
+        limit = FITS * usual[:, None] * np.sqrt(self.openness.T)
+        with one_thread():
+            return repair(self.model.field, self.rows, limit)
 
     @cached_property
     def residual(self) -> FloatArray:

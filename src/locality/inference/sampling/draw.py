@@ -16,10 +16,10 @@ from locality._typing import Float32Array, FloatArray
 from locality.exceptions import OptionError
 from locality.inference.sampling.methods import Method, build_sampler
 from locality.inference.sampling.sampler import Sampler, Trajectory
+from locality.inference.sampling.schedules import LevelSchedule
 from locality.local.bound import BoundField
 from locality.local.field import ScoreField
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import LevelSchedule
 from locality.noise.streams import stream
 
 __all__ = ["Drawing", "draw"]

@@ -20,9 +20,9 @@ import torch
 from locality._typing import FloatArray
 from locality.exceptions import OptionError
 from locality.inference.sampling.sampler import Sampler
+from locality.inference.sampling.schedules import KarrasLevels, LevelSchedule
 from locality.local.bound import BoundField
 from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import KarrasLevels, LevelSchedule
 
 __all__ = ["Churn", "DPMSolver", "Heun", "Method", "StochasticDPMSolver", "build_sampler"]
 

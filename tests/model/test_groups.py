@@ -8,9 +8,9 @@ import pytest
 
 from locality.exceptions import ModelCorrupt
 from locality.local.kinds import KINDS
+from locality.model.groups import Arrays, check_groups, check_shard
 from locality.model.model import Model
-from locality.store.groups import Arrays, check_groups, check_shard, from_bytes, to_bytes
-from locality.store.record import record_of
+from locality.model.record import record_of
 
 
 def put(name: str, place: Any, value: Any) -> Callable[[Arrays], None]:
@@ -197,14 +197,3 @@ def test_groups_fit_together(groups: dict[str, Arrays]) -> None:
     for wrong in ([0, 1, 2, 3, 4], [0, 1, 1, 3, 4, 5], [-1, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 2**31]):
         with pytest.raises(ModelCorrupt, match="not those of nodes"):
             check_groups(groups | {"nodes": {"id": np.array(wrong)}})
-
-
-def test_arrays_come_back_writable_and_as_they_were() -> None:
-    rng = np.random.default_rng(0)
-    arrays = {"a": rng.normal(size=(3, 4)).T, "b": np.zeros((0, 2)), "c": np.arange(4)[::-2]}
-    found = from_bytes(to_bytes(arrays))
-    assert found.keys() == arrays.keys()
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].flags.writeable
-        assert found[name].flags.c_contiguous

@@ -5,13 +5,13 @@ import pytest
 from scipy.stats import norm
 
 from locality.exceptions import OptionError
-from locality.noise.levels import NoiseLevels
-from locality.noise.schedules import (
+from locality.inference.sampling.schedules import (
     GeometricLevels,
     KarrasLevels,
     LevelSchedule,
     LogNormalLevels,
 )
+from locality.noise.levels import NoiseLevels
 
 LEVELS = [NoiseLevels(0.02, 12.0), NoiseLevels(1e-5, 12.0), NoiseLevels(0.5, 80.0)]
 SCHEDULES = [KarrasLevels(), KarrasLevels(1.0), GeometricLevels(), LogNormalLevels()]

@@ -1,18 +1,23 @@
-"""Options: what a parameter permits and what it is for, said once where the parameter is declared.
+"""Parameters: what they permit and what they are for, said once where each is declared.
 
 A table of options is a frozen dataclass whose fields are made by `option`. Who constructs it checks
-it with `require`; the command line makes its options of the same fields.
+it with `require`; the command line makes its options of the same fields. Words that have been
+replaced are refused with the new one (`renamed`).
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from locality.exceptions import OptionError
 
-__all__ = ["Permitted", "among", "number", "option", "require", "truth", "whole"]
+__all__ = ["Permitted", "among", "number", "option", "renamed", "require", "truth", "whole"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -134,3 +139,35 @@ def require(table: type, values: Mapping[str, Any], owner: str) -> None:
                 f"The {part.name!r} parameter of {owner} must be {permitted}, "
                 f"found {values[part.name]!r}."
             )
+
+
+def renamed(**words: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse keywords that a function no longer has, with what has taken their place.
+
+    Parameters
+    ----------
+    **words : str
+        By the old keyword, how to say it now.
+
+    Examples
+    --------
+    >>> @renamed(colour="color=…")
+    ... def paint(*, color="red"):
+    ...     return color
+    >>> paint(colour="blue")
+    Traceback (most recent call last):
+    locality.exceptions.OptionError: paint has no 'colour' any more. Write color=….
+    """
+
+    def mend(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            old = next((word for word in words if word in kwargs), None)
+            if old is not None:
+                name = function.__qualname__.removesuffix(".__init__")
+                raise OptionError(f"{name} has no {old!r} any more.", remedy=f"Write {words[old]}.")
+            return function(*args, **kwargs)
+
+        return checked
+
+    return mend

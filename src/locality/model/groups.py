@@ -1,9 +1,8 @@
-"""Groups of arrays: their form in memory and as safetensors, and what must hold of them.
+"""Groups of arrays, and what must hold of them.
 
-The same arrays always give the same bytes, whatever their order or layout in memory. Before a
-group is written and after it is read, its arrays are compared with the table below: names, dtypes,
-and axes that must agree in length; so nothing is stored that could not be read again, and nothing
-is read that would fail later, far from its file.
+Before a group is written and after it is read, its arrays are compared with the table below: names,
+dtypes, and axes that must agree in length; so nothing is stored that could not be read again, and
+nothing is read that would fail later, far from its file.
 """
 
 import re
@@ -11,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from locality._typing import BoolArray
 from locality.exceptions import ModelCorrupt
@@ -20,7 +17,7 @@ from locality.local.kinds import KINDS
 from locality.local.networks import WEIGHT, kind_name
 from locality.noise.levels import BAND_EDGES
 
-__all__ = ["Arrays", "check_groups", "check_shard", "from_bytes", "to_bytes"]
+__all__ = ["Arrays", "check_groups", "check_shard"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -89,36 +86,6 @@ _REFERENCE = {
     "law.order": _Form("int64", ("components",)),
 }
 _LAW = re.compile(r"law\.\d+\.((scale)|(?:within|past|context)\.\d+\.((data)|indices|indptr))")
-
-
-def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as safetensors.
-
-    Examples
-    --------
-    >>> square = np.arange(4.0).reshape(2, 2)
-    >>> to_bytes({"a": square.T, "b": square}) == to_bytes({"b": square, "a": square.T.copy()})
-    True
-    """
-    # safetensors copies memory as it lies, so the layout must be that of C
-    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
-
-
-def from_bytes(data: bytes) -> Arrays:
-    """Arrays from safetensors.
-
-    Raises
-    ------
-    ModelCorrupt
-        If the bytes are something else, or hold a kind of number that no model has.
-    """
-    try:
-        found = load(data)
-        return {
-            name: np.require(array, requirements=["C", "A", "W"]) for name, array in found.items()
-        }
-    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelCorrupt(f"it cannot be read as safetensors: {error}.") from error
 
 
 def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:

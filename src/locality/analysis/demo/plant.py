@@ -1,10 +1,9 @@
-"""The plant of the demo: what is fitted, drawn and scored, and what an engineer is told of it.
+"""The plant of the demo: what is fitted, drawn and scored, and what is found.
 
 The alarm rule is plain on purpose. A sensor's limit is the highest surprise it had in 48 hours of
 normal operation; there is an alarm when one sensor is above its limit in three rows running.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,27 +12,26 @@ import numpy as np
 import pandas as pd
 
 from locality._typing import BoolArray, FloatArray
-from locality.cli.demo_pictures import FaultRun, draw_samples
-from locality.cli.terminal import Report
+from locality.analysis.demo.pictures import FaultRun, draw_samples
 from locality.data.datasets import TennesseeEastman, load_tennessee_eastman
 from locality.data.files import write_frame
 from locality.estimator import LocalizedDiffusion
 from locality.model.summary import expected_surprise
 from locality.training.execution import Execution
+from locality.training.trainer import Progress
 
-__all__ = ["FaultFindings", "Plant"]
+__all__ = ["SHOWN", "FaultFindings", "Plant", "words"]
 
 _HISTOGRAMS = ("xmeas_07", "xmeas_21", "xmeas_10", "xmeas_12", "xmeas_18", "xmv_10")
 _SERIES = ("xmeas_18", "xmeas_12")
 
 _FAULT = "fault04_test"
-_SHOWN = ("xmv_10", "xmeas_09")
+SHOWN = ("xmv_10", "xmeas_09")
+"""The valve that answers the fault, and what it holds."""
+
 _STRETCH = 125  # rows, 6 hours and a quarter
 _RUNNING = 3
-_N_SENSORS = 6
 _GAUSSIAN = 0.5 * np.log(2 * np.pi)
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,52 +52,16 @@ class FaultFindings:
     alarms: BoolArray
     first: tuple[str, ...]
 
-    def describe(self, report: Report) -> None:
-        """Name the sensors, with units and meaning, and the time of the first alarm."""
-        plant, run = self.plant, self.run
-        active = plant.fault_active.to_numpy()
-        meaning, unit = (_words(plant.variables, name) for name in ("description", "unit"))
-        fault, kind = (_words(plant.faults, name)[plant.fault] for name in ("description", "type"))
-        report.heading(f"A run with a fault: {fault} ({kind}), from {run.onset:g} h on")
-        report.line(
-            "Alarm: a sensor is more surprising than it ever was in 48 normal hours, three rows "
-            "running."
-        )
-        if np.isfinite(run.alarm):
-            minutes = round(60 * (run.alarm - run.onset))
-            named = ", ".join(f"{name} ({meaning[name]})" for name in self.first)
-            report.line(
-                f"First alarm at {run.alarm:g} h, {minutes} minutes after the fault, by {named}."
-            )
-        report.line(
-            f"In alarm: {self.alarms[active].mean():.1%} of the rows with the fault, "
-            f"{self.alarms[~active].mean():.1%} of those before it."
-        )
+    @property
+    def means(self) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+        """By sensor: nats beyond normal while the fault acts, values before it, and since."""
+        active = self.plant.fault_active.to_numpy()
+        frame = self.plant.frame
         nats, before, after = (
-            {str(name): float(value) for name, value in frame.mean().items()}
-            for frame in (run.beyond[active], plant.frame[~active], plant.frame[active])
+            {str(name): float(value) for name, value in part.mean().items()}
+            for part in (self.run.beyond[active], frame[~active], frame[active])
         )
-        report.table(
-            ("most surprising", "meaning", "unit", "nats beyond normal", "mean before", "after"),
-            [
-                (
-                    name,
-                    meaning[name],
-                    unit[name],
-                    f"{nats[name]:+.2f}",
-                    f"{before[name]:.5g}",
-                    f"{after[name]:.5g}",
-                )
-                for name in sorted(nats, key=nats.__getitem__, reverse=True)[:_N_SENSORS]
-            ],
-            words=3,
-        )
-        valve, reactor = _SHOWN
-        report.line(
-            f"The cooling water comes in warmer, so the controller opens its valve ({valve}, "
-            f"{before[valve]:.1f} → {after[valve]:.1f} %) and holds the reactor at "
-            f"{after[reactor]:.1f} °C: but for a moment, the temperature does not show the fault."
-        )
+        return nats, before, after
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,20 +176,20 @@ class Plant:
         return FaultFindings(
             run,
             FaultRun(
-                f"Fault {run.fault} of the plant: {_words(run.faults, 'description')[run.fault]}",
+                f"Fault {run.fault} of the plant: {words(run.faults, 'description')[run.fault]}",
                 run.frame,
                 found - expected,
                 float((normal - expected).sum(axis=1).quantile(0.99)),
                 float(hours[onset]),
                 alarm,
-                _SHOWN,
+                SHOWN,
             ),
             alarms,
             first,
         )
 
 
-def _words(table: pd.DataFrame, column: str) -> dict[Any, str]:
+def words(table: pd.DataFrame, column: str) -> dict[Any, str]:
     """A column of text, by row label."""
     return {label: str(word) for label, word in table[column].items()}
 

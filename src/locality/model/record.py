@@ -16,13 +16,13 @@ from locality.domain.graph import DependencyGraph
 from locality.exceptions import LocalityError, ModelCorrupt
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
+from locality.model.groups import Arrays
 from locality.model.model import Model
 from locality.model.reference import Reference
 from locality.model.settings import Settings
 from locality.noise.levels import NoiseLevels
-from locality.store.groups import Arrays
 
-__all__ = ["model_of", "record_of"]
+__all__ = ["model_of", "record_of", "require_fitting"]
 
 
 def record_of(model: Model) -> tuple[dict[str, Any], dict[str, Arrays]]:
@@ -116,6 +116,26 @@ def model_of(description: Mapping[str, Any], groups: Mapping[str, Arrays]) -> Mo
             f"The model's parts do not fit together: {type(error).__name__}: {error}.",
             remedy="Fit it again, or restore the folder from a copy.",
         ) from error
+
+
+def require_fitting(model: Model) -> None:
+    """Compare shards, reference and domain with each other.
+
+    Raises
+    ------
+    ModelCorrupt
+        If they are not of one model.
+    """
+    for number, shard in enumerate(model.shards):
+        if shard.source_offset.shape[1] != model.domain.n_axes:
+            raise ModelCorrupt(f"Shard {number} does not have the axes of the domain.")
+    n_columns = (
+        model.standardizer.n_modeled if model.layout.is_lattice else len(model.domain.targets)
+    )
+    if model.reference is not None and model.reference.mean.shape != (n_columns,):
+        raise ModelCorrupt(
+            f"The reference is of {model.reference.mean.shape} components, expected {n_columns}."
+        )
 
 
 def _domain(description: Mapping[str, Any], graph: Arrays) -> Domain:

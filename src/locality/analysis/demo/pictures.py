@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from locality._typing import FloatArray
-from locality.cli.pictures import DRAWN, MARK, PALE, REAL, write
+from locality.analysis.pages.drawings import DRAWN, MARK, PALE, REAL, write
 from locality.model.summary import ModelSummary
 
 __all__ = ["FaultRun", "draw_fault", "draw_radius", "draw_samples"]

@@ -9,9 +9,9 @@ import pytest
 
 from locality.exceptions import ModelCorrupt
 from locality.model.model import Model
+from locality.model.record import model_of, record_of
 from locality.model.reference import Reference
-from locality.store.groups import to_bytes
-from locality.store.record import model_of, record_of
+from locality.store.arrays import to_bytes
 
 
 def test_state_and_back_gives_the_same_model(model: Model) -> None:
