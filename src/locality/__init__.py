@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from locality.analysis.planning.poc import poc as poc
     from locality.analysis.quality.evaluation import evaluate as evaluate
     from locality.estimator import LocalizedDiffusion as LocalizedDiffusion
+    from locality.estimator.judge import Judge as Judge
     from locality.training.execution import Execution as Execution
     from locality.training.options import NetworkOptions as NetworkOptions
 
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Execution": "locality.training.execution",
+    "Judge": "locality.estimator.judge",
     "LocalizedDiffusion": "locality.estimator",
     "NetworkOptions": "locality.training.options",
     "check": "locality.analysis.face",
@@ -41,6 +43,7 @@ __all__ = [
     "DataError",
     "Execution",
     "GraphError",
+    "Judge",
     "LocalityError",
     "LocalizedDiffusion",
     "ModelCorrupt",

@@ -71,6 +71,7 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
     LocalityError
         A file cannot be used, the model has no law of a row, or it does not know normal rows.
     """
+    from locality.inference.judging.promise import promise_for
     from locality.inference.rows import calibrated, detected
     from locality.store.store import load_model
 
@@ -82,7 +83,9 @@ def judge(model: Path, table: Path, normal: Path | None, false_alarms: float) ->
             with _of_file(normal, "Pass more rows, or leave --normal out."):
                 fitted = calibrated(fitted, known.table)
         with _of_file(table):
-            return JudgedRows(rows, detected(fitted, rows.table, false_alarms))
+            return JudgedRows(
+                rows, detected(fitted, rows.table, promise_for(rows.table, false_alarms))
+            )
 
 
 def p_value_text(p: float) -> str:

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.estimator.fitting import Fit
+from locality.estimator.judge import Judge
 from locality.estimator.rows import (
     clean_state,
     context_rows,
@@ -35,6 +36,7 @@ from locality.exceptions import DataError, NotFitted, OptionError
 from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
 from locality.inference.judging.detection import Detection
 from locality.inference.judging.explanation import Explanation, explanation
+from locality.inference.judging.promise import Promise, promise_for
 from locality.inference.rows import calibrated, detected, filled
 from locality.inference.updating.relearning import Learning
 from locality.inference.updating.revision import add_sensors, remove_sensors
@@ -528,15 +530,50 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.model_ = calibrated(self.model_, table)
         return self
 
-    def detect(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> Detection:
+    def judge(
+        self, false_alarms: float | str = _FALSE_ALARMS, sampling: str | float | None = None
+    ) -> Judge:
+        """A judge of rows that arrive in chunks.
+
+        Parameters
+        ----------
+        false_alarms : float or str, default 0.01
+            Accepted share of normal rows with an alarm; or accepted false episodes, as in
+            ``"1 per 30 days"`` or ``"1 per 10000 rows"``.
+        sampling : str or float, optional
+            Time from row to row, as ``"3min"`` or in seconds, where episodes in a time are asked.
+
+        Returns
+        -------
+        Judge
+
+        Raises
+        ------
+        OptionError
+            If the model does not know how normal rows look, or knows too few to keep the promise.
+        """
+        check_is_fitted(self)
+        return Judge(self, Promise.of(false_alarms, sampling))
+
+    def detect(
+        self,
+        X: Any,
+        *,
+        false_alarms: float | str = _FALSE_ALARMS,
+        sampling: str | float | None = None,
+    ) -> Detection:
         """Tell which rows are abnormal, since when, and how much each sensor is to blame.
 
         Parameters
         ----------
         X : frame or array [n_rows, n_columns]
             Rows in order of time; missing values are allowed.
-        false_alarms : float, default 0.01
-            Accepted share of normal rows with an alarm.
+        false_alarms : float or str, default 0.01
+            Accepted share of normal rows with an alarm; or accepted false episodes, as in
+            ``"1 per 30 days"`` or ``"1 per 10000 rows"``.
+        sampling : str or float, optional
+            Time from row to row, where episodes in a time are asked for; by default what lies
+            between most rows, if the table has a time column.
 
         Returns
         -------
@@ -563,7 +600,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         (True, 3, 'spike')
         """
         table = self._table(X)
-        return detected(self.model_, table, false_alarms)
+        return detected(self.model_, table, promise_for(table, false_alarms, sampling))
 
     @available_if(_knows_normal_rows)  # type: ignore[untyped-decorator]
     def predict(self, X: Any, *, false_alarms: float = _FALSE_ALARMS) -> IntArray:
@@ -595,7 +632,9 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         beyond[beyond == 0.0] = -np.finfo(float).tiny  # the rate itself is an alarm
         return np.where(found.judgment.departed.any(axis=1), -np.inf, beyond)
 
-    def explain(self, X: Any, row: int, *, false_alarms: float = 0.01) -> Explanation:
+    def explain(
+        self, X: Any, row: int, *, false_alarms: float | str = _FALSE_ALARMS
+    ) -> Explanation:
         """Tell why a row is unusual: sensors, expectations, neighbors, kind of fault.
 
         Parameters
@@ -613,7 +652,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         table = self._table(X)
         with one_thread():
-            return explanation(self.model_, table, row, false_alarms)
+            return explanation(self.model_, table, row, promise_for(table, false_alarms))
 
     def transform(self, X: Any) -> Any:
         """Surprise as features for what comes next in a pipeline; see ``surprise``.

@@ -13,6 +13,7 @@ from locality.training.trainer import Progress, quiet
 
 if TYPE_CHECKING:
     from locality.inference.judging.detection import Detection
+    from locality.inference.judging.promise import Promise
     from locality.inference.sampling.imputation import Imputation
 
 __all__ = ["calibrated", "detected", "filled"]
@@ -26,12 +27,12 @@ def calibrated(model: Model, table: Table) -> Model:
         return replace(model, normal=calibration(model, table))
 
 
-def detected(model: Model, table: Table, false_alarms: float) -> "Detection":
+def detected(model: Model, table: Table, promise: "Promise") -> "Detection":
     """Which rows are abnormal; see `Detection`."""
     from locality.inference.judging.detection import Detection
 
     with one_thread():
-        return Detection.of(model, table, false_alarms)
+        return Detection.of(model, table, promise)
 
 
 def filled(

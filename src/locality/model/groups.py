@@ -78,6 +78,8 @@ _REFERENCE = {
     "channels": _Form("float64", ("channels", "kept")),
     "statistic": _Form("float64", (1, "kept")),
     "sensors": _Form("float64", ("components", "kept")),
+    "evidence": _Form("float64", ("scores", "sizes", 2)),
+    "total_deviation": _Form("float64", (1,)),
     "n_rows": _Form("int64", (1,)),
     "law.center": _Form("float64", ("nodes",)),
     "law.unit": _Form("float64", ("nodes",)),

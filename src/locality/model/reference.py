@@ -28,6 +28,8 @@ class Reference:
         ones do not enter.
     mean, deviation : float arrays [n_components]
         Of the nats of each sensor.
+    total_deviation : float
+        Of the nats of a row.
     residual : float array [n_components]
         Spread of what is left of each sensor given its neighborhood, in the same way.
     channels : float array [n_channels, n_kept + 3]
@@ -36,6 +38,8 @@ class Reference:
         The same of the statistic.
     sensors : float array [n_components, n_kept + 3]
         The same of what is left of each sensor.
+    evidence : float array [n_scores, n_sizes, 2]
+        What evidence for a change may grow by, of each sensor and of all together.
     n_rows : int
         Normal rows behind it.
     law : mapping of arrays
@@ -45,10 +49,12 @@ class Reference:
     spread: FloatArray
     mean: FloatArray
     deviation: FloatArray
+    total_deviation: float
     residual: FloatArray
     channels: FloatArray
     statistic: FloatArray
     sensors: FloatArray
+    evidence: FloatArray
     n_rows: int
     law: Mapping[str, np.ndarray]
     _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
@@ -63,6 +69,7 @@ class Reference:
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name."""
         own = {name: getattr(self, name) for name in _OWN}
+        own["total_deviation"] = np.array([self.total_deviation])
         own["n_rows"] = np.array([self.n_rows])
         return own | {_LAW + name: array for name, array in self.law.items()}
 
@@ -75,10 +82,10 @@ class Reference:
         if not law:
             return None
         own = {name: arrays[name] for name in _OWN}
-        return cls(n_rows=int(arrays["n_rows"][0]), law=law, **own)
+        deviation = float(arrays["total_deviation"][0])
+        return cls(total_deviation=deviation, n_rows=int(arrays["n_rows"][0]), law=law, **own)
 
 
 _LAW = "law."
-_OWN = tuple(
-    item.name for item in fields(Reference) if item.name not in ("n_rows", "law", "_derived")
-)
+_NO_ARRAYS = ("total_deviation", "n_rows", "law", "_derived")
+_OWN = tuple(item.name for item in fields(Reference) if item.name not in _NO_ARRAYS)

@@ -11,8 +11,10 @@ from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.inference.judging.departures import Departure, departures
 from locality.inference.judging.episodes import Episode, diagnosed, spans_of
-from locality.inference.judging.judgment import Judgment, judge
+from locality.inference.judging.judgment import Judgment, known_reference
+from locality.inference.judging.promise import Promise
 from locality.inference.judging.rounding import CoarseColumn, coarse_columns
+from locality.inference.judging.stream import judge
 from locality.model.model import Model
 
 __all__ = ["Detection"]
@@ -35,9 +37,10 @@ class Detection:
     judgment: Judgment
 
     @classmethod
-    def of(cls, model: Model, table: Table, false_alarms: float) -> "Detection":
+    def of(cls, model: Model, table: Table, promise: Promise) -> "Detection":
         """Judge the rows of a table, in order of time."""
-        return cls(model, table, judge(model, table, false_alarms))
+        promise.require_known(known_reference(model.unrolled))
+        return cls(model, table, judge(model, table, promise))
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -74,7 +77,7 @@ class Detection:
         """How far each sensor is from its own usual values, whatever the others do: nats over some
         ten rows, one half if normal; a frame or array [n_rows, n_components].
         """
-        return self._frame(self.judgment.moved, self.model.layout.names)
+        return self._frame(self.judgment.blamed.moved, self.model.layout.names)
 
     @cached_property
     def sensor_p_value(self) -> Any:

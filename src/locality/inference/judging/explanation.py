@@ -9,9 +9,11 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import OptionError
-from locality.inference.judging.memory import KINDS, MEMORIES
 from locality.inference.judging.diagnosis import Diagnosis, diagnose
-from locality.inference.judging.judgment import Judgment, judge, known_reference
+from locality.inference.judging.judgment import Judgment, known_reference
+from locality.inference.judging.memory import KINDS, MEMORIES
+from locality.inference.judging.promise import Promise
+from locality.inference.judging.stream import judge
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.model.model import Model
 
@@ -173,8 +175,8 @@ def evidence(model: Model, table: Table, found: Judgment) -> Evidence:
     return Evidence(
         found.alarm,
         share / np.where(total > 0, total, 1.0),
-        found.repaired.wrong.T,
-        found.residual,
+        found.blamed.wrong,
+        found.blamed.residual,
         model.layout.standard_rows(table)[domain.targets].T,
     )
 
@@ -200,15 +202,17 @@ def expectations(
     model = model.unrolled
     laws = ConditionalLaw.of(model.field)
     names = model.layout.names
-    spread = np.stack([law.scale for law in laws])[np.minimum(rows, len(laws) - 1)]
-    middle = found.repaired.expected[:, rows].T
+    spread = np.stack([law.scale for law in laws])[
+        np.minimum(found.before.past.shape[1] + rows, len(laws) - 1)
+    ]
+    middle = found.blamed.expected[rows]
     usual = known_reference(model).residual
-    half = _INTERVAL * spread * usual * np.sqrt(found.openness[rows])
+    half = _INTERVAL * spread * usual * np.sqrt(found.blamed.openness[rows])
     units = model.standardizer.values_of
     return units(middle, names), units(middle - half, names), units(middle + half, names)
 
 
-def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Explanation:
+def explanation(model: Model, table: Table, row: int, promise: Promise) -> Explanation:
     """Explain a row.
 
     Raises
@@ -218,7 +222,7 @@ def explanation(model: Model, table: Table, row: int, false_alarms: float) -> Ex
     """
     if not 0 <= row < table.n_rows:
         raise OptionError(f"row must be 0 to {table.n_rows - 1}, found {row}.")
-    return explained(model, table, judge(model, table, false_alarms), row)
+    return explained(model, table, judge(model, table, promise), row)
 
 
 def explained(model: Model, table: Table, found: Judgment, row: int) -> Explanation:
@@ -253,7 +257,7 @@ def explained(model: Model, table: Table, found: Judgment, row: int) -> Explanat
         channel=KINDS[int(found.channel[row]) % len(KINDS)],
         rows=1.0 / MEMORIES[int(found.memory[row])],
         departed=departed,
-        moved=_moved(found.moved[row], names),
+        moved=_moved(found.blamed.moved[row], names),
         sensors=sensors,
     )
 
@@ -271,9 +275,9 @@ def _sensors(
     share: FloatArray,
     names: Sequence[str],
 ) -> tuple[SensorFinding, ...]:
-    domain, fixed = model.domain, found.repaired
-    laws = ConditionalLaw.of(model.field)
-    law = laws[min(row, len(laws) - 1)]
+    domain, fixed = model.domain, found.blamed
+    laws, at_row = ConditionalLaw.of(model.field), found.before.past.shape[1] + row
+    law = laws[min(at_row, len(laws) - 1)]
     expected, low, high = (part[0] for part in expectations(model, found, np.array([row])))
     column = {name: j for j, name in enumerate(table.names)}
 
@@ -281,17 +285,17 @@ def _sensors(
         return float(model.standardizer.values_of(np.array([[z]]), [domain.names[node]])[0, 0])
 
     result = []
-    for j in np.lexsort((np.abs(np.nan_to_num(fixed.residual[:, row])), share))[::-1].tolist():
+    for j in np.lexsort((np.abs(np.nan_to_num(fixed.residual[row])), share))[::-1].tolist():
         at = int(domain.targets[j])
         value = float(table.values[row, column[names[j]]])
         influences: list[tuple[float, Influence]] = []
-        middle = float(fixed.expected[j, row])
-        for back, weights in enumerate(law.weights[: row + 1]):
+        middle = float(fixed.expected[row, j])
+        for back, weights in enumerate(law.weights[: at_row + 1]):
             start, stop = weights.indptr[j], weights.indptr[j + 1]
             for k, weight in zip(
                 weights.indices[start:stop].tolist(), weights.data[start:stop].tolist(), strict=True
             ):
-                z = float(fixed.values[k, row - back])
+                z = float(fixed.values[k, at_row - back])
                 without = units(middle - weight * z, at)
                 found_there = units(z, k)
                 told = Influence(domain.names[k], back, found_there, float(expected[j]) - without)
@@ -300,7 +304,7 @@ def _sensors(
         result.append(
             SensorFinding(
                 names[j], value, float(expected[j]), float(low[j]), float(high[j]),
-                float(share[j]), float(found.sensor_p_value[row, j]), bool(fixed.wrong[j, row]),
+                float(share[j]), float(found.sensor_p_value[row, j]), bool(fixed.wrong[row, j]),
                 tuple(told for _, told in influences[:_MOST_INFLUENCES]),
             )
         )  # fmt: skip

@@ -65,17 +65,14 @@ def log_p_values(levels: FloatArray, values: FloatArray) -> FloatArray:
     >>> np.round(np.exp(log_p_values(levels, np.array([[500.0, 989.5]]))), 2)
     array([[0.5 , 0.01]])
     """
-    found = np.empty(values.shape)
-    for k, (known, x) in enumerate(zip(levels, values, strict=True)):
-        body, (n, mean, count) = known[:-3], known[-3:]
-        at = int(_TAIL * (n - 1.0))
-        place = np.interp(x, body, np.linspace(0.0, at, len(body)), left=-1.0)
-        log_p = np.log((n - place) / (n + 1.0))
-        beyond = x > body[-1]
-        if mean > 0:
-            excess = (x[beyond] - body[-1]) / (count * mean)
-            log_p[beyond] = np.log((n - at) / (n + 1.0)) - count * np.log1p(excess)
-        else:
-            log_p[beyond] = -np.log(n + 1.0)
-        found[k] = np.minimum(log_p, 0.0)
-    return found
+    body, (n, mean, count) = levels[:, :-3], levels[:, -3:].T[:, :, None]
+    last = int(_TAIL * (n[0, 0] - 1.0))  # the same number of rows behind all of them
+    rank = np.linspace(0.0, last, body.shape[1])
+    place = np.empty(values.shape)
+    for k, known in enumerate(body):
+        place[k] = np.interp(values[k], known, rank, left=-1.0)
+    excess = np.maximum(values - body[:, -1:], 0.0)
+    share = (n - np.where(excess > 0.0, last, place)) / (n + 1.0)
+    share = np.where((excess > 0.0) & (mean == 0.0), 1.0 / (n + 1.0), share)
+    beyond = count * np.log1p(excess / np.where(mean > 0.0, count * mean, np.inf))
+    return np.asarray(np.minimum(np.log(share) - beyond, 0.0))

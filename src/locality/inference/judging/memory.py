@@ -11,6 +11,7 @@ a nearly determined sensor then does not drown all others), three **channels** a
 Signs matter: a slow drift is far below the noise of a row, and adds up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.signal import lfilter
 
 from locality._typing import FloatArray
 
-__all__ = ["KINDS", "MEMORIES", "Memory", "sensor_nats"]
+__all__ = ["KINDS", "MEMORIES", "Memory", "faded", "sensor_nats"]
 
 MEMORIES = (1.0, 1.0 / 3.0, 0.1, 0.03)
 """Weights of the last row."""
@@ -69,6 +70,15 @@ class Memory:
         """
         return cls(np.zeros((n_memories, n_components)), np.full(n_memories, normal))
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name; `from_arrays` restores them."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Memory":
+        """What `arrays` returned."""
+        return cls(arrays["signed"], arrays["squared"])
+
     def take(self, innovations: FloatArray, nats: FloatArray) -> "tuple[FloatArray, Memory]":
         """The channels of the next rows, and the memory after them.
 
@@ -87,8 +97,8 @@ class Memory:
         innovations = np.clip(innovations, -_LARGEST, _LARGEST)
         found, signed, squared = [], np.empty_like(self.signed), np.empty_like(self.squared)
         for k, weight in enumerate(MEMORIES[: len(self.squared)]):
-            mean, signed[k] = _faded(innovations, weight, self.signed[k])
-            total, squared[k] = _faded(nats, weight, self.squared[k])
+            mean, signed[k] = faded(innovations, weight, self.signed[k])
+            total, squared[k] = faded(nats, weight, self.squared[k])
             square = np.square(mean)
             square *= (2.0 - weight) / weight
             found += [
@@ -99,8 +109,25 @@ class Memory:
         return np.stack(found), Memory(signed, squared)
 
 
-def _faded(values: FloatArray, weight: float, before: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Exponentially weighted means along the rows, and the last of them."""
+def faded(
+    values: FloatArray, weight: float, before: FloatArray | float
+) -> tuple[FloatArray, FloatArray]:
+    """Exponentially weighted means along the rows, s_t = (1 − α) s_{t−1} + α x_t, and the last one.
+
+    Parameters
+    ----------
+    values : float array [n_rows, ...]
+    weight : float
+        α, in (0, 1]; 1 forgets all but the row itself.
+    before : float array [...]
+        The mean before the first row.
+
+    Examples
+    --------
+    >>> faded(np.array([1.0, 0.0, 0.0]), 0.5, 0.0)[0].tolist()
+    [0.5, 0.25, 0.125]
+    """
+    before = np.asarray(before, dtype=np.float64)
     if weight == 1.0 or not len(values):
         return values, values[-1] if len(values) else before
     rest = 1.0 - weight

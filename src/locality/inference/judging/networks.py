@@ -1,14 +1,75 @@
 """What networks know: nats that they take from the closed form, value by value."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from locality._typing import FloatArray
+from locality.data.table import Table
 from locality.inference.laws.repair import repair
 from locality.model.model import Model
 
-__all__ = ["network_gain"]
+__all__ = ["RecentRows", "network_gain"]
+
+_BLOCK = 64
+"""Rows that are asked about together, always so many, and each always at the same place among
+them: so their bits do not depend on the rows that arrive with them."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecentRows:
+    """The last rows as networks need them.
+
+    Parameters
+    ----------
+    n_seen : int
+        Rows so far.
+    rows : float array [n_nodes, n_kept]
+        Standardized, NaN where missing: those of the block that has begun, and as many before as
+        networks look back upon.
+    """
+
+    n_seen: int
+    rows: FloatArray
+
+    @classmethod
+    def empty(cls, n_nodes: int) -> "RecentRows":
+        """Before the first row."""
+        return cls(0, np.zeros((n_nodes, 0)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name; `from_arrays` restores them."""
+        return {"n_seen": np.array([self.n_seen]), "rows": self.rows}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "RecentRows":
+        """What `arrays` returned."""
+        return cls(int(arrays["n_seen"][0]), arrays["rows"])
+
+    def gain(self, model: Model, table: Table) -> "tuple[FloatArray | None, RecentRows]":
+        """What networks know of the next rows, as ``network_gain``, and the rows after them."""
+        if not model.has_networks:
+            return None, self
+        fresh = model.layout.standard_rows(table)
+        n_lags, found = model.layout.n_lags, []
+        recent, n_seen = self.rows, self.n_seen
+        while fresh.shape[1]:
+            place = n_seen % _BLOCK
+            part, fresh = np.split(fresh, [min(_BLOCK - place, fresh.shape[1])], axis=1)
+            recent = np.hstack([recent, part])
+            before = recent.shape[1] - part.shape[1] - place  # rows ahead of the block
+            whole = np.zeros((len(recent), before + _BLOCK))
+            whole[:, : recent.shape[1]] = recent
+            told = network_gain(model, whole)
+            assert told is not None
+            found.append(told[before + place : before + place + part.shape[1]])
+            n_seen += part.shape[1]
+            if n_seen % _BLOCK == 0:
+                recent = recent[:, max(0, recent.shape[1] - n_lags) :]
+        n_targets = len(model.domain.targets)
+        empty = np.zeros((0, n_targets))
+        return np.concatenate([empty, *found]), RecentRows(n_seen, np.array(recent))
 
 
 def network_gain(model: Model, rows: FloatArray) -> FloatArray | None:

@@ -15,6 +15,7 @@ import numpy as np
 from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError
+from locality.inference.judging.evidence import bounds_of, scores
 from locality.inference.judging.levels import levels_of, log_p_values
 from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
@@ -101,9 +102,12 @@ def measured(
         known = levels_of(channels[:, others])
         statistic[block == k] = -log_p_values(known, channels[:, block == k]).sum(axis=0)
     left = np.abs(np.where(np.isnan(residual), 0.0, residual) / far).T
+    total = nats.sum(axis=1)
+    whole = float(np.maximum(total.std(), 1e-6))
+    psi = scores(np.where(seen, away, 0.0), total, float(mean.sum()), whole)
     return Reference(
-        spread, mean, np.maximum(deviation, 1e-6), far, levels_of(channels),
-        levels_of(statistic[None]), levels_of(left), n, law.arrays(),
+        spread, mean, np.maximum(deviation, 1e-6), whole, far, levels_of(channels),
+        levels_of(statistic[None]), levels_of(left), bounds_of(psi), n, law.arrays(),
     )  # fmt: skip
 
 
@@ -204,7 +208,10 @@ def _implied_law(model: Model) -> RowLaw:
     unit = np.where(high > low, 0.5 * (high - low), 1.0)
     order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
     context = np.array(domain.context, dtype=np.int64)
-    laws = SequentialLaw.of(model.field)
+    laws = tuple(
+        replace(law, past=law.past[:k], context=law.context[: k + 1])
+        for k, law in enumerate(SequentialLaw.of(model.field))
+    )
     return RowLaw(laws, center, unit, domain.targets, context, order)
 
 
@@ -258,7 +265,7 @@ class CrossFit:
             left.append(_left(conditional, rows[:, inside], missing[inside]))
             places.append(inside)
         gain = network_gain(model, rows)
-        known = measured(
+        found_reference = measured(
             moments.law(center, unit),
             np.concatenate(found),
             np.concatenate(left),
@@ -266,7 +273,7 @@ class CrossFit:
             ordered=model.is_ordered,
         )
         model.seconds["reference"] = perf_counter() - start
-        return known
+        return found_reference
 
     def _kept(self, part: np.ndarray, most: int) -> np.ndarray:
         """The first rows of every part, if they are very many."""

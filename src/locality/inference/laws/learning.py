@@ -68,7 +68,7 @@ class LawMoments:
         """
         axes = field.domain.axes
         n_lags = axes[0].window[0] if axes and axes[0].window else 0
-        n_nodes, n_rows = rows.shape
+        n_nodes = len(rows)
         local = local or n_nodes * (n_lags + 1) > MOST_SEEN
         if not local:
             sources = [(np.tile(np.arange(n_nodes), n_lags + 1),
@@ -133,7 +133,11 @@ class LawMoments:
         domain = self.field.domain
         order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
         context = np.array(domain.context, dtype=np.int64)
-        return RowLaw(self.laws(without), center, unit, domain.targets, context, order)
+        laws = tuple(
+            replace(law, past=law.past[:k], context=law.context[: k + 1])
+            for k, law in enumerate(self.laws(without))
+        )
+        return RowLaw(laws, center, unit, domain.targets, context, order)
 
     def _seeing_all(self, covariance: FloatArray, n_rows: int) -> tuple[SequentialLaw, ...]:
         """By Cholesky factors: the past and context come first, then one sensor after another."""
@@ -155,9 +159,10 @@ class LawMoments:
             scale = np.diag(lower)
             # rows of the inverse factor: what is left of each sensor, in units of its scale
             own = solve_triangular(lower, np.eye(n), lower=True)
-            others = -own @ solve_triangular(
-                factor[:-n, :-n], factor[-n:, :-n].T, lower=True, trans="T"
-            ).T
+            others = (
+                -own
+                @ solve_triangular(factor[:-n, :-n], factor[-n:, :-n].T, lower=True, trans="T").T
+            )
             weights = np.zeros((n, (n_past + 1) * n_nodes))
             weights[np.ix_(place, chosen - first)] = np.hstack([others, own]) * scale[:, None]
             by_lag = weights.reshape(n, n_past + 1, n_nodes)[:, ::-1]
@@ -203,12 +208,12 @@ def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArr
 
     laws = []
     for before, after in zip(law.laws, fresh.laws, strict=True):
-        kinds = (
+        past, context = (
             tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
             for mine, theirs in ((before.past, after.past), (before.context, after.context))
         )
         scale = np.where(is_new, after.scale, before.scale)
-        laws.append(SequentialLaw(joined(before.within, after.within), *kinds, scale))
+        laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
     return replace(fresh, laws=tuple(laws), order=law.order)
 
 

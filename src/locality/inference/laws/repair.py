@@ -52,7 +52,9 @@ class Repair:
         return np.asarray(self.gain > 0.0)
 
 
-def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray) -> Repair:
+def repair(
+    field: ScoreField, values: FloatArray, threshold: float | FloatArray, *, first: int = 0
+) -> Repair:
     """Replace what is missing or does not fit.
 
     Parameters
@@ -63,6 +65,8 @@ def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray)
         Standardized; NaN where missing (context must be complete).
     threshold : float or float array [n_targets] or [n_targets, n_rows]
         Standard deviations beyond which a value does not fit; infinite to fill gaps only.
+    first : int, default 0
+        Rows before it are taken as they are.
     """
     laws = ConditionalLaw.of(field)
     targets, n_rows = field.domain.targets, values.shape[1]
@@ -74,6 +78,7 @@ def repair(field: ScoreField, values: FloatArray, threshold: float | FloatArray)
     gain, expected = np.zeros((2, len(targets), n_rows))
     most = max(1, int(len(targets) * _MOST))
     suspect = _suspects(laws, fixed, missing, limit)
+    suspect[:first] = False
     n_lags = len(laws) - 1
     touched = -n_lags - 1  # last row that was changed
     visited = range(n_rows) if n_lags else np.flatnonzero(suspect).tolist()

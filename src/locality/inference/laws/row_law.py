@@ -2,7 +2,7 @@
 
     e_j(t) = ( x_j(t) − Σ_{k before j} w_jk x_k(t) − Σ_l a_jl·x(t−l) − context ) / s_j
 
-White and of unit variance if the law holds, and −log p(x_t | past) = Σ_j ½ e_j² + log s_j + ½ log 2π.
+White and of unit variance if the law holds; −log p(x_t | past) = Σ_j ½ e_j² + log s_j + ½ log 2π.
 Columns are as they are, centered and in units of their standard deviation, without laws of their
 own: those would pull in exactly the values that are abnormal.
 

@@ -14,6 +14,7 @@ is missing); the rest of the joint law is the new N(μ, P). So −log p of what 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -84,8 +85,8 @@ class Window:
         window : Window
         """
         n, L = len(rows), law.n_lags
-        missing = np.isnan(rows[:, law.targets])
-        gap = missing.any(axis=1)
+        missing: BoolArray = np.isnan(rows[:, law.targets])
+        gap = np.asarray(missing.any(axis=1))
         found, scale = np.empty((2, n, len(law.targets)))
         window, at = self, 0
         while at < n:
@@ -127,7 +128,7 @@ class Window:
             variance = np.concatenate([np.diag(prior), np.ones(len(cells))])
             joint = np.diag(variance)
         else:
-            solve = _lower(within)
+            solve = partial(solve_triangular, within, lower=True, unit_diagonal=True)
             values = row[law.targets[touched]]
             residual = found[touched] * scale[touched] - within @ values
             mean = -solve(residual)
@@ -200,15 +201,3 @@ class Window:
             part = sparse.past[lag - 1][chosen][:, self.target[here]]
             earlier[:, here] = -part.toarray()
         return chosen, sparse.within[chosen][:, chosen].toarray(), earlier
-
-
-class _lower:
-    """Solves with a lower triangular matrix, whose diagonal is 1."""
-
-    def __init__(self, matrix: FloatArray) -> None:
-        self.matrix = matrix
-
-    def __call__(self, right: FloatArray) -> FloatArray:
-        return np.asarray(
-            solve_triangular(self.matrix, right, lower=True, unit_diagonal=True), dtype=np.float64
-        )

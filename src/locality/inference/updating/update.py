@@ -14,8 +14,8 @@ import numpy as np
 from locality._typing import FloatArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
-from locality.inference.judging.judgment import sensor_surprise
 from locality.inference.judging.reference import learned_reference, relearned_reference
+from locality.inference.judging.stream import sensor_surprise
 from locality.inference.updating.drift import drift, upper_bound
 from locality.inference.updating.gate import fresh_nats
 from locality.inference.updating.relearning import Learning, learn_again, lookers

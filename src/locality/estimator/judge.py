@@ -1,0 +1,155 @@
+"""The judge: rows arrive in chunks, day and night, and are judged as if they had come at once."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from locality.data.table import Table
+from locality.estimator.states import digest_of, read_state, write_state
+from locality.exceptions import DataError
+from locality.inference.judging.detection import Detection
+from locality.inference.judging.promise import Promise
+from locality.inference.judging.stream import Stream
+from locality.training.threads import one_thread
+
+if TYPE_CHECKING:
+    from locality.estimator.diffusion import LocalizedDiffusion
+
+__all__ = ["Judge"]
+
+_MODEL, _STATE = "model", "state"
+
+
+class Judge:
+    """Judges rows as they arrive; made by ``LocalizedDiffusion.judge``.
+
+    Parameters
+    ----------
+    estimator : LocalizedDiffusion
+        Fitted.
+    promise : Promise
+
+    Examples
+    --------
+    >>> from locality import LocalizedDiffusion
+    >>> from locality.data.synthetic import OrnsteinUhlenbeckChain
+    >>> X = OrnsteinUhlenbeckChain(10, correlation=0.7).sample(700, random_state=0)
+    >>> model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(X[:600])
+    >>> judge = model.judge()
+    >>> chunks = [judge.update(X[600:617]), judge.update(X[617:])]
+    >>> whole = model.detect(X[600:])
+    >>> bool((chunks[1].log_p == whole.log_p[17:]).all())
+    True
+    """
+
+    def __init__(self, estimator: "LocalizedDiffusion", promise: Promise) -> None:
+        self.estimator = estimator
+        self.promise = promise
+        model = estimator.model_
+        self._stream = Stream.of(model)
+        assert model.unrolled.reference is not None
+        promise.require_known(model.unrolled.reference)
+        self._last: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows judged so far."""
+        return self._stream.window.n_seen
+
+    def update(self, X: Any) -> Detection:
+        """Judge the next rows.
+
+        Parameters
+        ----------
+        X : frame or array [n_rows, n_columns]
+            In order of time, after all rows before; missing values are allowed.
+
+        Returns
+        -------
+        Detection
+            Of these rows: the same bits as if all rows had come at once.
+
+        Raises
+        ------
+        DataError
+            If rows are not those of the model, or lie before the last one. Nothing has changed
+            then.
+        """
+        table = self.estimator._table(X)
+        self._require_later(table)
+        with one_thread():
+            found, stream = self._stream.take(self.estimator.model_, table, self.promise)
+            self._stream = stream.settled(found)
+        if table.time is not None and len(table.time):
+            self._last = table.time[-1]
+        return Detection(self.estimator.model_, table, found)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the judge to a folder: its model, and what the rows so far leave.
+
+        The model is written once; the state takes the place of an earlier one in one step, so that
+        after a failure at any moment the folder is as before or as after.
+
+        Parameters
+        ----------
+        path : path
+            A folder; made if there is none.
+        """
+        from locality.store.store import save_model
+
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / _MODEL).exists():
+            save_model(self.estimator.model_, folder / _MODEL)
+        self.write_state(folder / _STATE)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Judge":
+        """Go on where ``save`` was called.
+
+        Raises
+        ------
+        DataError, OptionError, ModelCorrupt
+            If the folder is none of a judge, or damaged.
+        """
+        from locality.estimator.diffusion import LocalizedDiffusion
+
+        folder = Path(path)
+        if not (folder / _STATE).is_file():
+            raise DataError(
+                f"{folder} holds no state of a judge.", remedy="Write one with Judge.save."
+            )
+        judge = cls(LocalizedDiffusion.load(folder / _MODEL), Promise())
+        judge.read_state(folder / _STATE)
+        return judge
+
+    def write_state(self, file: Path) -> None:
+        """The state alone, for a model that is kept elsewhere."""
+        digest = digest_of(self.estimator.model_)
+        write_state(file, self._stream, self.promise, self._last, digest)
+
+    def read_state(self, file: Path) -> None:
+        """Take up a state of the same model.
+
+        Raises
+        ------
+        OptionError
+            If it is of another model, or of another version.
+        ModelCorrupt
+            If it is damaged.
+        """
+        model = self.estimator.model_
+        self._stream, self.promise, self._last = read_state(file, model)
+
+    def _require_later(self, table: Table) -> None:
+        if self._last is None or table.time is None or not len(table.time):
+            return
+        if not table.time[0] > self._last:
+            name = self.estimator.time or "time"
+            raise DataError(
+                f"Column {name!r} begins at {np.array(table.time[0])!s}, but rows up to "
+                f"{np.array(self._last)!s} were judged already.",
+                remedy="Pass later rows, in order of time.",
+            )
