@@ -113,6 +113,11 @@ class ConditionalLaw:
         own = self.weights[0][:, self.targets]
         return sp.csr_array(sp.eye_array(len(self.targets), format="csr") - own)
 
+    @cached_property
+    def dense_residual(self) -> FloatArray:
+        """R as a dense array, of few components."""
+        return np.asarray(self.residual_operator.toarray())
+
     def openness(self, missing: BoolArray) -> FloatArray:
         """Factor by which gaps of a row raise the variance of what is left of each component,
         given all others that are known [n_targets].

@@ -23,6 +23,7 @@ from locality.local.field import ScoreField
 __all__ = ["Repair", "repair"]
 
 _MOST = 1 / 3  # of the sensors of a row that may be freed
+_FEW = 256  # components whose pivots are cheaper than solutions
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +90,12 @@ def repair(
         base = law.from_past(fixed, t)
         row, free = fixed[:, t], missing[targets, t].copy()
         row[missing[:, t]] = 0.0
+        left = row[targets] - base - law.weights[0] @ row
+        pivot = _Freeing(law, left)
+        for j in np.flatnonzero(free).tolist():
+            pivot.free(j)
         while True:
-            if free.any():
-                _solve(law, row, base, free)
-            expected[:, t] = base + law.weights[0] @ row
-            excess = np.abs(row[targets] - expected[:, t]) / law.scale
+            excess = np.abs(pivot.left) / law.scale
             excess[free] = 0.0
             ratio = excess / limit[:, t]
             worst = int(ratio.argmax())
@@ -101,6 +103,9 @@ def repair(
                 break
             gain[worst, t] = 0.5 * excess[worst] ** 2
             free[worst] = True
+            pivot.free(worst)
+        if free.any():
+            _solve(law, row, base, free)
         if free.any():
             touched = t
     for n_past, law in enumerate(laws):
@@ -112,6 +117,31 @@ def repair(
     scale = scale[:, np.minimum(np.arange(n_rows), n_lags)]
     residual = (values[targets] - expected) / scale
     return Repair(fixed, gain, expected, residual)
+
+
+class _Freeing:
+    """What is left of every component, x − A x − base, while values are freed one after the other.
+
+    Of few components by pivots on R = I − A (Gauss and Jordan), one outer product each; of many by
+    solving for all that are free.
+    """
+
+    def __init__(self, law: ConditionalLaw, left: FloatArray) -> None:
+        self.law, self.left, self.start = law, np.array(left), left
+        self.matrix = np.array(law.dense_residual) if len(left) <= _FEW else None
+        self.chosen: list[int] = []
+
+    def free(self, j: int) -> None:
+        """Give one value the expectation of it, jointly with all that were freed before."""
+        if self.matrix is not None:
+            column, row = self.matrix[:, j] / self.matrix[j, j], self.matrix[j]
+            self.left -= column * self.left[j]
+            self.matrix -= np.multiply.outer(column, row)
+            return
+        self.chosen.append(j)
+        among = self.law.residual_operator[:, self.chosen].toarray()
+        moved = np.linalg.solve(among[self.chosen], self.start[self.chosen])
+        self.left = self.start - among @ moved
 
 
 def _suspects(
