@@ -11,7 +11,7 @@ change detection*, arXiv 2203.03532). M(t) − t is a supermartingale on normal 
 mean of several, so that the first time at which their mean reaches A comes after at least A rows
 on average. ψ is the innovation, bounded; κ comes from normal rows: the larger of their own
 logarithmic moment, and that of a normal law with the variance of means over blocks, which is larger
-if rows resemble each other, with two standard errors added, since the rows are few.
+if rows resemble each other, with three standard errors added, since the rows are few.
 
 An alarm begins when the mean reaches A, and ends when it has fallen to √A.
 """
@@ -27,15 +27,18 @@ SIZES = (0.5, 1.0, 2.0)
 
 _BOUND = 3.0  # spreads
 _BLOCK = 16  # rows
-_ERRORS = 2.0  # standard errors added
+_ERRORS = 3.0  # standard errors added: the worst of many sensors must be right, too
 _CEILING = 2.0  # nats above an alarm
 _LOSS = 0.25  # nats of a row that few normal rows may cost
 
 
 def scores(away: FloatArray, nats: FloatArray, mean: float, deviation: float) -> FloatArray:
-    """ψ of all sensors, and of their nats together [n_rows, n_components + 1]."""
-    whole = (nats - mean) / max(deviation, 1e-9)
-    return np.clip(np.column_stack([away, whole]), -_BOUND, _BOUND)
+    """ψ of all sensors, and of their nats together [n_rows, n_components + 1].
+
+    The latter in units of two deviations: their tails are heavier.
+    """
+    whole = 0.5 * np.clip((nats - mean) / max(deviation, 1e-9), -_BOUND, _BOUND)
+    return np.column_stack([np.clip(away, -_BOUND, _BOUND), whole])
 
 
 def bounds_of(psi: FloatArray) -> FloatArray:
@@ -98,8 +101,10 @@ class Evidence:
         self.state = np.full(bounds.shape, -np.inf) if state is None else np.array(state)
         self.in_alarm = in_alarm
         weights = np.full(bounds.shape, 0.5 / (bounds[:-1].size or 1))
-        weights[-1] = 0.5 / bounds[-1].size  # half of the weight for all sensors together
-        self._weights = np.log(weights)
+        # half of the weight for all sensors together, whose nats may not rise
+        weights[-1] = [0.5 / bounds.shape[1], 0.0]
+        with np.errstate(divide="ignore"):
+            self._weights = np.log(weights)
         self._sizes = np.array(SIZES)[:, None] * np.array([1.0, -1.0])
 
     def take(self, psi: FloatArray) -> tuple[FloatArray, BoolArray]:
