@@ -6,9 +6,12 @@ a nearly determined sensor then does not drown all others), three **channels** a
 
     squared    mean over time of Σ_j ℓ_j ,      weights α (1 − α)^k
     signed     log Σ_j b_j² ,                   b_j the same mean of e_j, in units of its deviation
-    one sensor log max_j b_j² .
+    one sensor log max_j (g_jᵀ b)² ,        g_j what a change of sensor j alone does to innovations,
+                                            of one row at α = 1, otherwise of all from then on.
 
-Signs matter: a slow drift is far below the noise of a row, and adds up.
+Signs matter: a slow drift is far below the noise of a row, and adds up. A change of one sensor is
+seen in its own innovation and in those of all that look at it: g_jᵀ b is standard normal on normal
+rows, and gathers it again.
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from locality._typing import FloatArray
+from locality.inference.laws.row_law import Operator, product
 
 __all__ = ["KINDS", "MEMORIES", "Memory", "faded", "sensor_nats"]
 
@@ -51,10 +55,13 @@ class Memory:
     ----------
     signed : float array [n_memories, n_components]
     squared : float array [n_memories]
+    n_seen : int
+        Rows so far.
     """
 
     signed: FloatArray
     squared: FloatArray
+    n_seen: int = 0
 
     @classmethod
     def empty(cls, n_components: int, normal: float, n_memories: int = len(MEMORIES)) -> "Memory":
@@ -72,14 +79,16 @@ class Memory:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name; `from_arrays` restores them."""
-        return dict(vars(self))
+        return {**vars(self), "n_seen": np.array([self.n_seen])}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Memory":
         """What `arrays` returned."""
-        return cls(arrays["signed"], arrays["squared"])
+        return cls(arrays["signed"], arrays["squared"], int(arrays["n_seen"][0]))
 
-    def take(self, innovations: FloatArray, nats: FloatArray) -> "tuple[FloatArray, Memory]":
+    def take(
+        self, innovations: FloatArray, nats: FloatArray, sensors: tuple[Operator, Operator]
+    ) -> "tuple[FloatArray, Memory]":
         """The channels of the next rows, and the memory after them.
 
         Parameters
@@ -88,6 +97,8 @@ class Memory:
             0 where missing.
         nats : float array [n_rows]
             Σ_j ℓ_j.
+        sensors : two arrays [n_components, n_components]
+            g_j of a change of one row, and of one that lasts: ``RowLaw.of_sensors``.
 
         Returns
         -------
@@ -99,14 +110,14 @@ class Memory:
         for k, weight in enumerate(MEMORIES[: len(self.squared)]):
             mean, signed[k] = faded(innovations, weight, self.signed[k])
             total, squared[k] = faded(nats, weight, self.squared[k])
-            square = np.square(mean)
-            square *= (2.0 - weight) / weight
+            alone = product(sensors[0 if weight == 1.0 else 1], mean, self.n_seen)
+            size = np.log((2.0 - weight) / weight)
             found += [
                 total,
-                np.log(square.sum(axis=1) + _SMALLEST),
-                np.log(square.max(axis=1) + _SMALLEST),
+                size + np.log(np.square(mean).sum(axis=1) + _SMALLEST),
+                size + 2.0 * np.log(np.abs(alone).max(axis=1) + _SMALLEST),
             ]
-        return np.stack(found), Memory(signed, squared)
+        return np.stack(found), Memory(signed, squared, self.n_seen + len(nats))
 
 
 def faded(

@@ -21,7 +21,7 @@ from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.laws.learning import LawMoments, relearned
 from locality.inference.laws.repair import repair
-from locality.inference.laws.row_law import RowLaw
+from locality.inference.laws.row_law import Operator, RowLaw
 from locality.inference.laws.sequential import SequentialLaw, sequence
 from locality.inference.laws.window import Window
 from locality.model.model import Model
@@ -35,6 +35,7 @@ __all__ = [
     "learned_reference",
     "plain_rows",
     "relearned_reference",
+    "sensors_of",
 ]
 
 _PARTS = 3
@@ -54,6 +55,15 @@ def law_of(reference: Reference) -> RowLaw:
 
 def _law_of(reference: Reference) -> RowLaw:
     return RowLaw.from_arrays(reference.law)
+
+
+def sensors_of(reference: Reference) -> tuple[Operator, Operator]:
+    """From innovations to what they say of each sensor alone."""
+    return reference.derived(_sensors_of)
+
+
+def _sensors_of(reference: Reference) -> tuple[Operator, Operator]:
+    return law_of(reference).of_sensors(reference.spread)
 
 
 def plain_rows(model: Model, table: Table) -> FloatArray:
@@ -93,7 +103,8 @@ def measured(
     nats = np.where(seen, nats, mean)
     deviation = np.sqrt(np.where(seen, (nats - mean) ** 2, 0.0).sum(axis=0) / count)
     start = Memory.empty(len(mean), float(mean.sum()), len(MEMORIES) if ordered else 1)
-    channels, _ = start.take(np.where(seen, away, 0.0), nats.sum(axis=1))
+    sensors = law.of_sensors(spread)
+    channels, _ = start.take(np.where(seen, away, 0.0), nats.sum(axis=1), sensors)
     n = channels.shape[1]
     block = np.arange(n) * _BLOCKS // n if n >= _BLOCKS * _MIN_BLOCK else np.arange(n) * 0
     statistic = np.empty(n)

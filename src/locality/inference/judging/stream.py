@@ -19,7 +19,7 @@ from locality.inference.judging.levels import log_p_values
 from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
 from locality.inference.judging.networks import RecentRows
 from locality.inference.judging.promise import Promise
-from locality.inference.judging.reference import law_of, plain_rows
+from locality.inference.judging.reference import law_of, plain_rows, sensors_of
 from locality.inference.laws.window import Window
 from locality.model.model import Model
 from locality.model.reference import Reference
@@ -101,7 +101,7 @@ class Stream:
         innovations, _, window = self.window.take(law, law.plain(plain_rows(model, table)))
         gain, recent = self.recent.gain(model, table)
         away, nats = _away(reference, innovations, gain)
-        channels, memory = self.memory.take(away, nats)
+        channels, memory = self.memory.take(away, nats, sensors_of(reference))
         unusual = -log_p_values(reference.channels, channels)
         statistic = np.ascontiguousarray(unusual.T).sum(axis=1)  # row by row: the same bits
         log_p = log_p_values(reference.statistic, statistic[None])[0]

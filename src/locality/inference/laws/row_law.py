@@ -14,6 +14,7 @@ a covariance that is shrunk towards a multiple of the identity (Chen, Wiesel, El
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +22,9 @@ import scipy.sparse as sp
 from locality._typing import FloatArray, IntArray
 from locality.inference.laws.sequential import SequentialLaw
 
-__all__ = ["RowLaw"]
+__all__ = ["Operator", "RowLaw", "product"]
+
+Operator: TypeAlias = "FloatArray | sp.csr_array"
 
 BLOCK = 32
 """Rows of a dense product; always the same, and each row always at the same place of it, so that
@@ -76,11 +79,11 @@ class RowLaw:
         return np.asarray((values - self.center) / self.unit)
 
     @cached_property
-    def _operators(self) -> "list[FloatArray | sp.csr_array]":
+    def _operators(self) -> "list[Operator]":
         """From rows under each other, the latest first, to innovations, by number of rows before
         [n_targets, (n_past + 1) · n_nodes].
         """
-        found: list[FloatArray | sp.csr_array] = []
+        found: list[Operator] = []
         for n_past, law in enumerate(self.laws):
             parts = []
             for lag in range(n_past + 1):
@@ -89,9 +92,7 @@ class RowLaw:
                 if len(self.context):
                     parts[-1] = parts[-1] - law.context[lag] @ self._choice(self.context)
             whole = sp.csr_array(sp.diags_array(1.0 / law.scale) @ sp.hstack(parts))
-            size = whole.shape[0] * whole.shape[1]
-            is_dense = size <= _DENSE_ENTRIES and whole.nnz > _DENSE_SHARE * size
-            found.append(np.ascontiguousarray(whole.toarray()) if is_dense else whole)
+            found.append(_stored(whole))
         return found
 
     def _choice(self, nodes: IntArray) -> "sp.csr_array":
@@ -109,26 +110,34 @@ class RowLaw:
         first : int
             Number of the first row that is judged, since the beginning of the series.
         """
-        operator, n = self._operators[n_past], len(rows) - n_past
+        n, operator = len(rows) - n_past, self._operators[n_past]
         result = np.empty((n, len(self.targets)))
-        width = BLOCK
-        if not isinstance(operator, np.ndarray):
-            width = max(1, _MOST_VALUES // operator.shape[1])
-        at = 0
-        while at < n:
-            place = (first + at) % BLOCK if isinstance(operator, np.ndarray) else 0
-            stop = min(n, at + width - place)
+        width = max(1, _MOST_VALUES // operator.shape[1])
+        for at in range(0, n, width):
+            stop = min(n, at + width)
             under = [rows[n_past - k + at : n_past - k + stop] for k in range(n_past + 1)]
-            if isinstance(operator, np.ndarray):
-                block = np.zeros((operator.shape[1], BLOCK))
-                for k, part in enumerate(under):
-                    into = slice(k * self.n_nodes, (k + 1) * self.n_nodes)
-                    block[into, place : place + stop - at] = part.T
-                result[at:stop] = (operator @ block)[:, place : place + stop - at].T
-            else:
-                result[at:stop] = (operator @ np.hstack(under).T).T
-            at = stop
+            result[at:stop] = product(operator, np.hstack(under), first + at)
         return result
+
+    def of_sensors(self, spread: FloatArray) -> "tuple[Operator, Operator]":
+        """From innovations in units of their spread to what they say of a change of each sensor
+        alone, which is standard normal if there is none: a change of one row, and one that lasts.
+
+        Parameters
+        ----------
+        spread : float array [n_targets]
+        """
+        law = self.laws[-1]
+        lasting = law.within
+        for past in law.past:
+            lasting = lasting - past
+        found = []
+        for change in (law.within, lasting):
+            effect = sp.csr_array(sp.diags_array(1.0 / (law.scale * spread)) @ change)
+            size = np.sqrt(np.asarray((effect * effect).sum(axis=0)).ravel())
+            scaled = effect @ sp.diags_array(1.0 / np.maximum(size, 1e-12))
+            found.append(_stored(sp.csr_array(scaled.T)))
+        return found[0], found[1]
 
     def dense(self, n_past: int) -> tuple[FloatArray, tuple[FloatArray, ...]]:
         """R and the weights of earlier rows as dense arrays, of few sensors."""
@@ -190,6 +199,35 @@ class RowLaw:
         if not laws or not (plain["unit"] > 0).all():
             raise ValueError("a law of rows is missing, or its units are not above 0")
         return cls(tuple(laws), **plain)
+
+
+def product(operator: Operator, rows: FloatArray, first: int) -> FloatArray:
+    """Operator times each row [n_rows, n_results], to the same bits whatever rows come together.
+
+    Parameters
+    ----------
+    operator : float array or sparse array [n_results, n_values]
+    rows : float array [n_rows, n_values]
+    first : int
+        Number of the first row, since the beginning of the series.
+    """
+    if not isinstance(operator, np.ndarray):
+        return np.asarray((operator @ rows.T).T)
+    before = first % BLOCK
+    n_blocks = -(-(before + len(rows)) // BLOCK)
+    padded = np.zeros((n_blocks * BLOCK, rows.shape[1]))
+    padded[before : before + len(rows)] = rows
+    result = np.empty((len(padded), len(operator)))
+    for at in range(0, len(padded), BLOCK):
+        np.matmul(padded[at : at + BLOCK], operator.T, out=result[at : at + BLOCK])
+    return result[before : before + len(rows)]
+
+
+def _stored(matrix: "sp.csr_array") -> Operator:
+    """Dense, if it is small and nearly full."""
+    size = matrix.shape[0] * matrix.shape[1]
+    is_dense = size <= _DENSE_ENTRIES and matrix.nnz > _DENSE_SHARE * size
+    return np.ascontiguousarray(matrix.toarray()) if is_dense else matrix
 
 
 _PLAIN = ("center", "unit", "targets", "context", "order")
