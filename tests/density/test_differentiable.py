@@ -7,8 +7,8 @@ import torch
 from locality import DataError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.domain import DependencyGraph, Domain
+from locality.inference.density.differentiable import DifferentiableField
 from locality.local.bound import BoundField
-from locality.local.differentiable import DifferentiableField
 from locality.local.field import ScoreField
 from locality.noise.levels import BAND_EDGES
 

@@ -14,9 +14,11 @@ from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.domain import DependencyGraph
 from locality.exceptions import DataError, ModelCorrupt, OptionError
-from locality.inference.judging.alarm import Alarm
 from locality.inference.judging.explanation import evidence, expectations
-from locality.inference.judging.judgment import Judgment, judge
+from locality.inference.judging.judgment import Judgment
+from locality.inference.judging.levels import error_of
+from locality.inference.judging.promise import Promise
+from locality.inference.judging.stream import judge
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.model.groups import check_groups
 from locality.model.record import record_of
@@ -31,7 +33,7 @@ def fitted(rows: Array, graph="chain", **options) -> LocalizedDiffusion:
 
 
 def judged(model: LocalizedDiffusion, rows, rate: float = 0.01) -> Judgment:
-    return judge(model.model_, Table.from_frame(rows), rate)
+    return judge(model.model_, Table.from_frame(rows), Promise(rate))
 
 
 def lattice(n: int, seed: int) -> Array:
@@ -85,7 +87,7 @@ def test_a_shifted_sensor_takes_the_blame_and_its_neighbors_do_not(kind) -> None
     unusual, usual = ((part.sensor_p_value <= 0.01)[beside].mean() for part in (found, before))
     assert unusual - usual < 0.02
     # where the value itself was found wrong it is alone to blame, and nearly always right
-    own = found.repaired.wrong.T[at, which]
+    own = found.blamed.wrong[at, which]
     assert own.mean() > 0.5
     assert (found.share.argmax(axis=1) == which)[own].mean() > 0.99
 
@@ -118,7 +120,7 @@ def test_false_alarms_come_at_the_stated_rate(calibrated) -> None:
         alarms = np.asarray(model.detect(fresh, false_alarms=rate).to_frame())[:, 0].mean()
         error = np.sqrt(rate * (1 - rate) * (1 / 3000 + 1 / 4000))
         assert abs(alarms - rate) < 3 * error
-        assert Alarm(model.model_.reference).error(rate) < 1.2 * error
+        assert error_of(model.model_.reference.statistic, rate) < 1.2 * error
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
@@ -137,7 +139,9 @@ def test_false_alarms_of_a_model_fitted_with_gaps_are_not_too_many(share) -> Non
 def test_the_rate_of_a_series_is_the_stated_one_within_its_stated_error(moving) -> None:
     p = judged(moving, series(6000, 3)).p_value
     for rate in (0.01, 0.05):
-        assert abs((p <= rate).mean() - rate) < 3 * Alarm(moving.model_.reference).error(rate)
+        assert abs((p <= rate).mean() - rate) < 3 * error_of(
+            moving.model_.reference.statistic, rate
+        )
 
 
 @pytest.mark.parametrize("name", ["chain", "moving"])
@@ -214,14 +218,16 @@ def test_a_reference_that_is_damaged_is_named(chain) -> None:
     _, groups = record_of(chain.model_)
     check_groups(groups)
     for name, wrong, message in (
-        ("mean", groups["reference"]["mean"][:, :-1], "shape"),
+        ("mean", groups["reference"]["mean"][:-1], "shape"),
         ("statistic", groups["reference"]["statistic"] * np.nan, "not finite"),
-        ("sensor", groups["reference"]["sensor"].astype("float32"), "float32"),
+        ("sensors", groups["reference"]["sensors"].astype("float32"), "float32"),
+        ("law.unit", groups["reference"]["law.unit"][:-1], "shape"),
+        ("law.0.scale", groups["reference"]["law.0.scale"][:-1], "shape"),
     ):
         with pytest.raises(ModelCorrupt, match=f"of group 'reference'.*{message}"):
             check_groups(groups | {"reference": groups["reference"] | {name: wrong}})
-    rest = {k: v for k, v in groups["reference"].items() if k != "scale"}
-    with pytest.raises(ModelCorrupt, match="'reference' lacks array 'scale'"):
+    rest = {k: v for k, v in groups["reference"].items() if k != "channels"}
+    with pytest.raises(ModelCorrupt, match="'reference' lacks array 'channels'"):
         check_groups(groups | {"reference": rest})
 
 
@@ -245,7 +251,7 @@ def test_missing_values_are_no_fault_and_hide_none(name, request) -> None:
     found = judged(model, rows)
     assert np.isfinite(found.p_value).all()
     assert np.isfinite(found.share).all()
-    assert (found.repaired.gain.T[gaps] == 0).all()
+    assert not found.blamed.wrong[gaps].any()
     # a gap has a part only in what is left from the rows before it
     if name == "chain":
         assert (found.share[gaps] == 0).all()
@@ -254,12 +260,12 @@ def test_missing_values_are_no_fault_and_hide_none(name, request) -> None:
     assert (found.share[300:320].argmax(axis=1) == 2).all()
     normal = np.r_[0:300, 400:600]
     rate = 0.05
-    limit = rate + 3 * max(Alarm(model.model_.reference).error(rate), np.sqrt(rate / 500))
+    limit = rate + 3 * max(error_of(model.model_.reference.statistic, rate), np.sqrt(rate / 500))
     assert (found.p_value[normal] <= rate).mean() < limit
     whole = judged(model, np.where(gaps & (np.arange(8) != 5), np.nan, x))
     others = np.arange(8) != 5
     apart = np.abs(np.arange(8) - 5) > 3  # far from the dead sensor nothing changes much
-    assert (found.repaired.wrong.T == whole.repaired.wrong.T)[:, others & apart].mean() > 0.99
+    assert (found.blamed.wrong == whole.blamed.wrong)[:, others & apart].mean() > 0.99
 
 
 def test_rows_of_a_table_are_judged_apart(chain) -> None:
@@ -391,7 +397,7 @@ def test_evidence_is_about_components_only(frame: pd.DataFrame) -> None:
     spread = ConditionalLaw.of(model.model_.field)[0].scale
     np.testing.assert_allclose(
         seen.residual * model.model_.reference.residual * spread,
-        seen.values - found.repaired.expected.T,
+        seen.values - found.blamed.expected,
         atol=1e-9,
     )
 

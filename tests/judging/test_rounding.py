@@ -13,6 +13,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.inference.judging.detection import Detection
+from locality.inference.judging.promise import Promise
 
 
 @pytest.mark.parametrize("decimals", range(10))
@@ -67,7 +68,9 @@ def model() -> LocalizedDiffusion:
 def coarse(model: LocalizedDiffusion, rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
     """New and fitted steps of the columns that are told."""
     table = Table.from_frame(rows, min_rows=0)
-    return {c.name: (c.step, c.fitted) for c in Detection.of(model.model_, table, 0.01).coarse}
+    return {
+        c.name: (c.step, c.fitted) for c in Detection.of(model.model_, table, Promise(0.01)).coarse
+    }
 
 
 def test_coarse_rows_are_told_unless_their_noise_was_stated(model: LocalizedDiffusion) -> None:

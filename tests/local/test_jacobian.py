@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from locality.domain import Axis, DependencyGraph, Domain
+from locality.inference.density.differentiable import DifferentiableField
 from locality.local.bound import BoundField
-from locality.local.differentiable import DifferentiableField
 from locality.local.field import ScoreField
 from locality.local.jacobian import Jacobian
 from locality.local.patches import Sources

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from locality.exceptions import ModelCorrupt
+from locality.inference.judging.reference import law_of
+from locality.inference.laws.row_law import RowLaw
+from locality.inference.laws.sequential import SequentialLaw
 from locality.model.model import Model
 from locality.model.record import model_of, record_of
 from locality.model.reference import Reference
@@ -32,9 +36,15 @@ def test_state_and_back_gives_the_same_model(model: Model) -> None:
 def test_nothing_of_a_model_is_lost(table_model: Model) -> None:
     """Numbers of nodes that are not in a row, a reference, and all that is no array."""
     rng = np.random.default_rng(0)
-    shapes = {"mean": (2, 6), "deviation": (2, 6), "spread": (3, 2, 6), "center": (4,),
-              "scale": (4,), "statistic": (20,), "sensor": (9, 6), "residual": (6,)}  # fmt: skip
-    reference = Reference(**{name: rng.normal(size=shape) for name, shape in shapes.items()})
+    shapes = {"spread": (6,), "mean": (6,), "deviation": (6,), "residual": (6,),
+              "channels": (12, 20), "statistic": (1, 20), "sensors": (6, 20),
+              "evidence": (7, 3, 2)}  # fmt: skip
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    eye = sp.eye_array(6, format="csr")
+    part = SequentialLaw(eye, (), (sp.csr_array((6, 0)),), rng.uniform(1, 2, 6))
+    six, none = np.arange(6), np.zeros(0, dtype=np.int64)
+    law = RowLaw((part,), rng.normal(size=6), rng.uniform(1, 2, 6), six, none, six[::-1].copy())
+    reference = Reference(**arrays, total_deviation=0.1 + 0.2, n_rows=77, law=law.arrays())
     ids = np.array([1, 2, 5, 7, 8, 30])
     model = replace(table_model, ids=ids, normal=reference, flavor="numpy", n_rows=21)
     description, groups = record_of(model)
@@ -49,6 +59,8 @@ def test_nothing_of_a_model_is_lost(table_model: Model) -> None:
     assert again.domain.graph == model.domain.graph
     for name in shapes:
         assert getattr(again.reference, name) is getattr(reference, name)
+    assert (again.reference.total_deviation, again.reference.n_rows) == (0.1 + 0.2, 77)
+    assert to_bytes(law_of(again.reference).arrays()) == to_bytes(law.arrays())
     for mine, theirs in zip(model.shards, again.shards, strict=True):
         assert to_bytes(mine.arrays()) == to_bytes(theirs.arrays())
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+import scipy.sparse as sp
 
 from locality.exceptions import ModelCorrupt
+from locality.inference.laws.row_law import RowLaw
+from locality.inference.laws.sequential import SequentialLaw
 from locality.model.model import Model
 from locality.model.reference import Reference
-from locality.noise.levels import BAND_EDGES
 from locality.store import files, store
 from locality.store.store import load_model, save_model
 
@@ -310,11 +312,14 @@ def test_a_file_that_is_too_large_is_not_read(folder: Path) -> None:
 
 
 def test_a_reference_of_other_sensors_is_refused(folder: Path, table_model: Model) -> None:
-    bands, rows = len(BAND_EDGES) - 1, np.ones
     for n, fits in ((6, True), (5, False)):
+        which, none = np.arange(n), np.zeros(0, dtype=np.int64)
+        part = SequentialLaw(sp.eye_array(n, format="csr"), (), (sp.csr_array((n, 0)),), np.ones(n))
+        law = RowLaw((part,), np.ones(n), np.ones(n), which, none, which)
+        one, table = np.ones(n), np.ones((n, 9))
         reference = Reference(
-            rows((bands, n)), rows((bands, n)), rows((2, bands, n)), rows(3), rows(3), rows(9),
-            rows((4, n)), rows(n),
+            one, one, one, 1.0, one, np.ones((3, 9)), np.ones((1, 9)), table,
+            np.ones((n + 1, 3, 2)), 50, law.arrays(),
         )  # fmt: skip
         save_model(replace(table_model, normal=reference), folder, overwrite=True)
         if fits:

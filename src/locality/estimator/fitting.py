@@ -109,7 +109,7 @@ class Fit:
         else:
             domain, draws = completed(z, build, _DRAWS, settings.seed, self.progress)
             observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
-            z, state = draws.mean(axis=0), stacked(draws, domain)
+            z, state = draws[0], stacked(draws, domain)
         seconds["graph"] = perf_counter() - start
         options = training_options(settings, self.execution)
         # processes would take longer to start than small closed forms take

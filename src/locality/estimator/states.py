@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from locality.data.atomic import replacing
-from locality.exceptions import DataError, LocalityError, ModelCorrupt, OptionError
+from locality.exceptions import DataError, ModelCorrupt, OptionError
 from locality.inference.judging.judgment import known_reference
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.stream import Stream
@@ -89,7 +89,9 @@ def read_state(file: Path, model: Model) -> tuple[Stream, Promise, Any]:
         elif "number" in arrays:
             last = float(arrays["number"][0])
         return Stream.from_arrays(arrays), promise, last
-    except LocalityError:
+    except OptionError:
         raise
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise ModelCorrupt(f"The state {file} is damaged: {error}.", remedy=remedy) from error
+    except (ModelCorrupt, KeyError, ValueError, TypeError, IndexError) as error:
+        raise ModelCorrupt(
+            f"The state {file} is damaged: {str(error).rstrip('.')}.", remedy=remedy
+        ) from error

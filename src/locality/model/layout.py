@@ -137,15 +137,15 @@ class Layout:
         self.require_row_law(table)
         return np.ascontiguousarray(self.standardizer.standardize(table.values).T)
 
-    def require_row_law(self, table: "Table") -> None:
-        """Refuse what rows cannot be judged by; raises as ``standard_rows`` does."""
+    def require_row_law(self, table: "Table | None" = None) -> None:
+        """Refuse what rows cannot be judged by, and rows that cannot be; as ``standard_rows``."""
         if not self.has_row_law:
             raise OptionError(
                 "This needs a model of rows, each given those before it; this one is a joint "
                 "series.",
                 remedy='Fit with series="causal".',
             )
-        if not self.domain.context:
+        if table is None or not self.domain.context:
             return
         known = self.standardizer.known(table.values)[:, self.standardizer.modeled]
         for node in self.domain.context:

@@ -116,10 +116,11 @@ def known_reference(model: Model) -> Reference:
     Raises
     ------
     OptionError
-        If it has none.
+        If it has none, or no law of rows.
     """
     if model.reference is not None:
         return model.reference
+    model.layout.require_row_law()
     why = "it was fitted to very few, or by an older version"
     if model.settings.tied:
         why = "that is not measured in the fit of a tied chain or ring"

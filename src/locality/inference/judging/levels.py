@@ -70,7 +70,9 @@ def log_p_values(levels: FloatArray, values: FloatArray) -> FloatArray:
     rank = np.linspace(0.0, last, body.shape[1])
     place = np.empty(values.shape)
     for k, known in enumerate(body):
-        place[k] = np.interp(values[k], known, rank, left=-1.0)
+        first = np.minimum(np.searchsorted(known, values[k]), len(known) - 1)
+        between = np.interp(values[k], known, rank, left=-1.0)
+        place[k] = np.where(known[first] == values[k], rank[first], between)  # all that are equal
     excess = np.maximum(values - body[:, -1:], 0.0)
     share = (n - np.where(excess > 0.0, last, place)) / (n + 1.0)
     share = np.where((excess > 0.0) & (mean == 0.0), 1.0 / (n + 1.0), share)

@@ -138,9 +138,9 @@ def faded(
     >>> faded(np.array([1.0, 0.0, 0.0]), 0.5, 0.0)[0].tolist()
     [0.5, 0.25, 0.125]
     """
-    before = np.asarray(before, dtype=np.float64)
+    before = np.broadcast_to(np.asarray(before, dtype=np.float64), values.shape[1:])
     if weight == 1.0 or not len(values):
         return values, values[-1] if len(values) else before
     rest = 1.0 - weight
-    found, state = lfilter([weight], [1.0, -rest], values, axis=0, zi=(rest * before)[None])
-    return found, state[0] / rest
+    found, _ = lfilter([weight], [1.0, -rest], values, axis=0, zi=(rest * before)[None])
+    return found, found[-1]

@@ -95,16 +95,14 @@ def measured(
         Whether rows follow each other; otherwise nothing is remembered.
     """
     spread, far = _spread(innovations), _spread(residual)
-    away = innovations / spread
+    away, left = innovations / spread, _complete(residual / far)[0]
     nats = sensor_nats(away) if gain is None else sensor_nats(away) + gain
-    seen = ~np.isnan(nats)
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, nats, 0.0).sum(axis=0) / count
-    nats = np.where(seen, nats, mean)
-    deviation = np.sqrt(np.where(seen, (nats - mean) ** 2, 0.0).sum(axis=0) / count)
+    count = np.maximum((~np.isnan(nats)).sum(axis=0), 1)
+    mean = np.nansum(nats, axis=0) / count
+    deviation = np.sqrt(np.nansum((nats - mean) ** 2, axis=0) / count)
+    away, nats = _complete(away, nats)
     start = Memory.empty(len(mean), float(mean.sum()), len(MEMORIES) if ordered else 1)
-    sensors = law.of_sensors(spread)
-    channels, _ = start.take(np.where(seen, away, 0.0), nats.sum(axis=1), sensors)
+    channels, _ = start.take(away, nats.sum(axis=1), law.of_sensors(spread))
     n = channels.shape[1]
     block = np.arange(n) * _BLOCKS // n if n >= _BLOCKS * _MIN_BLOCK else np.arange(n) * 0
     statistic = np.empty(n)
@@ -112,14 +110,27 @@ def measured(
         others = block != k if block.any() else block == k
         known = levels_of(channels[:, others])
         statistic[block == k] = -log_p_values(known, channels[:, block == k]).sum(axis=0)
-    left = np.abs(np.where(np.isnan(residual), 0.0, residual) / far).T
     total = nats.sum(axis=1)
     whole = float(np.maximum(total.std(), 1e-6))
-    psi = scores(np.where(seen, away, 0.0), total, float(mean.sum()), whole)
+    psi = scores(away, total, float(mean.sum()), whole)
     return Reference(
         spread, mean, np.maximum(deviation, 1e-6), whole, far, levels_of(channels),
-        levels_of(statistic[None]), levels_of(left), bounds_of(psi), n, law.arrays(),
+        levels_of(statistic[None]), levels_of(np.abs(left).T), bounds_of(psi), n, law.arrays(),
     )  # fmt: skip
+
+
+def _complete(*parts: FloatArray) -> list[FloatArray]:
+    """The same with values of other rows where they are missing: rows without gaps vary more than
+    rows in which gaps say nothing, and it is against these that all are judged.
+    """
+    missing = np.isnan(parts[0])
+    if not missing.any():
+        return list(parts)
+    row = np.tile(np.arange(len(missing))[:, None], missing.shape[1])
+    for j in np.flatnonzero(missing.any(axis=0)):
+        known = np.flatnonzero(~missing[:, j])
+        row[missing[:, j], j] = np.resize(known, len(missing) - len(known)) if len(known) else 0
+    return [np.nan_to_num(np.take_along_axis(part, row, axis=0)) for part in parts]
 
 
 def _spread(residual: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ looks at its neighborhood, and the moments are those of the sources of its shard
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +25,7 @@ MOST_SEEN = 400
 """Values, of a row and its past, up to which every sensor looks at all of them."""
 
 _FLOOR = 1e-9  # of a variance, total variance being 1
+_LESS = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)  # times the usual weight of the identity
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,27 @@ class LawMoments:
         if self.is_local:
             return SequentialLaw.of(self._field(without))
         (covariance,), n_rows = self._covariances(without)
-        return self._seeing_all(covariance, n_rows)
+        return self._seeing_all(_shrunk(covariance, self.less * _usual_weight(covariance, n_rows)))
+
+    @cached_property
+    def less(self) -> float:
+        """By how much less than usual the moments of few sensors are shrunk; 1 if of one part.
+
+        The usual weight of the identity suits independent Gaussian rows, but what sensors fit each
+        other by may be far below it. It is one for all laws, so that what is left of a part that
+        was not learned from is what is left of later rows.
+        """
+        nats, n_rows = np.zeros(len(_LESS)), int(self.counts.sum())
+        if np.count_nonzero(self.counts) < 2:
+            return 1.0
+        for held, n in zip(self.sums[0], self.counts.tolist(), strict=True):
+            others = (self.sums[0].sum(axis=0) - held) / max(n_rows - n, 1)
+            values, vectors = np.linalg.eigh(others)
+            weight = np.array(_LESS)[:, None] * _usual_weight(others, n_rows - n)
+            variance = (1.0 - weight) * values + np.maximum(weight * values.mean(), _FLOOR)
+            square = np.einsum("ij,ij->j", vectors, held @ vectors)
+            nats += (n * np.log(variance) + square / variance).sum(axis=1)
+        return _LESS[int(nats.argmin())]
 
     def conditionals(self, without: int | None = None) -> tuple[ConditionalLaw, ...]:
         """Of every component given its neighborhood, of all parts or of all but one.
@@ -139,10 +161,10 @@ class LawMoments:
         )
         return RowLaw(laws, center, unit, domain.targets, context, order)
 
-    def _seeing_all(self, covariance: FloatArray, n_rows: int) -> tuple[SequentialLaw, ...]:
+    def _seeing_all(self, covariance: FloatArray) -> tuple[SequentialLaw, ...]:
         """By Cholesky factors: the past and context come first, then one sensor after another."""
         domain, n_nodes = self.field.domain, self.field.domain.n_nodes
-        shrunk, targets = _shrunk(covariance, n_rows), domain.targets
+        targets = domain.targets
         context = np.array(domain.context, dtype=np.int64)
         in_order = targets[np.argsort(sequence(domain)[targets], kind="stable")]
         place = np.searchsorted(targets, in_order)
@@ -153,7 +175,7 @@ class LawMoments:
             chosen = np.concatenate(
                 [np.arange(first, present), present + context, present + in_order]
             )
-            factor = _factor(shrunk[np.ix_(chosen, chosen)])
+            factor = _factor(covariance[np.ix_(chosen, chosen)])
             n = len(targets)
             lower = factor[-n:, -n:]
             scale = np.diag(lower)
@@ -224,13 +246,18 @@ def _factor(covariance: FloatArray) -> FloatArray:
         return np.asarray(cholesky(covariance + _FLOOR * np.eye(len(covariance)) * 1e3, lower=True))
 
 
-def _shrunk(covariance: FloatArray, n_rows: int) -> FloatArray:
-    """Towards a multiple of the identity, by as much as suits so many independent Gaussian rows."""
+def _usual_weight(covariance: FloatArray, n_rows: int) -> float:
+    """Of a multiple of the identity, as suits so many independent Gaussian rows."""
     p = len(covariance)
     level = float(np.trace(covariance)) / p
     square = float((covariance**2).mean())
     below = (n_rows + 1.0) * (square - level**2 / p)
-    weight = min(1.0, (square + level**2) / below) if below > 0 else 1.0
+    return min(1.0, (square + level**2) / below) if below > 0 else 1.0
+
+
+def _shrunk(covariance: FloatArray, weight: float) -> FloatArray:
+    """Towards a multiple of the identity."""
     shrunk = (1.0 - weight) * covariance
-    shrunk[np.diag_indices(p)] += max(weight * level, _FLOOR)
+    level = float(np.trace(covariance)) / len(covariance)
+    shrunk[np.diag_indices_from(shrunk)] += max(weight * level, _FLOOR)
     return shrunk
