@@ -87,9 +87,7 @@ def detect(
 
     start = perf_counter()
     continued = None if state is None else Continued(state)
-    judged = judge(
-        model, table, normal, false_alarms, sampling, continued=continued, anchor=anchor
-    )
+    judged = judge(model, table, normal, false_alarms, sampling, continued=continued, anchor=anchor)
     seconds = perf_counter() - start
     rows, found = judged.rows, judged.found
     episodes = found.episodes
@@ -98,33 +96,18 @@ def detect(
     if continued is not None and judged.judges is not None:
         continued.save(*judged.judges)
     figures = _figures(judged, false_alarms)
-    departures = departed(found.departures, rows)
-    warnings = rounding_warnings(found.coarse)
     if as_json:
         content: dict[str, Any] = {"model": str(model), "table": str(table), "output": str(output)}
         content |= {"episodes_output": str(runs_output)}
         content |= {"normal": None if normal is None else str(normal), **figures}
         content["episodes"] = [plain_run(episode, rows.labels) for episode in episodes]
-        content |= {"departures": departures, "warnings": warnings}
+        content |= {"departures": departed(found.departures, rows)}
+        content |= {"warnings": rounding_warnings(found.coarse)}
         print_json(content | {"ignored": rows.ignored, "seconds": seconds})
-    report = Report(quiet=as_json)
-    why = ["explain", str(model), str(table), "--row"]
-    if episodes:
-        why += [str(episodes[0].judged_at + 1), *again(false_alarms, sampling, normal)]
-    if found.moved_normal is not None:
-        _tell_moved(report, found.moved_normal, judged, [str(model), str(table)], why)
-    n_rows = counted(len(found), "row")
-    report.heading(f"Judged {table.name}: {n_rows} in {seconds_text(seconds)}")
-    left_out(report, rows.ignored)
-    missing(report, rows.table.n_missing)
-    for warning in warnings:
-        report.line(f"Warning: {warning}")
-    for name, departure in departures.items():
-        report.line(f"{name} {departure}")
-    _describe(report, figures, judged, normal)
-    list_runs(report, episodes, rows)
-    if episodes:
-        report.line(f"Why: locality {shlex.join(why)}")
+        return
+    report, place = Report(), [str(model), str(table)]
+    options = again(false_alarms, sampling, normal)
+    _tell(report, judged, figures, seconds, normal, place, options)
     if state is not None:
         report.line(f"{state} goes on after {counted(figures['n_rows_so_far'], 'row')}.")
     report.line(f"\nAll rows are in {output}, runs of alarms in {runs_output}.")
@@ -152,11 +135,11 @@ def _figures(judged: JudgedRows, asked: float | str | None) -> dict[str, Any]:
         "n_alarms": int(found.alarm.sum()),
         "n_episodes": len(found.episodes),
         "n_normal_rows": reference.n_rows,
+        "false_alarms": judged.rate(asked),
         "moved_normal": None if moved is None else moved.to_dict() | {"since": moved.since + 1},
     }
     if promise.n_rows is None:
         figures |= {
-            "false_alarms": promise.share,
             "false_alarms_error": error_of(reference.statistic, promise.share),
             "expected_false_alarms": promise.share * len(found),
             "rows_per_false_episode": None,
@@ -164,7 +147,6 @@ def _figures(judged: JudgedRows, asked: float | str | None) -> dict[str, Any]:
         }
     else:
         figures |= {
-            "false_alarms": asked if isinstance(asked, str) else f"1 per {promise.n_rows:g} rows",
             "rows_per_false_episode": promise.n_rows,
             "is_extrapolated": False,
         }
@@ -178,6 +160,37 @@ def _figures(judged: JudgedRows, asked: float | str | None) -> dict[str, Any]:
     if judged.judges is not None:
         figures["n_rows_so_far"] = judged.judges[0].n_rows
     return figures
+
+
+def _tell(
+    report: Report,
+    judged: JudgedRows,
+    figures: dict[str, Any],
+    seconds: float,
+    normal: Path | None,
+    place: list[str],
+    options: list[str],
+) -> None:
+    """All that was found, in sentences and tables."""
+    rows, found = judged.rows, judged.found
+    why = ["explain", *place, "--row"]
+    if found.episodes:
+        why += [str(found.episodes[0].judged_at + 1), *options]
+    if found.moved_normal is not None:
+        _tell_moved(report, found.moved_normal, judged, place, why)
+    report.heading(f"Judged {rows.name}: {counted(len(found), 'row')} in {seconds_text(seconds)}")
+    left_out(report, rows.ignored)
+    missing(report, rows.table.n_missing)
+    for warning in rounding_warnings(found.coarse):
+        report.line(f"Warning: {warning}")
+    for name, departure in departed(found.departures, rows).items():
+        report.line(f"{name} {departure}")
+    _describe(report, figures, judged, normal)
+    list_runs(report, found.episodes, rows)
+    if found.episodes:
+        is_alone = figures.get("n_rows_so_far", len(found)) == len(found)
+        alone = "" if is_alone else " (judged without the rows before this table)"
+        report.line(f"Why{alone}: locality {shlex.join(why)}")
 
 
 def _tell_moved(
@@ -227,7 +240,9 @@ def _describe(
         )
     anchor = figures.get("anchor")
     if anchor is not None:
-        report.line(
-            f"The first version of the model has alarms in {counted(anchor['n_alarms'], 'row')}, "
-            f"in {anchor['n_alone']:,} of them alone (column anchor)."
-        )
+        n_alarms = counted(anchor["n_alarms"], "row")
+        told = f"The first version of the model has an alarm in {n_alarms}"
+        if anchor["n_alone"]:
+            first = judged.rows.labels[anchor["rows_alone"][0] - 1]
+            told += f"; in {anchor['n_alone']:,} of them alone, first in row {first}"
+        report.line(f"{told} (column anchor).")

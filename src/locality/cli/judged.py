@@ -92,6 +92,12 @@ class JudgedRows:
     anchor: "Detection | None" = None
     judges: "tuple[Judge, Judge | None] | None" = None
 
+    def rate(self, asked: float | str | None) -> float | str:
+        """Accepted false alarms: a share, or episodes as they were asked for."""
+        if self.promise.n_rows is None:
+            return self.promise.share
+        return asked if isinstance(asked, str) else f"1 per {self.promise.n_rows:g} rows"
+
 
 def judge(
     model: Path,

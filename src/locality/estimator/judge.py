@@ -151,7 +151,15 @@ class Judge:
         if not table.time[0] > self._last:
             name = self.model.settings.time or "time"
             raise DataError(
-                f"Column {name!r} begins at {np.array(table.time[0])!s}, but rows up to "
-                f"{np.array(self._last)!s} were judged already.",
+                f"Column {name!r} begins at {_moment(table.time[0])}, but rows up to "
+                f"{_moment(self._last)} were judged already.",
                 remedy="Pass later rows, in order of time.",
             )
+
+
+def _moment(value: Any) -> str:
+    """A time for people."""
+    moment = np.asarray(value)
+    if moment.dtype.kind == "M":
+        return str(np.datetime_as_string(moment, unit="auto")).replace("T", " ")
+    return f"{float(moment):g}"

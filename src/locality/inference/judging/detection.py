@@ -129,16 +129,18 @@ class Detection:
         An array holds numbers only: alarm, p-value and shares [n_rows, 2 + n_columns].
         """
         columns = {"alarm": self.alarm, "p_value": self.p_value}
-        kinds: dict[str, Kind] = {"alarm": "integer", "state": "category"}
+        special: dict[str, Kind] = {"alarm": "integer", "state": "category"}
         if self.table.flavor != "numpy":
             columns |= {"log_p": self.log_p, "state": self.state}
         free = self.free_names(columns)
+        kinds: list[Kind] = [special.get(name, "real") for name in columns]
+        kinds += ["real"] * len(self._names)
         share = self.judgment.share[:, self._blamable]
         return build_frame(
             np.column_stack([*columns.values(), share]),
             [*free.values(), *self._names],
             self.table.flavor,
-            kinds=[*(kinds.get(name, "real") for name in columns), *["real"] * len(self._names)],
+            kinds=kinds,
             labels={free.get("state", ""): STATES},
             index=self.table.index,
             leading=self.table.time_column,
