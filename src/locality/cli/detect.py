@@ -207,7 +207,7 @@ def _tell_moved(
     if far:
         report.line(f"Moved, in standard deviations of the fit: {listed}{more}.")
     else:
-        report.line("No column is far from its mean of the fit: how they depend has changed.")
+        report.line("No column has moved far by itself: how they depend has changed.")
     update = shlex.join(["locality", "update", *place, "--process-change"])
     report.line(
         "If this is normal from now on: judge against rows of now (--normal FILE), or learn again "

@@ -141,7 +141,9 @@ def judge(
             with _of_file(normal, "Pass more rows, or leave --normal out."):
                 fitted = calibrated(fitted, known.table)
         first, first_rows = _anchor(model, table) if anchor else (None, None)
-        goes_on = continued is not None and continued.is_begun and false_alarms is None
+        goes_on = continued is not None and continued.is_begun
+        if false_alarms is not None and (sampling or rows.table.n_rows > 1):
+            goes_on = False  # one row tells no time between rows
         promise = Promise() if goes_on else _promised(rows.table, false_alarms, sampling)
         if continued is None:
             with _of_file(table):
@@ -215,14 +217,14 @@ def p_value_text(p: float) -> str:
 
 
 def shares_text(shares: dict[str, float]) -> str:
-    """Sensors with their share of the blame.
+    """Sensors with their share of the blame, if it is worth a word.
 
     Examples
     --------
-    >>> shares_text({"flow": 0.8, "level": 0.2})
+    >>> shares_text({"flow": 0.8, "level": 0.197, "valve": 0.003})
     'flow 80 %, level 20 %'
     """
-    return ", ".join(f"{name} {100 * part:.0f} %" for name, part in shares.items())
+    return ", ".join(f"{name} {100 * part:.0f} %" for name, part in shares.items() if part >= 0.005)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ overwritten unasked, that the folder exists and takes files, and that the file t
 """
 
 import contextlib
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -191,7 +192,8 @@ def require_state_folder(path: Path) -> None:
         return
     foreign = "a file" if not path.is_dir() else ""
     if not foreign and not (path / "state").is_file():
-        others = [e.name for e in path.iterdir() if not e.name.startswith((".state.", "anchor."))]
+        own = re.compile(r"anchor\.\d+|\.(state|anchor\.\d+)\.\w+\.part")  # half-written ones
+        others = [e.name for e in path.iterdir() if not own.fullmatch(e.name)]
         foreign = f"a folder with {min(others)!r} in it" if others else ""
     if foreign:
         raise DataError(

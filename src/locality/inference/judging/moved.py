@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from locality._typing import FloatArray
 from locality.inference.judging.episodes import spans_of
 from locality.inference.judging.judgment import Judgment
 
@@ -37,8 +38,9 @@ class MovedNormal:
     since : int
         First row of the longest episode, from 0.
     columns : mapping of str to float
-        Columns away from their mean of the fit in the alarms since then, with how far on average,
-        in standard deviations of the fit; the farthest first. None if only relations changed.
+        Columns that are elsewhere in the alarms since then, with how far on average, in standard
+        deviations of the fit; the farthest first. None if only relations changed. Compared are the
+        rows without alarm, or those of the fit if there are fewer than fifty.
     advice : str
         What to do.
     """
@@ -70,15 +72,21 @@ def moved_normal(judgment: Judgment) -> MovedNormal | None:
     first, last = max(spans_of(judgment), key=lambda span: (span[1] - span[0], -span[0]))
     if last + 1 - first <= _SHARE * n and alarm[n - n // 3 :].mean() <= _LASTING:
         return None
-    rows = first + np.flatnonzero(alarm[first:])
-    return MovedNormal(float(alarm.mean()), first, _shifts(judgment, rows))
+    return MovedNormal(float(alarm.mean()), first, _shifts(judgment, first))
 
 
-def _shifts(judgment: Judgment, rows: np.ndarray) -> dict[str, float]:
-    """Columns away from their mean, the farthest first."""
-    domain = judgment.model.domain
-    values = judgment.rows[domain.targets][:, rows]
-    count = np.maximum((~np.isnan(values)).sum(axis=1), 1)
-    away = np.nansum(values, axis=1) / count
+def _shifts(judgment: Judgment, since: int) -> dict[str, float]:
+    """Columns that are elsewhere in the alarms since a row, the farthest first."""
+    domain, alarm = judgment.model.domain, judgment.alarm
+    values = judgment.rows[domain.targets]
+    away = _means(values[:, since + np.flatnonzero(alarm[since:])])
+    if (~alarm).sum() >= _ROWS:
+        away = away - _means(values[:, ~alarm])
     far = [j for j in np.argsort(-np.abs(away), kind="stable").tolist() if abs(away[j]) >= _FAR]
     return {domain.names[domain.targets[j]]: float(away[j]) for j in far}
+
+
+def _means(values: FloatArray) -> FloatArray:
+    """Of what is known in each row; 0, the mean of the fit, if nothing is."""
+    count = np.maximum((~np.isnan(values)).sum(axis=1), 1)
+    return np.asarray(np.nansum(values, axis=1) / count)
