@@ -78,7 +78,7 @@ def test_the_table_is_that_of_python(
             estimator.calibrate(pd.read_csv(normal))
         expected = estimator.detect(pd.read_csv(spike)).to_frame()
         table = pd.read_parquet(output)
-        assert list(table.columns)[:3] == ["when", "alarm", "p_value"]
+        assert list(table.columns)[:5] == ["when", "alarm", "p_value", "log_p", "state"]
         pd.testing.assert_frame_equal(table, expected, check_dtype=False)
         assert facts["n_alarms"] == table["alarm"].sum()
         assert facts["n_normal_rows"] == 300
@@ -92,7 +92,10 @@ def test_an_error_of_six_deviations_is_alarmed_and_named_first(
     facts = found(cli("detect", model, spike, "-o", output, "--json"))
     table = pd.read_csv(output)
     assert table.loc[WRONG, "alarm"] == 1
-    assert table.loc[WRONG, "flow"] == table.loc[WRONG].drop(["when", "alarm", "p_value"]).max()
+    others = ["when", "alarm", "p_value", "log_p", "state"]
+    assert table.loc[WRONG, "flow"] == table.loc[WRONG].drop(others).max()
+    assert np.exp(table["log_p"]).to_numpy() == pytest.approx(table["p_value"].to_numpy())
+    assert table["state"].tolist() == np.where(table["alarm"], "alarm", "normal").tolist()
     worst = run_of(facts, WRONG + 1)
     assert next(iter(worst["sensors"])) == "flow"
     assert worst["fault"] == "spike"
@@ -234,7 +237,8 @@ def test_an_index_is_kept(cli: Cli, plant: pd.DataFrame, tmp_path: Path) -> None
     assert "11 (h 0.5)" in result.out
     table = pd.read_csv(tmp_path / "alarms.csv")
     # a sensor of the name keeps it
-    assert list(table.columns) == ["h", "alarm_", "p_value", "feed", "pressure", "alarm"]
+    names = ["h", "alarm_", "p_value", "log_p", "state", "feed", "pressure", "alarm"]
+    assert list(table.columns) == names
     assert np.allclose(table["h"], rows.index)
 
 

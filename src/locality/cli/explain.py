@@ -7,10 +7,10 @@ import typer
 
 from locality import OptionError
 from locality.cli.judged import (
-    FALSE_ALARMS,
     FalseAlarms,
     JudgedRows,
     NormalRows,
+    Sampling,
     judge,
     p_value_text,
 )
@@ -38,6 +38,11 @@ _FAULTS = {
     "noise": "it is noisy",
     "offset": "it is offset",
 }
+_CHANNELS = {
+    "squared": "sizes of innovations (what rows before and other sensors do not let expect)",
+    "signed": "a lasting shift of several sensors",
+    "one sensor": "a lasting shift of one sensor",
+}
 
 
 def explain(
@@ -50,13 +55,20 @@ def explain(
         ),
     ],
     row: Annotated[
-        int,
+        int | None,
         typer.Option(
             parser=whole_number(1),
             metavar="N",
             help="Row to explain, counted from 1 without the header.",
         ),
-    ],
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="The same by its time, or its label in the index; instead of --row.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +78,8 @@ def explain(
             help="Picture to be written (.png): the sensors most to blame over the last 100 rows.",
         ),
     ] = None,
-    false_alarms: FalseAlarms = FALSE_ALARMS,
+    false_alarms: FalseAlarms = None,
+    sampling: Sampling = None,
     normal: NormalRows = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -78,16 +91,18 @@ def explain(
     that its neighbors let expect.
 
     [bold]Example:[/bold] locality explain plant.locality today.csv --row 171 -o why.png
+
+    [bold]Example:[/bold] locality explain plant.locality today.csv --at "2024-03-01 14:05"
     """
+    if (row is None) == (at is None):
+        raise OptionError(
+            f"Found {'neither' if row is None else 'both'} of --row and --at, expected one.",
+            remedy='Write --row 171, or --at "2024-03-01 14:05".',
+        )
     if output is not None:
         require_free_picture(output, overwrite)
-    judged = judge(model, table, normal, false_alarms)
-    n_rows = judged.rows.table.n_rows
-    if row > n_rows:
-        raise OptionError(
-            f"--row is {row}, but {table.name} has {n_rows:,} rows.",
-            remedy="Rows are counted from 1, without the header.",
-        )
+    judged = judge(model, table, normal, false_alarms, sampling)
+    row = _row(judged, row, at)
     from locality.inference.judging.explanation import explained
 
     found = explained(judged.found.model, judged.rows.table, judged.found.judgment, row - 1)
@@ -100,9 +115,10 @@ def explain(
                 "table": str(table),
                 "normal": None if normal is None else str(normal),
                 "output": None if output is None else str(output),
-                "false_alarms": false_alarms,
+                "false_alarms": judged.rate(false_alarms),
                 "at": judged.rows.labels[row - 1],
                 "diagnosis": _diagnosis(judged, found),
+                "accumulated": _accumulated(found),
                 "ignored": judged.rows.ignored,
             }
             | _plain(_spoken(judged, found))
@@ -116,9 +132,31 @@ def explain(
     left_out(report, judged.rows.ignored)
     missing(report, judged.rows.table.n_missing)
     report.line(_diagnosis(judged, found))
+    report.line(f"Most unusual: {_accumulated(found)}.")
     _list(report, judged, found)
     if output is not None:
         report.line(f"\nThe picture is in {output}.")
+
+
+def _row(judged: JudgedRows, row: int | None, at: str | None) -> int:
+    """The row that was asked for, from 1."""
+    if row is None:
+        from locality.cli.moment import row_at
+
+        return row_at(judged.rows, at or "") + 1
+    n_rows = judged.rows.table.n_rows
+    if row > n_rows:
+        raise OptionError(
+            f"--row is {row}, but {judged.rows.name} has {n_rows:,} rows.",
+            remedy="Rows are counted from 1, without the header.",
+        )
+    return row
+
+
+def _accumulated(found: "Explanation") -> str:
+    """What is most unusual, and over how many rows it was looked at."""
+    over = "in this row" if found.rows <= 1 else f"over some {found.rows:.0f} rows"
+    return f"{_CHANNELS[found.channel]} {over}"
 
 
 def _diagnosis(judged: JudgedRows, found: "Explanation") -> str:

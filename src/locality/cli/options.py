@@ -1,11 +1,14 @@
 """Options that several commands share, with the words that explain them."""
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from locality import OptionError
 
 __all__ = [
     "AsJson",
@@ -17,10 +20,15 @@ __all__ = [
     "Overwrite",
     "Seed",
     "auto_or_number",
+    "false_alarms",
+    "sampling",
     "seeded",
     "share",
     "whole_number",
 ]
+
+
+_EPISODES = re.compile(r"\d\s+(in|per)\s", re.IGNORECASE)
 
 
 class Language(StrEnum):
@@ -147,3 +155,52 @@ def share(value: object) -> float:
     if not 0 < number < 1:
         raise typer.BadParameter(f"found {str(value)!r}, expected a number between 0 and 1.")
     return number
+
+
+def false_alarms(value: object) -> float | str:
+    """A share of rows, or episodes in a time, as typed.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is neither.
+
+    Examples
+    --------
+    >>> false_alarms("0.01"), false_alarms("1 per 30 days")
+    (0.01, '1 per 30 days')
+    """
+    text = str(value).strip()
+    if _EPISODES.search(text):
+        return text
+    try:
+        return share(text)
+    except typer.BadParameter:
+        raise typer.BadParameter(
+            f'found {text!r}, expected a share of rows between 0 and 1, or "1 per 30 days".'
+        ) from None
+
+
+def sampling(value: object) -> str:
+    """A time from row to row, as typed.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is none.
+
+    Examples
+    --------
+    >>> sampling("3min")
+    '3min'
+    """
+    from locality.inference.judging.promise import seconds_of
+
+    text = str(value).strip()
+    try:
+        seconds_of(text)
+    except OptionError:
+        raise typer.BadParameter(
+            f'found {text!r}, expected a time from row to row: 3min, "10 s" or seconds.'
+        ) from None
+    return text

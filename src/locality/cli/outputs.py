@@ -5,6 +5,7 @@ overwritten unasked, that the folder exists and takes files, and that the file t
 """
 
 import contextlib
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ __all__ = [
     "require_free_page",
     "require_free_picture",
     "require_free_report",
+    "require_state_folder",
     "under_way",
 ]
 
@@ -171,6 +173,34 @@ def require_free_concept(path: Path, overwrite: bool) -> None:
     from locality.analysis.planning.concept import FOLDER
 
     _require_free(FOLDER.require_free, path, overwrite)
+
+
+def require_state_folder(path: Path) -> None:
+    """Refuse a folder that the state of a stream could not be written to, or that is another's.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        The folder above is missing, one of the two takes no files, or it holds something else.
+    """
+    if not path.exists():
+        _require_writable(path)
+        return
+    foreign = "a file" if not path.is_dir() else ""
+    if not foreign and not (path / "state").is_file():
+        own = re.compile(r"anchor\.\d+|\.(state|anchor\.\d+)\.\w+\.part")  # half-written ones
+        others = [e.name for e in path.iterdir() if not own.fullmatch(e.name)]
+        foreign = f"a folder with {min(others)!r} in it" if others else ""
+    if foreign:
+        raise DataError(
+            f"--continue: {path} is {foreign}, expected a folder with the state of a stream.",
+            remedy="Name a new folder, or that of an earlier call.",
+        )
+    _require_writable(path / "state")
 
 
 def _require_free(rule: Callable[[Path, bool], None], path: Path, overwrite: bool) -> None:

@@ -49,14 +49,20 @@ class ModelRows:
     @cached_property
     def labels(self) -> list[str]:
         """How rows are named: numbers from 1, with the time or index where there is one."""
+        if self.moments is None:
+            return [str(i + 1) for i in range(len(self.frame))]
+        name, moments = self.moments
+        return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
+
+    @cached_property
+    def moments(self) -> tuple[str, Any] | None:
+        """The time column or the index, with its name; None if rows have numbers only."""
         frame, time = self.frame, self.table.time_column
         if time is not None:
-            name, moments = time[0], frame[time[0]]
-        elif frame.index.equals(frame.reset_index().index):
-            return [str(i + 1) for i in range(len(frame))]
-        else:
-            name, moments = frame.index.name or "index", frame.index
-        return [f"{i + 1} ({name} {moment})" for i, moment in enumerate(moments)]
+            return time[0], frame[time[0]]
+        if frame.index.equals(frame.reset_index(drop=True).index):
+            return None
+        return str(frame.index.name or "index"), frame.index
 
     def text(self, column: str, row: int) -> str:
         """A cell as it was."""

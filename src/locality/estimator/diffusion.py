@@ -553,7 +553,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the model does not know how normal rows look, or knows too few to keep the promise.
         """
         check_is_fitted(self)
-        return Judge(self, Promise.of(false_alarms, sampling))
+        return Judge(self.model_, Promise.of(false_alarms, sampling), self._table)
 
     def detect(
         self,

@@ -1,8 +1,9 @@
 """The judge: rows arrive in chunks, day and night, and are judged as if they had come at once."""
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,11 @@ from locality.data.table import Table
 from locality.estimator.states import digest_of, read_state, write_state
 from locality.exceptions import DataError
 from locality.inference.judging.detection import Detection
+from locality.inference.judging.judgment import known_reference
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.stream import Stream
+from locality.model.model import Model
 from locality.training.threads import one_thread
-
-if TYPE_CHECKING:
-    from locality.estimator.diffusion import LocalizedDiffusion
 
 __all__ = ["Judge"]
 
@@ -27,9 +27,11 @@ class Judge:
 
     Parameters
     ----------
-    estimator : LocalizedDiffusion
-        Fitted.
+    model : Model
+        All rows are judged by it, whatever the estimator learns later.
     promise : Promise
+    read : callable, optional
+        Makes a table of what is passed, as the estimator does; by default it is one.
 
     Examples
     --------
@@ -44,13 +46,14 @@ class Judge:
     True
     """
 
-    def __init__(self, estimator: "LocalizedDiffusion", promise: Promise) -> None:
-        self.estimator = estimator
+    def __init__(
+        self, model: Model, promise: Promise, read: Callable[[Any], Table] | None = None
+    ) -> None:
+        self.model = model
         self.promise = promise
-        model = estimator.model_
+        self._read = read
         self._stream = Stream.of(model)
-        assert model.unrolled.reference is not None
-        promise.require_known(model.unrolled.reference)
+        promise.require_known(known_reference(model.unrolled))
         self._last: Any = None
 
     @property
@@ -77,14 +80,14 @@ class Judge:
             If rows are not those of the model, or lie before the last one. Nothing has changed
             then.
         """
-        table = self.estimator._table(X)
+        table: Table = X if self._read is None else self._read(X)
         self._require_later(table)
         with one_thread():
-            found, stream = self._stream.take(self.estimator.model_, table, self.promise)
+            found, stream = self._stream.take(self.model, table, self.promise)
             self._stream = stream.settled(found)
         if table.time is not None and len(table.time):
             self._last = table.time[-1]
-        return Detection(self.estimator.model_, table, found)
+        return Detection(self.model, table, found)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the judge to a folder: its model, and what the rows so far leave.
@@ -102,7 +105,7 @@ class Judge:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / _MODEL).exists():
-            save_model(self.estimator.model_, folder / _MODEL)
+            save_model(self.model, folder / _MODEL)
         self.write_state(folder / _STATE)
 
     @classmethod
@@ -121,14 +124,14 @@ class Judge:
             raise DataError(
                 f"{folder} holds no state of a judge.", remedy="Write one with Judge.save."
             )
-        judge = cls(LocalizedDiffusion.load(folder / _MODEL), Promise())
+        estimator = LocalizedDiffusion.load(folder / _MODEL)
+        judge = cls(estimator.model_, Promise(), estimator._table)
         judge.read_state(folder / _STATE)
         return judge
 
     def write_state(self, file: Path) -> None:
         """The state alone, for a model that is kept elsewhere."""
-        digest = digest_of(self.estimator.model_)
-        write_state(file, self._stream, self.promise, self._last, digest)
+        write_state(file, self._stream, self.promise, self._last, digest_of(self.model))
 
     def read_state(self, file: Path) -> None:
         """Take up a state of the same model.
@@ -140,16 +143,23 @@ class Judge:
         ModelCorrupt
             If it is damaged.
         """
-        model = self.estimator.model_
-        self._stream, self.promise, self._last = read_state(file, model)
+        self._stream, self.promise, self._last = read_state(file, self.model)
 
     def _require_later(self, table: Table) -> None:
         if self._last is None or table.time is None or not len(table.time):
             return
         if not table.time[0] > self._last:
-            name = self.estimator.time or "time"
+            name = self.model.settings.time or "time"
             raise DataError(
-                f"Column {name!r} begins at {np.array(table.time[0])!s}, but rows up to "
-                f"{np.array(self._last)!s} were judged already.",
+                f"Column {name!r} begins at {_moment(table.time[0])}, but rows up to "
+                f"{_moment(self._last)} were judged already.",
                 remedy="Pass later rows, in order of time.",
             )
+
+
+def _moment(value: Any) -> str:
+    """A time for people."""
+    moment = np.asarray(value)
+    if moment.dtype.kind == "M":
+        return str(np.datetime_as_string(moment, unit="auto")).replace("T", " ")
+    return f"{float(moment):g}"

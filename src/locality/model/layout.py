@@ -137,15 +137,10 @@ class Layout:
         self.require_row_law(table)
         return np.ascontiguousarray(self.standardizer.standardize(table.values).T)
 
-    def require_row_law(self, table: "Table | None" = None) -> None:
-        """Refuse what rows cannot be judged by, and rows that cannot be; as ``standard_rows``."""
-        if not self.has_row_law:
-            raise OptionError(
-                "This needs a model of rows, each given those before it; this one is a joint "
-                "series.",
-                remedy='Fit with series="causal".',
-            )
-        if table is None or not self.domain.context:
+    def require_row_law(self, table: "Table") -> None:
+        """Refuse what rows cannot be judged by; raises as ``standard_rows`` does."""
+        self.require_rows()
+        if not self.domain.context:
             return
         known = self.standardizer.known(table.values)[:, self.standardizer.modeled]
         for node in self.domain.context:
@@ -156,6 +151,21 @@ class Layout:
                     f"values, the first in row {gaps[0] + 1}.",
                     remedy="Fill them: context columns are conditions and are not modeled.",
                 )
+
+    def require_rows(self) -> None:
+        """Refuse a joint series, whose rows have no law of their own.
+
+        Raises
+        ------
+        OptionError
+            If it is one.
+        """
+        if not self.has_row_law:
+            raise OptionError(
+                "This needs a model of rows, each given those before it; this one is a joint "
+                "series.",
+                remedy='Fit with series="causal".',
+            )
 
     def restore(
         self, z: FloatArray, context: FloatArray | None = None, *, whole: bool = True

@@ -1,23 +1,28 @@
 """Detection: what was found in some rows, in the form in which they were passed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from locality._typing import BoolArray, FloatArray
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.data.frames import build_frame
 from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.inference.judging.departures import Departure, departures
 from locality.inference.judging.episodes import Episode, diagnosed, spans_of
 from locality.inference.judging.judgment import Judgment, known_reference
+from locality.inference.judging.moved import MovedNormal, moved_normal
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.rounding import CoarseColumn, coarse_columns
 from locality.inference.judging.stream import judge
 from locality.model.model import Model
 
-__all__ = ["Detection"]
+__all__ = ["STATES", "Detection"]
+
+STATES = ("normal", "alarm", "moved")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +98,21 @@ class Detection:
         return tuple(diagnosed(self.model, self.table, self.judgment, spans))
 
     @cached_property
+    def moved_normal(self) -> MovedNormal | None:
+        """Whether alarms last, because normal has moved or a fault stays; None if not."""
+        return moved_normal(self.judgment)
+
+    @property
+    def state(self) -> IntArray:
+        """What each row is, as a number of ``STATES``: normal, in alarm, or in an alarm that lasts
+        [n_rows].
+        """
+        state, moved = self.alarm.astype(np.int64), self.moved_normal
+        if moved is not None:
+            state[moved.since :] *= 2
+        return state
+
+    @cached_property
     def departures(self) -> tuple[Departure, ...]:
         """Columns that do what they never did in the fit: constants, copies, states."""
         return tuple(departures(self.model.standardizer, self.table))
@@ -103,22 +123,39 @@ class Detection:
         return tuple(coarse_columns(self.model, self.table.values))
 
     def to_frame(self) -> Any:
-        """Alarm (0 or 1), p-value and shares, with time or index [n_rows, 2 + n_columns]."""
-        first: list[str] = []
-        taken = [*self._names, *(self.table.time_column or ())[:1]]
-        for name in ("alarm", "p_value"):
-            while name in (*taken, *first):
-                name += "_"
-            first.append(name)
+        """Alarm (0 or 1), p-value, its logarithm, state ("normal", "alarm", "moved") and shares,
+        with time or index [n_rows, 4 + n_columns].
+
+        An array holds numbers only: alarm, p-value and shares [n_rows, 2 + n_columns].
+        """
+        columns = {"alarm": self.alarm, "p_value": self.p_value}
+        special: dict[str, Kind] = {"alarm": "integer", "state": "category"}
+        if self.table.flavor != "numpy":
+            columns |= {"log_p": self.log_p, "state": self.state}
+        free = self.free_names(columns)
+        kinds: list[Kind] = [special.get(name, "real") for name in columns]
+        kinds += ["real"] * len(self._names)
         share = self.judgment.share[:, self._blamable]
-        kinds: list[Kind] = ["integer"]
-        kinds += ["real"] * (1 + len(self._names))
-        return self.table.frame(
-            np.column_stack([self.alarm, self.p_value, share]),
-            [*first, *self._names],
+        return build_frame(
+            np.column_stack([*columns.values(), share]),
+            [*free.values(), *self._names],
+            self.table.flavor,
             kinds=kinds,
-            keep_rows=True,
+            labels={free.get("state", ""): STATES},
+            index=self.table.index,
+            leading=self.table.time_column,
         )
+
+    def free_names(self, wanted: Iterable[str]) -> dict[str, str]:
+        """Names beside those of the sensors, which keep theirs."""
+        taken, free = {*self._names, *(self.table.time_column or ())[:1]}, {}
+        for name in wanted:
+            found = name
+            while found in taken:
+                found += "_"
+            taken.add(found)
+            free[name] = found
+        return free
 
     @property
     def _blamable(self) -> list[int]:

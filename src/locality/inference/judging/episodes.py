@@ -33,13 +33,15 @@ class Episode:
     judged_at : int
         Row of the diagnosis, from 0; the one to be explained.
     n_alarms : int
-    p_value : float
-        The lowest.
+    p_value, log_p : float
+        The lowest, and its logarithm.
     fault : str
         As in an explanation, "set aside" for a column that was constant or a copy in the fit, or
         "unseen state" for one that holds a state it never had there.
     sensors : dict of str to float
         Most to blame first, with the share of the blame, averaged over the alarms.
+    first_out : tuple of str
+        Sensors in the order in which they stood out, up to the row of the diagnosis.
     """
 
     first: int
@@ -47,12 +49,19 @@ class Episode:
     judged_at: int
     n_alarms: int
     p_value: float
+    log_p: float
     fault: str
     sensors: dict[str, float]
+    first_out: tuple[str, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """From the first to the last."""
+        return self.last + 1 - self.first
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self)
+        return asdict(self) | {"n_rows": self.n_rows, "first_out": list(self.first_out)}
 
 
 def spans_of(judgment: Judgment) -> list[tuple[int, int]]:
@@ -93,7 +102,7 @@ def diagnosed(
         order = (-blame).argsort(kind="stable").tolist()
         column = int(blamable[order[0]])
         worst = table.names[column]
-        fault, at = "set aside", last
+        fault, at, out = "set aside", last, [worst]
         moved = rows[judgment.departed[rows, column]]
         if len(moved):
             fault = "unseen state" if worst in components else fault
@@ -101,12 +110,14 @@ def diagnosed(
         elif worst in components:
             misfits = rows[facts.wrong[rows, components.index(worst)]]
             at = int(misfits[-1]) if len(misfits) else last
-            fault = diagnose(at, *facts).fault
+            told = diagnose(at, *facts)
+            fault, out = told.fault, [components[j] for j in told.first_out]
         sensors = {table.names[blamable[j]]: float(blame[j]) for j in order[:_N_SENSORS]}
         episodes.append(
             Episode(
-                first, last, at, len(rows), float(judgment.p_value[rows].min()), fault,
-                {name: share for name, share in sensors.items() if share > 0},
+                first, last, at, len(rows), float(judgment.p_value[rows].min()),
+                float(judgment.log_p[rows].min()), fault,
+                {name: share for name, share in sensors.items() if share > 0}, tuple(out),
             )
         )  # fmt: skip
     return episodes

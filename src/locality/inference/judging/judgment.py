@@ -120,7 +120,7 @@ def known_reference(model: Model) -> Reference:
     """
     if model.reference is not None:
         return model.reference
-    model.layout.require_row_law()
+    model.layout.require_rows()
     why = "it was fitted to very few, or by an older version"
     if model.settings.tied:
         why = "that is not measured in the fit of a tied chain or ring"

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
+from scipy.linalg.lapack import dtbtrs
 
 from locality._typing import FloatArray
 from locality.inference.laws.row_law import Operator, product
@@ -142,5 +142,10 @@ def faded(
     if weight == 1.0 or not len(values):
         return values, values[-1] if len(values) else before
     rest = 1.0 - weight
-    found, _ = lfilter([weight], [1.0, -rest], values, axis=0, zi=(rest * before)[None])
-    return found, found[-1]
+    step = np.empty((2, len(values)), order="F")  # y_t − (1 − α) y_{t−1} = α x_t
+    step[0], step[1] = 1.0, -rest
+    driven = np.array(weight * values.reshape(len(values), -1), order="F")
+    driven[0] += rest * before.reshape(-1)
+    found = dtbtrs(step, driven, uplo="L", diag="U", overwrite_b=True)[0]
+    found = np.ascontiguousarray(found).reshape(values.shape)
+    return found, found[-1].copy()

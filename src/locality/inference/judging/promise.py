@@ -134,7 +134,7 @@ def promise_for(table: Table, false_alarms: Any, sampling: Any = None) -> Promis
     time = table.time
     if sampling is None and time is not None and len(time) > 1 and time.dtype.kind == "M":
         steps = np.diff(time).astype("timedelta64[ns]").astype(np.float64)
-        sampling = float(np.median(steps)) * 1e-9
+        sampling = float(np.median(steps)) / 1e9
     return Promise.of(false_alarms, sampling)
 
 
