@@ -1,6 +1,7 @@
 """Streams of models made by hand: networks, references, and what rows leave for later ones."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Axis, DependencyGraph, Domain
+from locality.inference.density import nats as nats_module
 from locality.inference.judging import networks
 from locality.inference.judging.memory import sensor_nats
 from locality.inference.judging.networks import network_gain
@@ -26,13 +28,14 @@ D = 5
 CHAIN = OrnsteinUhlenbeckChain(D, 0.6)
 
 
-@pytest.fixture(params=[0, 2], ids=["table", "series"])
+@pytest.fixture(params=[0, 1], ids=["table", "series"])
 def neural(request, make_field, monkeypatch) -> Model:
-    """Every component has a network with random weights; blocks are short, since they take long."""
+    """Every component has a network with random weights; blocks and quadratures are short."""
     monkeypatch.setattr(networks, "_BLOCK", 8)
+    monkeypatch.setattr(nats_module, "Nats", partial(nats_module.Nats, n_levels=4))
     n_lags = request.param
     axes, extent = ((Axis("t", (n_lags, 0)),), (n_lags + 1,)) if n_lags else ((), ())
-    names = tuple(f"x{j}" for j in range(D))
+    names = tuple(f"x{j}" for j in range(3))
 
     def covariance(sources):
         gap = np.abs(np.subtract.outer(sources.node, sources.node))
@@ -40,12 +43,12 @@ def neural(request, make_field, monkeypatch) -> Model:
             gap = gap + np.abs(np.subtract.outer(offset, offset))
         return 0.6**gap
 
-    domain = Domain(DependencyGraph.chain(D), names, axes)
-    field = make_field(domain, 1, covariance, n_shards=2, strength=0.3, extent=extent)
-    field = replace(field, limits=np.tile([-9.0, 9.0], (D, 1)))
-    table = Table.from_frame(CHAIN.sample(40, 0))
+    domain = Domain(DependencyGraph.chain(3), names, axes)
+    field = make_field(domain, 1, covariance, strength=0.3, extent=extent)
+    field = replace(field, limits=np.tile([-9.0, 9.0], (3, 1)))
+    table = Table.from_frame(CHAIN.sample(40, 0)[:, :3])
     model = Model(
-        fit_standardizer(table), field, NoiseLevels(0.05, 6.0), (), 40,
+        fit_standardizer(table), field, NoiseLevels(0.5, 2.0), (), 40,
         Settings(graph="chain", lags=n_lags, seed=5),
     )  # fmt: skip
     return replace(model, normal=calibration(model, table))
@@ -61,27 +64,26 @@ def judged(model: Model, rows: np.ndarray, cuts: list[int], promise: Promise):
 
 
 def gappy(n: int, seed: int) -> np.ndarray:
-    rows = CHAIN.sample(n, seed)
-    rows[12:16, 2] += 6.0
+    rows = CHAIN.sample(n, seed)[:, :3]
+    rows[8:12, 2] += 6.0
     return np.where(np.random.default_rng(seed).random(rows.shape) < 0.05, np.nan, rows)
 
 
 def test_networks_in_chunks_do_not_change_a_bit(neural) -> None:
     """Their blocks are filled in pieces: before, at and after the end of one."""
-    rows, promise = gappy(20, 1), Promise(n_rows=50.0)
+    rows, promise = gappy(14, 1), Promise(n_rows=50.0)
     whole, end = judged(neural, rows, [], promise)
-    for cuts in ([0, 1, 7, 8, 9], [12]):
-        found, after = judged(neural, rows, cuts, promise)
-        for mine, theirs in zip(whole, found, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
-        assert to_bytes(after.arrays()) == to_bytes(end.arrays())
+    found, after = judged(neural, rows, [0, 1, 7, 8, 9], promise)
+    for mine, theirs in zip(whole, found, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert to_bytes(after.arrays()) == to_bytes(end.arrays())
     again = Stream.from_arrays(end.arrays())
     assert to_bytes(again.arrays()) == to_bytes(end.arrays())
 
 
 def test_networks_in_blocks_know_what_they_know_of_the_whole_table(neural) -> None:
     """But for rounding; and it counts: alarms are others than those of the closed form."""
-    rows = CHAIN.sample(20, 2)
+    rows = CHAIN.sample(20, 2)[:, :3]
     table = Table.from_frame(rows)
     gain, recent = Stream.of(neural).recent.gain(neural, table)
     whole = network_gain(neural, neural.layout.standard_rows(table))
@@ -102,7 +104,7 @@ def test_networks_in_blocks_know_what_they_know_of_the_whole_table(neural) -> No
 
 
 def test_missing_values_leave_networks_nothing_to_say(neural) -> None:
-    rows = gappy(20, 3)
+    rows = gappy(10, 3)
     gain, _ = Stream.of(neural).recent.gain(neural, Table.from_frame(rows))
     assert (gain[np.isnan(rows)] == 0).all()
     assert (gain[~np.isnan(rows)] != 0).all()
