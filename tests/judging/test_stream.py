@@ -13,7 +13,9 @@ from locality.data.transforms_fit import fit_standardizer
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.density import nats as nats_module
 from locality.inference.judging import networks
-from locality.inference.judging.memory import sensor_nats
+from locality.inference.judging.evidence import Evidence, scores
+from locality.inference.judging.levels import log_p_values
+from locality.inference.judging.memory import Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.reference import calibration, law_of, plain_rows
@@ -181,3 +183,31 @@ def test_the_first_rows_of_a_file_raise_no_alarms() -> None:
     assert ((p <= 0.1).mean(axis=0) < 0.1 + 3 * np.sqrt(0.09 / 100)).all()
     later = judge(model.model_, Table.from_frame(x[2_000:]), Promise()).p_value
     assert (later <= 0.1).mean() > 0.05
+
+
+def test_a_decision_is_made_of_its_parts() -> None:
+    """Of rows twice as wide as those of the fit, which are normal: innovations in units of their
+    spread, what gaps leave out at its mean, channels, p-values, evidence.
+    """
+    model = fit(CHAIN.sample(400, 0), lags=1).calibrate(2.0 * CHAIN.sample(300, 1))
+    known, rows = model.model_.reference, 2.0 * CHAIN.sample(60, 2)
+    assert (known.spread > 1.5).all()
+    rows[30:, 2] += 6.0
+    gaps = np.random.default_rng(3).random(rows.shape) < 0.1
+    table = Table.from_frame(np.where(gaps, np.nan, rows))
+    found, after = Stream.of(model.model_).take(model.model_, table, Promise(n_rows=200.0))
+    law = law_of(known)
+    e, _, _ = Window.empty(law).take(law, law.plain(table.values))
+    away = np.where(gaps, 0.0, e / known.spread)
+    nats = np.where(gaps, known.mean, sensor_nats(e / known.spread)).sum(axis=1)
+    channels, _ = Memory.empty(D, known.mean.sum()).take(away, nats)
+    log_p = log_p_values(known.channels, channels)
+    np.testing.assert_allclose(found.statistic, -log_p.sum(axis=0))
+    np.testing.assert_array_equal(found.channel, log_p.argmin(axis=0))
+    np.testing.assert_allclose(found.log_p, log_p_values(known.statistic, -log_p.sum(0)[None])[0])
+    growing = Evidence(known.evidence, 200.0)
+    _, alarm = growing.take(scores(away, nats, known.mean.sum(), known.total_deviation))
+    np.testing.assert_array_equal(found.alarm, alarm)
+    assert alarm[-1]
+    assert not alarm[:30].any()
+    np.testing.assert_allclose(after.evidence, growing.state)
