@@ -131,10 +131,16 @@ def test_alarms_of_few_rows_come_at_the_stated_rate(n) -> None:
     assert np.mean(found) > 0.025
 
 
-def test_sensors_have_uniform_p_values() -> None:
-    """Each alone, of 3,000 rows, within 4 standard errors of both numbers of rows."""
+@pytest.mark.parametrize("width", [1.0, 3.0])
+def test_sensors_have_uniform_p_values(width) -> None:
+    """Each alone, of 3,000 rows, within 4 standard errors of both numbers of rows; also where
+    normal rows are wider than those of the fit.
+    """
     model = fit(CHAIN.sample(1_500, 0))
-    p = judge(model.model_, Table.from_frame(CHAIN.sample(3_000, 1)), Promise()).sensor_p_value
+    if width != 1.0:
+        model.calibrate(width * CHAIN.sample(1_500, 2))
+    rows = Table.from_frame(width * CHAIN.sample(3_000, 1))
+    p = judge(model.model_, rows, Promise()).sensor_p_value
     for share in (0.02, 0.1, 0.5):
         error = np.sqrt(share * (1 - share) * (1 / 1_500 + 1 / 3_000))
         assert (np.abs((p <= share).mean(axis=0) - share) < 4 * error).all()
