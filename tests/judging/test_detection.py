@@ -174,8 +174,10 @@ def test_a_column_that_was_constant_alarms_by_itself(frame: pd.DataFrame) -> Non
     frame = frame.assign(fixed=7.5, twin=2.0 * frame["flow"] - 3.0)
     model = fitted(frame)
     new = frame[100:200].copy()
-    quiet = int(judged(model, new).p_value.argmax())
-    new.iloc[quiet, new.columns.get_loc("fixed")] = 8.0
+    usual = judged(model, new).p_value
+    both, quiet = int(usual[:40].argmax()), 80 + int(usual[80:].argmax())
+    new.iloc[[both, quiet], new.columns.get_loc("fixed")] = 8.0
+    new.iloc[both, new.columns.get_loc("twin")] += 1.0
     new.iloc[50, new.columns.get_loc("twin")] += 1.0
     new.iloc[70, new.columns.get_loc("fixed")] = -1.0
     new.iloc[70, new.columns.get_loc("feed")] += 15.0
@@ -183,10 +185,11 @@ def test_a_column_that_was_constant_alarms_by_itself(frame: pd.DataFrame) -> Non
     assert list(answer) == ["alarm", "p_value", *frame]
     assert answer["alarm"].iloc[[quiet, 50, 70]].tolist() == [1, 1, 1]
     assert answer["fixed"].iloc[quiet] == 1.0
+    assert answer[["fixed", "twin"]].iloc[both].tolist() == [0.5, 0.5]
     assert answer["twin"].iloc[50] >= 0.5
     assert answer["fixed"].iloc[70] == 0.5
     assert answer["feed"].iloc[70] > 0.4
-    still = np.setdiff1d(np.arange(100), [quiet, 50, 70])
+    still = np.setdiff1d(np.arange(100), [both, quiet, 50, 70])
     assert (answer[["fixed", "twin"]].iloc[still] == 0.0).all(axis=None)
     why = model.explain(new, quiet)
     assert (why.departed, why.fault, why.alarm) == (("fixed",), "none", True)
@@ -252,6 +255,7 @@ def test_missing_values_are_no_fault_and_hide_none(name, request) -> None:
     assert np.isfinite(found.p_value).all()
     assert np.isfinite(found.share).all()
     assert not found.blamed.wrong[gaps].any()
+    assert (found.sensor_p_value[gaps] == 1).all()
     # a gap has a part only in what is left from the rows before it
     if name == "chain":
         assert (found.share[gaps] == 0).all()

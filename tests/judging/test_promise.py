@@ -27,6 +27,8 @@ DAY = 86_400.0
         ("1 per year", "1.5 days", 365.25 / 1.5),
         ("1 per 10000 rows", None, 10_000),
         ("2 per 100 rows", "3min", 50),
+        ("1 per 1000000000000 rows", None, 1e12),
+        ("1 per 2 rows", None, 2),
         ("  1   per   90 s  ", 10.0, 9),
         ("1 per 45 min", "30 sec", 90),
         ("1 per 1e3 rows", None, None),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.covariance import oas
 
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.laws import learning
@@ -103,6 +104,7 @@ def test_the_usual_weight_is_that_of_independent_normal_rows() -> None:
         losses.append([((w * target + (1 - w) * s - truth) ** 2).sum() for w in grid])
         w = learning._usual_weight(s, 30)
         found.append(((learning._shrunk(s, w) - truth) ** 2).sum())
+        assert w == pytest.approx(oas(x.T, assume_centered=True)[1])
     assert np.mean(found) < 1.1 * np.mean(losses, axis=0).min()
     assert learning._usual_weight(np.eye(4), 10) == 1.0  # nothing to be told from the identity
 
@@ -122,6 +124,7 @@ def test_tight_relations_are_not_shrunk_away_and_noise_is(make_field) -> None:
 
 def test_many_sensors_look_at_their_neighborhoods(make_field, monkeypatch) -> None:
     field = field_of(make_field, 2)
+    monkeypatch.setattr(learning, "MOST_SEEN", 3 * D)
     assert not LawMoments.of(field, ROWS, PART).is_local
     monkeypatch.setattr(learning, "MOST_SEEN", 3 * D - 1)
     moments = LawMoments.of(field, ROWS, PART)
