@@ -13,9 +13,7 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
-from locality.inference.judging.alarm import reference_of
-from locality.inference.judging.reference import nats_by_band
-from locality.inference.laws.repair import repair
+from locality.inference.judging.reference import fresh_reference, law_of
 from locality.local.shard import ShardState
 from locality.model.summary import summarize
 from locality.store.arrays import to_bytes
@@ -221,22 +219,15 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     ids=["linear", "series", "networks"],
 )
 def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
-    """What the gate has judged is reused; the other route judges the whole table and cuts it."""
+    """From the rows kept back, by the new model and its law, whatever was learned from others."""
     model = LocalizedDiffusion(graph="chain", random_state=0, **options).fit(law.sample(800, 0))
     assert model.model_.has_networks == ("n_steps" in options)
     new = law.sample(400, 1)
     new[np.random.default_rng(2).random(new.shape) < 0.05] = np.nan
-    model.update(new, ["x3", "x4"], margin=None)
-    inner = model.model_
-    rows = inner.layout.standard_rows(Table.from_frame(new))
-    whole = repair(inner.field, rows, np.inf)
-    missing = np.isnan(rows[inner.domain.targets].T)[280:]
-    bands = nats_by_band(inner.field, inner.levels, whole.values)[:, 280:]
-    expected = reference_of(
-        np.where(missing, np.nan, bands),
-        np.where(missing, np.nan, whole.residual.T[280:]),
-        ordered=inner.layout.is_series,
-    )
+    told = model.update(new, ["x3", "x4"], margin=None, process_change="to learn from all rows")
+    assert told.n_held_out == 120
+    inner, kept = model.model_, np.arange(400) >= 280
+    expected = fresh_reference(inner, law_of(inner.reference), Table.from_frame(new), kept)
     for name, array in inner.reference.arrays().items():
         np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-4, atol=1e-5)
 

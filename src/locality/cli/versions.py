@@ -170,10 +170,12 @@ def gc(
 def _change(change: dict[str, Any]) -> str:
     kind = str(change.get("kind", ""))
     sensors = change.get("added") or change.get("removed") or change.get("sensors") or []
+    why = change.get("process_change")
+    because = f" (process change: {why})" if why else ""
     if not sensors:
-        return kind
+        return kind + because
     more = f", … ({len(sensors)})" if len(sensors) > 3 else ""
-    return f"{kind}: {', '.join(map(str, sensors[:3]))}{more}"
+    return f"{kind}: {', '.join(map(str, sensors[:3]))}{more}{because}"
 
 
 def _number(value: float) -> str:

@@ -19,7 +19,7 @@ from locality.inference.judging.evidence import bounds_of, scores
 from locality.inference.judging.levels import levels_of, log_p_values
 from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
-from locality.inference.laws.learning import LawMoments, relearned
+from locality.inference.laws.learning import LawMoments, looks_across, relearned
 from locality.inference.laws.repair import repair
 from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw, sequence
@@ -122,17 +122,20 @@ def _spread(residual: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(np.maximum(usual, _LEAST_SPREAD * root), 1e-6))
 
 
-def fresh_reference(model: Model, law: RowLaw, table: Table, first: int = 0) -> Reference:
-    """Of normal rows from the first one on; those before are only looked back upon."""
+def fresh_reference(
+    model: Model, law: RowLaw, table: Table, kept: BoolArray | None = None
+) -> Reference:
+    """Of some normal rows, by default all; the others are only looked back upon."""
     rows = model.layout.standard_rows(table)
     innovations, _, _ = Window.empty(law).take(law, law.plain(plain_rows(model, table)))
     residual = repair(model.field, rows, np.inf).residual.T
     gain = network_gain(model, rows)
+    which = slice(None) if kept is None else kept
     return measured(
         law,
-        innovations[first:],
-        residual[first:],
-        None if gain is None else gain[first:],
+        innovations[which],
+        residual[which],
+        None if gain is None else gain[which],
         ordered=model.is_ordered,
     )
 
@@ -152,11 +155,22 @@ def calibration(model: Model, table: Table) -> Reference:
     return fresh_reference(model, law, table)
 
 
-def learned_reference(model: Model, table: Table) -> Reference:
-    """Of a model whose columns have changed, from the rows it was given then."""
+def learned_reference(model: Model, table: Table, skipped: BoolArray | None = None) -> Reference:
+    """Of a model whose columns have changed, from the rows it was given then.
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+    skipped : bool array [n_rows], optional
+        Rows that are the past of others, but are not counted themselves.
+    """
     rows = repair(model.field, model.layout.standard_rows(table), np.inf).values
-    found = CrossFit(rows.T, table.values)(model)
-    return fresh_reference(model, _implied_law(model), table) if found is None else found
+    found = CrossFit(rows.T, table.values, skipped)(model)
+    if found is not None:
+        return found
+    kept = None if skipped is None else ~skipped
+    return fresh_reference(model, _implied_law(model), table, kept)
 
 
 def relearned_reference(
@@ -165,7 +179,7 @@ def relearned_reference(
     parts: Sequence[tuple[Table, int]],
     chosen: IntArray,
     table: Table,
-    first: int | None,
+    kept: BoolArray | None,
 ) -> Reference:
     """Of a model some of whose components were learned again.
 
@@ -175,13 +189,13 @@ def relearned_reference(
         Of before.
     model : Model
     parts : sequence of (Table, int)
-        What was learned from: the first so many rows of each.
+        What was learned from: the first so many rows of each, runs that do not follow each other.
     chosen : int array
         Numbers of the targets.
     table : Table
         New rows.
-    first : int or None
-        The first of them that was not learned from; None if they are too few to measure alarms
+    kept : bool array [n_rows] or None
+        Those that are normal and were not learned from; None if they are too few to measure alarms
         by, which stay as they are.
     """
     filled = []
@@ -192,10 +206,11 @@ def relearned_reference(
             named = model.standardizer.values_of(rows, model.standardizer.modeled_names)
             values = np.where(np.isnan(values), named, values)
         filled.append(values)
-    law = relearned(law_of(known), model.field, np.concatenate(filled), chosen)
-    if first is None:
+    skipped = looks_across([stop for _, stop in parts], model.layout.n_lags)
+    law = relearned(law_of(known), model.field, np.concatenate(filled), chosen, skipped)
+    if kept is None:
         return replace(known, law=law.arrays())
-    return fresh_reference(model, law, table, first)
+    return fresh_reference(model, law, table, kept)
 
 
 def _implied_law(model: Model) -> RowLaw:
@@ -225,10 +240,13 @@ class CrossFit:
         As learned from: standardized and complete.
     values : float array [n_rows, n_columns]
         The table; NaN where missing.
+    skipped : bool array [n_rows], optional
+        Rows that are the past of others, but are not counted themselves.
     """
 
     rows: FloatArray
     values: FloatArray
+    skipped: BoolArray | None = None
 
     def __call__(self, model: Model) -> Reference | None:
         """How normal rows look to the model; None if there are too few."""
@@ -252,18 +270,20 @@ class CrossFit:
         center, unit = values.mean(axis=0), values.std(axis=0)
         unit = np.where(unit > 0.0, unit, 1.0)
         plain = ((values - center) / unit).T
-        moments = LawMoments.of(model.field, plain, part)
-        usual = LawMoments.of(model.field, rows, part, local=True)
+        skipped = np.zeros(len(part), dtype=bool) if self.skipped is None else self.skipped[kept]
+        moments = LawMoments.of(model.field, plain, part, skipped=skipped)
+        usual = LawMoments.of(model.field, rows, part, local=True, skipped=skipped)
         most = min(_MOST_JUDGED, max(_LEAST_JUDGED, _MOST_VALUES // n_nodes))
         found, left, places = [], [], []
         for k in range(_PARTS):
             inside = np.flatnonzero(part == k)[:most]
             law = moments.law(center, unit, without=k)
             seen = np.where(missing[inside], np.nan, plain[:, inside].T)
-            found.append(Window.empty(law).take(law, seen)[0])
+            counted = ~skipped[inside]
+            found.append(Window.empty(law).take(law, seen)[0][counted])
             conditional = usual.conditionals(without=k)
-            left.append(_left(conditional, rows[:, inside], missing[inside]))
-            places.append(inside)
+            left.append(_left(conditional, rows[:, inside], missing[inside])[counted])
+            places.append(inside[counted])
         gain = network_gain(model, rows)
         found_reference = measured(
             moments.law(center, unit),

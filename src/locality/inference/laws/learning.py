@@ -5,20 +5,21 @@ costs no second pass over the rows. Few sensors may look at everything; where th
 looks at its neighborhood, and the moments are those of the sources of its shard.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-from locality._typing import FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.inference.laws.assembly import assembled, rows_extent
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw, regressions, sequence
 from locality.local.field import ScoreField
 
-__all__ = ["MOST_SEEN", "LawMoments", "relearned"]
+__all__ = ["MOST_SEEN", "LawMoments", "looks_across", "relearned"]
 
 MOST_SEEN = 400
 """Values, of a row and its past, up to which every sensor looks at all of them."""
@@ -51,7 +52,13 @@ class LawMoments:
 
     @classmethod
     def of(
-        cls, field: ScoreField, rows: FloatArray, part: IntArray, *, local: bool = False
+        cls,
+        field: ScoreField,
+        rows: FloatArray,
+        part: IntArray,
+        *,
+        local: bool = False,
+        skipped: BoolArray | None = None,
     ) -> "LawMoments":
         """Sum over rows.
 
@@ -65,6 +72,8 @@ class LawMoments:
             0, 1, …; in order.
         local : bool, default False
             Look at neighborhoods even if there are few sensors.
+        skipped : bool array [n_rows], optional
+            Rows that are the past of others, but are not counted themselves.
         """
         axes = field.domain.axes
         n_lags = axes[0].window[0] if axes and axes[0].window else 0
@@ -78,16 +87,18 @@ class LawMoments:
                 (shard.source_node, -shard.source_offset.sum(axis=1)) for shard in field.shards
             ]
         n_parts = int(part[-1]) + 1
+        used = np.arange(len(part)) >= n_lags
+        if skipped is not None:
+            used &= ~skipped
         sums = []
         for node, lag in sources:
             found = np.zeros((n_parts, len(node), len(node)))
             for k in range(n_parts):
-                at = np.flatnonzero(part == k)
-                at = at[at >= n_lags]
+                at = np.flatnonzero((part == k) & used)
                 z = np.stack([rows[i, at - back] for i, back in zip(node, lag, strict=True)])
                 found[k] = z.astype(np.float64) @ z.T.astype(np.float64)
             sums.append(found)
-        counts = np.bincount(part[n_lags:], minlength=n_parts)
+        counts = np.bincount(part[used], minlength=n_parts)
         return cls(field, n_lags, local, sums, counts)
 
     def _covariances(self, without: int | None) -> tuple[list[FloatArray], int]:
@@ -179,7 +190,28 @@ class LawMoments:
         return tuple(found)
 
 
-def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArray) -> RowLaw:
+def looks_across(lengths: Sequence[int], n_lags: int) -> BoolArray:
+    """Rows of several runs, one after the other, that look back into another one [n_rows].
+
+    Examples
+    --------
+    >>> looks_across([2, 3], 1).tolist()
+    [False, False, True, False, False]
+    """
+    ends = np.cumsum(lengths)
+    found = np.zeros(int(ends[-1]), dtype=bool)
+    for end in ends[:-1]:
+        found[end : end + n_lags] = True
+    return found
+
+
+def relearned(
+    law: RowLaw,
+    field: ScoreField,
+    values: FloatArray,
+    chosen: IntArray,
+    skipped: BoolArray | None = None,
+) -> RowLaw:
     """The law with the equations of some sensors learned again, within their neighborhoods.
 
     Others see the new values of these as they saw the old ones: in units of their spread.
@@ -192,6 +224,8 @@ def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArr
         In the units of the table; complete.
     chosen : int array
         Numbers of targets.
+    skipped : bool array [n_rows], optional
+        Rows that are the past of others, but are not learned from themselves.
     """
     center, unit = np.array(law.center), np.array(law.unit)
     nodes = law.targets[chosen]
@@ -199,7 +233,7 @@ def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArr
     unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
     rows = ((values - center) / unit).T
     part = np.zeros(len(values), dtype=np.int64)
-    fresh = LawMoments.of(field, rows, part, local=True).law(center, unit)
+    fresh = LawMoments.of(field, rows, part, local=True, skipped=skipped).law(center, unit)
     is_new = np.isin(np.arange(len(law.targets)), chosen)
     old, new = (sp.diags_array(which.astype(float)) for which in (~is_new, is_new))
 
