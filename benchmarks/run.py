@@ -33,6 +33,7 @@ NAMES = (
     "missing",
     "imputation",
     "detection",
+    "safe_learning",
 )
 
 

@@ -84,10 +84,11 @@ def test_a_part_of_a_shard_is_the_shard_there(fitted: LocalizedDiffusion) -> Non
 def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) -> None:
     new = _chain(700, 2)
     new[:, 10] = 3.0 * new[:, 10] + 4.0
-    told = fitted.update(new)
+    told = fitted.update(new, process_change="x10 was replaced")
     assert told.accepted
-    assert set(told.sensors) <= {"x9", "x10", "x11"}
+    assert (told.n_left_out, told.process_change) == (0, "x10 was replaced")
     assert "x10" in told.sensors
+    assert len(told.sensors) <= 5
     assert told.rescaled == ("x10",)
     assert {"x9", "x11"} <= {*told.affected, *told.sensors}
     assert told.challenger < told.champion - 0.5
@@ -112,11 +113,13 @@ def test_the_gate_refuses_a_worse_challenger(fitted: LocalizedDiffusion) -> None
     rng = np.random.default_rng(0)
     broken[:280, :3] = rng.normal(size=(280, 3))
     model = fitted.model_
-    told = fitted.update(broken, ["x0", "x1", "x2"])
+    chosen, meant = ["x0", "x1", "x2"], {"process_change": "so it seemed"}
+    told = fitted.update(broken, chosen, **meant)
     assert not told.accepted
     assert told.bound > told.margin
+    assert "worse by more than 0.01 nats" in told.why
     assert fitted.model_ is model
-    assert fitted.update(broken, ["x0", "x1", "x2"], margin=None).accepted
+    assert fitted.update(broken, chosen, margin=None, **meant).accepted
 
 
 def test_an_update_ends_near_a_full_fit() -> None:
@@ -130,7 +133,7 @@ def test_an_update_ends_near_a_full_fit() -> None:
         _chain(1_000, 0)
     )
     near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
-    told = model.update(new, [f"x{j}" for j in near])
+    told = model.update(new, [f"x{j}" for j in near], process_change="four were replaced")
     assert told.accepted
     full = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(new)
     gap = model.surprise(later).mean() - full.surprise(later).mean()
@@ -189,7 +192,10 @@ def test_partial_fit_follows() -> None:
     model.partial_fit(_chain(400, 0, d=6))
     moved = _chain(400, 1, d=6) + 5.0
     before = model.score_samples(moved[300:]).mean()
-    model.partial_fit(moved[:300])
+    with pytest.raises(DataError, match="300 of 300 rows are in alarm"):
+        model.partial_fit(moved[:300])
+    assert model.score_samples(moved[300:]).mean() == before
+    model.partial_fit(moved[:300], process_change="all were recalibrated")
     assert model.score_samples(moved[300:]).mean() > before + 10
 
 
@@ -318,7 +324,7 @@ def test_sensors_that_look_at_a_wider_one_are_judged() -> None:
         graph="chain", denoiser="linear", gaussianize=False, random_state=0
     ).fit(rows(800, 1.0))
     new = rows(600, 4.0)
-    told = model.update(new, ["x0"])
+    told = model.update(new, ["x0"], process_change="a wider range")
     assert told.rescaled == ("x0",)
     assert "x1" in told.affected
 

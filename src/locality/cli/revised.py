@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from locality.cli.terminal import Report, counted
 
 if TYPE_CHECKING:
+    from locality.inference.updating.normal_rows import LeftOut
     from locality.inference.updating.outcome import Update
 
 __all__ = ["describe", "describe_revision"]
@@ -93,12 +94,18 @@ def _tell_left_out(report: Report, told: "Update") -> None:
         return
     longest = sorted(told.left_out, key=lambda part: -part.n_rows)
     places = [
-        f"{part.first} to {part.last}{' of the older ones' if part.older else ''} ({part.sensor})"
+        f"{_span(part)}{' of the older ones' if part.older else ''} ({part.sensor})"
         for part in longest[:_STRETCHES]
     ]
     more = f"; {len(longest) - _STRETCHES} more with --json" if len(longest) > _STRETCHES else ""
     report.line(
         f"{counted(told.n_left_out, 'row')} in alarm, with the sensor most to blame, "
-        f"{'was' if told.n_left_out == 1 else 'were'} left out: rows {', '.join(places)}{more}. "
+        f"{'was' if told.n_left_out == 1 else 'were'} left out: {', '.join(places)}{more}. "
         "If the process itself has changed, say so with --process-change."
     )
+
+
+def _span(part: "LeftOut") -> str:
+    if part.n_rows == 1:
+        return f"row {part.first}"
+    return f"rows {part.first} to {part.last}"

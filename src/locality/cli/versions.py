@@ -41,6 +41,10 @@ def versions(model: ModelArgument, as_json: AsJson = False) -> None:
             for v in found
         ],
     )
+    for v in found:
+        why = v.change.get("process_change")
+        if why:
+            report.line(f"Version {v.number}: the process had changed, {why}.")
 
 
 def diff(
@@ -170,12 +174,10 @@ def gc(
 def _change(change: dict[str, Any]) -> str:
     kind = str(change.get("kind", ""))
     sensors = change.get("added") or change.get("removed") or change.get("sensors") or []
-    why = change.get("process_change")
-    because = f" (process change: {why})" if why else ""
     if not sensors:
-        return kind + because
+        return kind
     more = f", … ({len(sensors)})" if len(sensors) > 3 else ""
-    return f"{kind}: {', '.join(map(str, sensors[:3]))}{more}{because}"
+    return f"{kind}: {', '.join(map(str, sensors[:3]))}{more}"
 
 
 def _number(value: float) -> str:

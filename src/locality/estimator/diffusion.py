@@ -38,7 +38,12 @@ from locality.inference.judging.detection import Detection
 from locality.inference.judging.explanation import Explanation, explanation
 from locality.inference.judging.promise import Promise, promise_for
 from locality.inference.rows import calibrated, detected, filled
-from locality.inference.updating.choice import choose_sensors, require_row_law, require_rows
+from locality.inference.updating.choice import (
+    choose_sensors,
+    require_choice,
+    require_row_law,
+    require_rows,
+)
 from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.outcome import MIN_ROWS, Update
 from locality.inference.updating.relearning import Learning
@@ -1147,6 +1152,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model = self.model_
         require_row_law(model)
         require_rows(table)
+        require_choice(model, sensors)
         with one_thread():
             rows = NormalRows.of(model, table, process_change)
             mix = None if older is None else NormalRows.of(model, older, older=True)

@@ -12,8 +12,6 @@ from itertools import pairwise
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
-from locality.data.kinds import Kind
-from locality.data.table import Table
 
 __all__ = ["MOST_ROWS", "MOST_WINDOWS", "StrangeWindow", "arrays_of", "windows_of"]
 
@@ -54,13 +52,6 @@ class StrangeWindow:
     column: int
     first: int
     time: int
-
-    def table(self, names: Sequence[str]) -> Table:
-        """The window as a table with columns of these names."""
-        real: Kind = "real"
-        values = np.asfortranarray(self.values)
-        kinds = (real,) * len(names)
-        return Table(values, ~np.isnan(values), tuple(names), kinds, unseen=self.unseen)
 
     def with_columns(self, place: IntArray) -> "StrangeWindow | None":
         """The window of a model with other columns.

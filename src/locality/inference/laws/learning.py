@@ -19,7 +19,7 @@ from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw, regressions, sequence
 from locality.local.field import ScoreField
 
-__all__ = ["MOST_SEEN", "LawMoments", "looks_across", "relearned"]
+__all__ = ["MOST_SEEN", "LawMoments", "Relearned", "looks_across"]
 
 MOST_SEEN = 400
 """Values, of a row and its past, up to which every sensor looks at all of them."""
@@ -205,50 +205,80 @@ def looks_across(lengths: Sequence[int], n_lags: int) -> BoolArray:
     return found
 
 
-def relearned(
-    law: RowLaw,
-    field: ScoreField,
-    values: FloatArray,
-    chosen: IntArray,
-    skipped: BoolArray | None = None,
-) -> RowLaw:
-    """The law with the equations of some sensors learned again, within their neighborhoods.
+@dataclass(frozen=True, eq=False)
+class Relearned:
+    """A law with the equations of some sensors learned again, within their neighborhoods.
 
     Others see the new values of these as they saw the old ones: in units of their spread.
 
     Parameters
     ----------
-    law : RowLaw
-    field : ScoreField
-    values : float array [n_rows, n_nodes]
-        In the units of the table; complete.
-    chosen : int array
-        Numbers of targets.
-    skipped : bool array [n_rows], optional
-        Rows that are the past of others, but are not learned from themselves.
+    before : RowLaw
+    center, unit : float arrays [n_nodes]
+        Of the new values.
+    moments : LawMoments
+        Of the new values, by part.
+    is_new : bool array [n_targets]
+        Which sensors are learned again.
     """
-    center, unit = np.array(law.center), np.array(law.unit)
-    nodes = law.targets[chosen]
-    center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
-    unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
-    rows = ((values - center) / unit).T
-    part = np.zeros(len(values), dtype=np.int64)
-    fresh = LawMoments.of(field, rows, part, local=True, skipped=skipped).law(center, unit)
-    is_new = np.isin(np.arange(len(law.targets)), chosen)
-    old, new = (sp.diags_array(which.astype(float)) for which in (~is_new, is_new))
 
-    def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
-        return sp.csr_array(old @ before + new @ after)
+    before: RowLaw
+    center: FloatArray
+    unit: FloatArray
+    moments: LawMoments
+    is_new: BoolArray
 
-    laws = []
-    for before, after in zip(law.laws, fresh.laws, strict=True):
-        past, context = (
-            tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
-            for mine, theirs in ((before.past, after.past), (before.context, after.context))
-        )
-        scale = np.where(is_new, after.scale, before.scale)
-        laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
-    return replace(fresh, laws=tuple(laws), order=law.order)
+    @classmethod
+    def of(
+        cls,
+        before: RowLaw,
+        field: ScoreField,
+        values: FloatArray,
+        chosen: IntArray,
+        part: IntArray,
+        skipped: BoolArray,
+    ) -> "Relearned":
+        """Sum over rows.
+
+        Parameters
+        ----------
+        before : RowLaw
+        field : ScoreField
+        values : float array [n_rows, n_nodes]
+            In the units of the table; complete.
+        chosen : int array
+            Numbers of targets.
+        part : int array [n_rows]
+            0, 1, …; in order.
+        skipped : bool array [n_rows]
+            Rows that are the past of others, but are not learned from themselves.
+        """
+        center, unit = np.array(before.center), np.array(before.unit)
+        nodes = before.targets[chosen]
+        center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
+        unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
+        rows = ((values - center) / unit).T
+        moments = LawMoments.of(field, rows, part, local=True, skipped=skipped)
+        is_new = np.isin(np.arange(len(before.targets)), chosen)
+        return cls(before, center, unit, moments, is_new)
+
+    def law(self, without: int | None = None) -> RowLaw:
+        """From all parts, or from all but one."""
+        fresh = self.moments.law(self.center, self.unit, without)
+        old, new = (sp.diags_array(which.astype(float)) for which in (~self.is_new, self.is_new))
+
+        def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
+            return sp.csr_array(old @ before + new @ after)
+
+        laws = []
+        for before, after in zip(self.before.laws, fresh.laws, strict=True):
+            past, context = (
+                tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
+                for mine, theirs in ((before.past, after.past), (before.context, after.context))
+            )
+            scale = np.where(self.is_new, after.scale, before.scale)
+            laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
+        return replace(fresh, laws=tuple(laws), order=self.before.order)
 
 
 def _factor(covariance: FloatArray) -> FloatArray:

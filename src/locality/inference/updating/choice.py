@@ -13,7 +13,7 @@ from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.outcome import MIN_ROWS
 from locality.model.model import Model
 
-__all__ = ["choose_sensors", "require_row_law", "require_rows"]
+__all__ = ["choose_sensors", "require_choice", "require_row_law", "require_rows"]
 
 _MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
 
@@ -36,23 +36,13 @@ def choose_sensors(
     Raises
     ------
     OptionError, DataError
-        If the choice is none of these, or a name is no component.
+        If the model cannot judge rows, or a sensor that was named has too few values.
     """
     names = model.layout.names
     few = _seldom_seen(model, rows)
     if isinstance(sensors, str) and sensors == "all":
         return np.setdiff1d(np.arange(len(names)), list(few))
-    if isinstance(sensors, bool | np.bool_):
-        raise OptionError(f"sensors must not be a truth value, found {sensors}.")
     if not isinstance(sensors, str | int | np.integer):
-        unknown = [name for name in sensors if name not in names]
-        if unknown:
-            raise DataError(
-                f"The model has no component {unknown[0]!r}.",
-                remedy=f"It models {', '.join(names[:10])}" + (", …" if len(names) > 10 else "."),
-            )
-        if not len(sensors):
-            raise OptionError("No sensor was named.", remedy='Name some, or pass "drifted".')
         chosen = np.unique([names.index(name) for name in sensors])
         for j in chosen.tolist():
             if j in few:
@@ -63,10 +53,6 @@ def choose_sensors(
                     remedy="Collect more rows in which it is there, or leave it out.",
                 )
         return chosen
-    if isinstance(sensors, str) and sensors != "drifted":
-        raise OptionError(
-            f'sensors must be "drifted", "all", a number or a list of names, found {sensors!r}.'
-        )
     if model.reference is None:
         raise OptionError(
             "The model does not know how normal rows look.",
@@ -76,10 +62,37 @@ def choose_sensors(
     found = drift(excess, model.reference.deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):
         return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
-    if not 1 <= sensors <= len(names):
-        raise OptionError(f"sensors must be 1 to {len(names)} of them, found {sensors}.")
     worst = np.argsort(-found.excess)
     return np.sort(worst[~np.isin(worst, list(few))][:sensors])
+
+
+def require_choice(model: Model, sensors: str | int | Sequence[str]) -> None:
+    """Refuse a choice that is none, or names what the model does not have.
+
+    Raises
+    ------
+    OptionError, DataError
+    """
+    names = model.layout.names
+    if isinstance(sensors, bool | np.bool_):
+        raise OptionError(f"sensors must not be a truth value, found {sensors}.")
+    if isinstance(sensors, str):
+        if sensors not in ("all", "drifted"):
+            raise OptionError(
+                f'sensors must be "drifted", "all", a number or a list of names, found {sensors!r}.'
+            )
+    elif isinstance(sensors, int | np.integer):
+        if not 1 <= sensors <= len(names):
+            raise OptionError(f"sensors must be 1 to {len(names)} of them, found {sensors}.")
+    else:
+        unknown = [name for name in sensors if name not in names]
+        if unknown:
+            raise DataError(
+                f"The model has no component {unknown[0]!r}.",
+                remedy=f"It models {', '.join(names[:10])}" + (", …" if len(names) > 10 else "."),
+            )
+        if not len(sensors):
+            raise OptionError("No sensor was named.", remedy='Name some, or pass "drifted".')
 
 
 def _seldom_seen(model: Model, rows: NormalRows) -> dict[int, tuple[int, int]]:

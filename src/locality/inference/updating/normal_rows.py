@@ -8,7 +8,7 @@ to update: one or two alarms of a share of 1 %, unless they are extreme or many.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,6 +89,8 @@ class NormalRows:
         False if the model does not know how normal rows look.
     process_change : str or None
         Why all of them count as normal.
+    extreme : bool array [n_rows]
+        Rows left out that are far from normal, each by itself; empty if none was judged.
     """
 
     table: Table
@@ -98,6 +100,7 @@ class NormalRows:
     windows: tuple[StrangeWindow, ...] = ()
     is_judged: bool = True
     process_change: str | None = None
+    extreme: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @classmethod
     def of(
@@ -147,7 +150,8 @@ class NormalRows:
                     table.names[windows[-1][0].column], older,
                 )
             )  # fmt: skip
-        return cls(table, normal, n_lags, tuple(left_out), recorded(windows))
+        extreme = ~normal & found.alarm & (found.log_p <= np.log(_EXTREME))
+        return cls(table, normal, n_lags, tuple(left_out), recorded(windows), extreme=extreme)
 
     def with_table(self, table: Table) -> "NormalRows":
         """The same rows with other columns, and nothing to be remembered."""

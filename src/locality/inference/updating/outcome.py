@@ -9,7 +9,7 @@ import numpy as np
 from locality.inference.updating.normal_rows import LeftOut, NormalRows
 from locality.model.model import Model
 
-__all__ = ["MIN_ROWS", "Update"]
+__all__ = ["MIN_ROWS", "Update", "most_blamed"]
 
 MIN_ROWS = 60
 """Normal rows without which nothing is learned."""

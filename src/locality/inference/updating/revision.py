@@ -31,7 +31,7 @@ from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.outcome import Update
 from locality.inference.updating.relearning import Learning, wider_levels
 from locality.inference.updating.strange import in_columns, merged, still_found
-from locality.inference.updating.update import forgotten, to_be_found, update_model
+from locality.inference.updating.update import forgotten, silenced, to_be_found, update_model
 from locality.local.field import ScoreField
 from locality.model.domains import given_graph
 from locality.model.layout import limits_of
@@ -106,7 +106,10 @@ def add_sensors(
     if not len(fresh):  # constants and copies need no law
         told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new)).about(rows)
         kept = in_columns(merged(windows), _places(model, len(new)))
-        return replace(model, standardizer=standardizer, settings=changed, strange=kept), told
+        normal = model.reference  # the rows of the fit do not have the new columns
+        return replace(
+            model, standardizer=standardizer, settings=changed, strange=kept, normal=normal
+        ), told
     z = standardizer.training_rows(from_these.values)
     if graph is not None:
         links = given_graph(graph, list(names), list(table.names))
@@ -207,7 +210,10 @@ def remove_sensors(
     if not len(gone):
         told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
         strange = in_columns(model.strange, stay)
-        return replace(model, standardizer=standardizer, settings=settings, strange=strange), told
+        normal = model.reference
+        return replace(
+            model, standardizer=standardizer, settings=settings, strange=strange, normal=normal
+        ), told
     _require_rows(table)
     rows = NormalRows.of(model, _with_gaps(model, table, stay), process_change)
     if rows.n_normal < _MIN_ROWS:
@@ -262,7 +268,7 @@ def _told(
         return found, told
     normal = learned_reference(start, rows.compact, rows.across)
     found = replace(start, normal=normal, strange=merged(start.strange))
-    lost = forgotten(found, start.strange)
+    lost = forgotten(found, start.strange) or silenced(found, rows)
     if lost:
         return model, replace(told.refused(lost), added=(), removed=(), sensors=())
     n_shards = len(start.shards)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
+from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.inference.judging.judgment import Judgment
 from locality.inference.judging.promise import Promise
@@ -72,7 +73,10 @@ def recorded(windows: Sequence[tuple[StrangeWindow, float]]) -> tuple[StrangeWin
 
 def is_found(model: Model, window: StrangeWindow) -> bool:
     """Whether a model has an alarm in at least half of the rows in which there was one."""
-    rows = window.table(model.standardizer.names)
+    real: Kind = "real"
+    names = model.standardizer.names
+    values = np.asfortranarray(window.values)
+    rows = Table(values, ~np.isnan(values), names, (real,) * len(names), unseen=window.unseen)
     alarm = judge(model, rows, Promise()).alarm[window.n_before :]
     return 2 * int(alarm.sum()) >= window.n_alarms
 

@@ -13,20 +13,22 @@ import numpy as np
 
 from locality._typing import FloatArray, IntArray
 from locality.exceptions import DataError
+from locality.inference.judging.promise import Promise
 from locality.inference.judging.reference import learned_reference, relearned_reference
+from locality.inference.judging.stream import judge
 from locality.inference.updating.drift import upper_bound
 from locality.inference.updating.gate import fresh_nats
 from locality.inference.updating.normal_rows import NormalRows
-from locality.inference.updating.outcome import Update
+from locality.inference.updating.outcome import Update, most_blamed
 from locality.inference.updating.relearning import Learning, learn_again, lookers
 from locality.inference.updating.strange import is_found, merged, same_rows
 from locality.model.model import Model
 from locality.model.strange import StrangeWindow
 
-__all__ = ["forgotten", "to_be_found", "update_model"]
+__all__ = ["forgotten", "silenced", "to_be_found", "update_model"]
 
-_MIN_REFERENCE = 100  # held-out rows from which alarms are measured anew
 _GATE_LEVEL = 0.05
+_FEWEST, _STILL = 5, 0.9  # extreme rows, and the share of them that must stay in alarm
 _ROUNDS = 4  # in which gaps are filled where sensors come or go
 
 
@@ -118,11 +120,11 @@ def update_model(
         fresh_normal = learned_reference(challenger, rows.compact, rows.across)
         challenger = replace(challenger, normal=fresh_normal)
     elif model.reference is not None:
-        kept = rows.held_out if held_out.sum() >= _MIN_REFERENCE else None
-        known = relearned_reference(model.reference, challenger, parts, chosen, table, kept)
+        normal = [part.rows(0, stop) for part, stop in parts[:n_older] + rows.runs(len(rows))]
+        known = relearned_reference(model.reference, challenger, normal, n_older, chosen)
         challenger = replace(challenger, normal=known)
     windows = to_be_found(model, rows, mix)
-    lost = forgotten(challenger, windows)
+    lost = forgotten(challenger, windows) or silenced(challenger, rows)
     if lost:
         return model, told.refused(lost)
     return replace(challenger, strange=merged(windows)), told
@@ -156,6 +158,24 @@ def forgotten(challenger: Model, windows: Sequence[StrangeWindow]) -> str:
             'now, pass these rows with process_change="reason" (--process-change "reason").'
         )
     return ""
+
+
+def silenced(challenger: Model, rows: NormalRows) -> str:
+    """Whether a challenger is silent in rows that were left out because they are extreme, in words;
+    "" if it has an alarm in nine of ten.
+    """
+    n = int(rows.extreme.sum())
+    if n < _FEWEST or challenger.reference is None:
+        return ""
+    alarm = judge(challenger, rows.table, Promise()).alarm[rows.extreme]
+    if alarm.mean() >= _STILL:
+        return ""
+    return (
+        f"Only {int(alarm.sum()):,} of {n:,} extreme rows that were left out, mostly because of "
+        f"{' and '.join(most_blamed(rows.left_out))}, would still raise an alarm. Learn from rows "
+        "without them; if that is how the process is meant to run now, say so: "
+        'process_change="reason" (--process-change "reason").'
+    )
 
 
 def _rises(before: FloatArray, after: FloatArray) -> FloatArray:
