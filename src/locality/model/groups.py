@@ -77,7 +77,7 @@ _REFERENCE = {
     "residual": _Form("float64", ("components",)),
     "channels": _Form("float64", ("channels", "kept")),
     "statistic": _Form("float64", (1, "kept")),
-    "sensors": _Form("float64", ("components", "kept")),
+    "sensors": _Form("float64", ("components", "kept by sensor")),
     "evidence": _Form("float64", ("scores", "sizes", 2)),
     "total_deviation": _Form("float64", (1,)),
     "n_rows": _Form("int64", (1,)),
