@@ -34,6 +34,7 @@ NAMES = (
     "imputation",
     "detection",
     "promise",
+    "safe_learning",
 )
 
 

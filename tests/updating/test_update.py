@@ -11,12 +11,7 @@ import pytest
 
 from locality import LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
-from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
-from locality.inference.judging.networks import network_gain
-from locality.inference.judging.reference import law_of, measured
-from locality.inference.laws.repair import repair
-from locality.inference.laws.window import Window
 from locality.local.shard import ShardState
 from locality.model.summary import summarize
 from locality.store.arrays import to_bytes
@@ -87,11 +82,11 @@ def test_a_part_of_a_shard_is_the_shard_there(fitted: LocalizedDiffusion) -> Non
 def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) -> None:
     new = _chain(700, 2)
     new[:, 10] = 3.0 * new[:, 10] + 4.0
-    told = fitted.update(new)
+    told = fitted.update(new, process_change="x10 was replaced")
     assert told.accepted
-    # a law that looks at all 70 sees a change of five deviations through weights that are noise
-    assert {"x10"} <= set(told.sensors)
-    assert len(told.sensors) <= 4
+    assert (told.n_left_out, told.process_change) == (0, "x10 was replaced")
+    assert "x10" in told.sensors
+    assert len(told.sensors) <= 5
     assert told.rescaled == ("x10",)
     assert {"x9", "x11"} <= {*told.affected, *told.sensors}
     assert told.challenger < told.champion - 0.5
@@ -116,11 +111,13 @@ def test_the_gate_refuses_a_worse_challenger(fitted: LocalizedDiffusion) -> None
     rng = np.random.default_rng(0)
     broken[:280, :3] = rng.normal(size=(280, 3))
     model = fitted.model_
-    told = fitted.update(broken, ["x0", "x1", "x2"])
+    chosen, meant = ["x0", "x1", "x2"], {"process_change": "so it seemed"}
+    told = fitted.update(broken, chosen, **meant)
     assert not told.accepted
     assert told.bound > told.margin
+    assert "worse by more than 0.01 nats" in told.why
     assert fitted.model_ is model
-    assert fitted.update(broken, ["x0", "x1", "x2"], margin=None).accepted
+    assert fitted.update(broken, chosen, margin=None, **meant).accepted
 
 
 def test_an_update_ends_near_a_full_fit() -> None:
@@ -134,7 +131,7 @@ def test_an_update_ends_near_a_full_fit() -> None:
         _chain(1_000, 0)
     )
     near = sorted({k for j in changed for k in (j - 1, j, j + 1)})
-    told = model.update(new, [f"x{j}" for j in near])
+    told = model.update(new, [f"x{j}" for j in near], process_change="four were replaced")
     assert told.accepted
     full = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(new)
     gap = model.surprise(later).mean() - full.surprise(later).mean()
@@ -193,7 +190,10 @@ def test_partial_fit_follows() -> None:
     model.partial_fit(_chain(400, 0, d=6))
     moved = _chain(400, 1, d=6) + 5.0
     before = model.score_samples(moved[300:]).mean()
-    model.partial_fit(moved[:300])
+    with pytest.raises(DataError, match="300 of 300 rows are in alarm"):
+        model.partial_fit(moved[:300])
+    assert model.score_samples(moved[300:]).mean() == before
+    model.partial_fit(moved[:300], process_change="all were recalibrated")
     assert model.score_samples(moved[300:]).mean() > before + 10
 
 
@@ -223,30 +223,20 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     ids=["linear", "series", "networks"],
 )
 def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
-    """By the law with two equations learned again, and by rows that these were not learned from."""
+    """Each third of the new rows is judged by what the others teach: units change everywhere, and
+    few rows of later tables are in alarm.
+    """
     model = LocalizedDiffusion(graph="chain", random_state=0, **options).fit(law.sample(800, 0))
     assert model.model_.has_networks == ("n_steps" in options)
-    old = law_of(model.model_.reference)
+    before = model.model_.reference
     new = law.sample(400, 1)
     new[np.random.default_rng(2).random(new.shape) < 0.05] = np.nan
-    model.update(new, ["x3", "x4"], margin=None)
-    inner, table = model.model_, Table.from_frame(new)
-    known = law_of(inner.reference)
-    for before, after in zip(old.laws, known.laws, strict=True):
-        same = np.flatnonzero(before.scale == after.scale)
-        np.testing.assert_array_equal(same, np.delete(np.arange(len(before.scale)), [3, 4]))
-        pairs = [(before.within, after.within), *zip(before.past, after.past, strict=True)]
-        for mine, theirs in pairs:
-            np.testing.assert_array_equal(mine[same].toarray(), theirs[same].toarray())
-    found, _, _ = Window.empty(known).take(known, known.plain(new))
-    rows = inner.layout.standard_rows(table)
-    residual, gain = repair(inner.field, rows, np.inf).residual.T, network_gain(inner, rows)
-    assert (gain is None) == ("n_steps" not in options)
-    late = None if gain is None else gain[280:]
-    expected = measured(known, found[280:], residual[280:], late, ordered=inner.is_ordered)
-    assert expected.n_rows == 120
-    for name, array in inner.reference.arrays().items():
-        np.testing.assert_allclose(array, expected.arrays()[name], rtol=1e-9, atol=1e-9)
+    told = model.update(new, ["x3", "x4"], margin=None, process_change="to learn from all rows")
+    assert told.n_held_out == 120
+    after = model.model_.reference
+    assert (after.spread != before.spread).all()
+    np.testing.assert_allclose(after.spread, before.spread, rtol=0.25)
+    assert model.detect(law.sample(1_000, 3)).alarm.mean() < 0.04
 
 
 def _follow_for_ever(folder: Path, seed: int) -> None:
@@ -335,7 +325,7 @@ def test_sensors_that_look_at_a_wider_one_are_judged() -> None:
         graph="chain", denoiser="linear", gaussianize=False, random_state=0
     ).fit(rows(800, 1.0))
     new = rows(600, 4.0)
-    told = model.update(new, ["x0"])
+    told = model.update(new, ["x0"], process_change="a wider range")
     assert told.rescaled == ("x0",)
     assert "x1" in told.affected
 

@@ -15,7 +15,7 @@ from locality.cli.terminal import Report, print_json, progress_bar
 if TYPE_CHECKING:
     from locality import LocalizedDiffusion
     from locality.data.table import Table
-    from locality.inference.updating.update import Update
+    from locality.inference.updating.outcome import Update
 
 __all__ = ["update"]
 
@@ -73,6 +73,14 @@ _Margin: TypeAlias = Annotated[
         metavar="NATS", help="By how much per sensor the new model may seem worse.", min=0.0
     ),
 ]
+_ProcessChange: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        help="The process itself has changed: learn from rows in alarm, too. Say why; it is kept "
+        "with the version.",
+    ),
+]
 _Level: TypeAlias = Annotated[
     float,
     typer.Option(
@@ -100,6 +108,7 @@ def update(
     mix: _Mix = None,
     margin: _Margin = _MARGIN,
     level: _Level = 0.01,
+    process_change: _ProcessChange = None,
     execution: Execution,
     as_json: AsJson = False,
 ) -> None:
@@ -108,6 +117,10 @@ def update(
     The latest 30 % of the new rows are kept back: unless the sensors that change are no worse on
     them, with a confidence bound, nothing changes. Otherwise the model gets a new version; locality
     rollback goes back to an older one.
+
+    Rows in alarm are left out, or a fault would be normal ever after; what they look like is kept,
+    and no later version may take it for normal. --process-change says that the process itself has
+    changed.
 
     With --add and --remove sensors come and go, and only their neighbors are learned again, if
     these are no worse for it.
@@ -131,9 +144,9 @@ def update(
 
     fitted = LocalizedDiffusion.load(model).set_params(execution=execution)
     if add is not None:
-        told = _added(fitted, table, add, edges, margin)
+        told = _added(fitted, table, add, edges, margin, process_change)
     elif remove is not None:
-        told = _removed(fitted, table, remove, mix, margin)
+        told = _removed(fitted, table, remove, mix, margin, process_change)
     else:
         known = list(fitted.component_names_)
         whom: str | int | list[str] = "all" if everything else "drifted" if worst is None else worst
@@ -145,7 +158,13 @@ def update(
         older = _older(fitted, mix)
         with progress_bar(f"Looking at {table.name}") as progress:
             told = fitted.update(
-                rows, whom, mix=older, margin=margin, level=level, progress=progress
+                rows,
+                whom,
+                mix=older,
+                margin=margin,
+                level=level,
+                process_change=process_change,
+                progress=progress,
             )
     if told.accepted:
         version = fitted.commit(note={"table": table.name})
@@ -158,6 +177,8 @@ def update(
     is_revision = add is not None or remove is not None
     tell = describe_revision if is_revision else describe
     tell(Report(quiet=as_json), told, model, version)
+    if told.why:
+        raise typer.Exit(2)
 
 
 def _older(
@@ -170,7 +191,12 @@ def _older(
 
 
 def _added(
-    fitted: "LocalizedDiffusion", table: Path, add: list[str], edges: Path | None, margin: float
+    fitted: "LocalizedDiffusion",
+    table: Path,
+    add: list[str],
+    edges: Path | None,
+    margin: float,
+    process_change: str | None,
 ) -> "Update":
     """Add sensors."""
     from locality.data.files import read_names
@@ -191,11 +217,23 @@ def _added(
             )
     rows = read_model_rows(table, fitted.model_, complete=False, add=new).table
     with progress_bar(f"Looking at {table.name}") as progress:
-        return fitted.add_sensors(rows, new, graph=edges, margin=margin, progress=progress)
+        return fitted.add_sensors(
+            rows,
+            new,
+            graph=edges,
+            margin=margin,
+            process_change=process_change,
+            progress=progress,
+        )
 
 
 def _removed(
-    fitted: "LocalizedDiffusion", table: Path, remove: list[str], mix: Path | None, margin: float
+    fitted: "LocalizedDiffusion",
+    table: Path,
+    remove: list[str],
+    mix: Path | None,
+    margin: float,
+    process_change: str | None,
 ) -> "Update":
     """Remove sensors."""
     from locality.data.names import listing
@@ -213,7 +251,14 @@ def _removed(
     rows = read_model_rows(table, fitted.model_, complete=False, remove=gone).table
     older = _older(fitted, mix, gone)
     with progress_bar(f"Looking at {table.name}") as progress:
-        return fitted.remove_sensors(rows, gone, mix=older, margin=margin, progress=progress)
+        return fitted.remove_sensors(
+            rows,
+            gone,
+            mix=older,
+            margin=margin,
+            process_change=process_change,
+            progress=progress,
+        )
 
 
 def _members(groups: Path, group: str, names: list[str]) -> list[str]:

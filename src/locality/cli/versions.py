@@ -41,6 +41,10 @@ def versions(model: ModelArgument, as_json: AsJson = False) -> None:
             for v in found
         ],
     )
+    for v in found:
+        why = v.change.get("process_change")
+        if why:
+            report.line(f"Version {v.number}: the process had changed, {why}.")
 
 
 def diff(

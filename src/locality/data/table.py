@@ -194,6 +194,18 @@ class Table:
             unseen=None if self.unseen is None else self.unseen[here],
         )
 
+    def those(self, which: BoolArray) -> "Table":
+        """The rows that are meant, without the time column they came with."""
+        return replace(
+            self,
+            values=np.asfortranarray(self.values[which]),
+            observed=self.observed[which],
+            index=None if self.index is None else self.index[which],
+            time=None if self.time is None else self.time[which],
+            time_column=None,
+            unseen=None if self.unseen is None else self.unseen[which],
+        )
+
     def joined(self, other: "Table") -> "Table":
         """Put the columns of another table of the same rows beside those of this one."""
         unseen = None

@@ -38,9 +38,17 @@ from locality.inference.judging.detection import Detection
 from locality.inference.judging.explanation import Explanation, explanation
 from locality.inference.judging.promise import Promise, promise_for
 from locality.inference.rows import calibrated, detected, filled
+from locality.inference.updating.choice import (
+    choose_sensors,
+    require_choice,
+    require_row_law,
+    require_rows,
+)
+from locality.inference.updating.normal_rows import NormalRows
+from locality.inference.updating.outcome import MIN_ROWS, Update
 from locality.inference.updating.relearning import Learning
 from locality.inference.updating.revision import add_sensors, remove_sensors
-from locality.inference.updating.update import MIN_ROWS, Update, choose_sensors, update_model
+from locality.inference.updating.update import update_model
 from locality.model.model import Model
 from locality.model.settings import Settings
 from locality.model.summary import reach
@@ -67,6 +75,7 @@ __all__ = ["LocalizedDiffusion"]
 
 _MIN_ROWS = 5
 _FALSE_ALARMS = 0.01
+_MOST_WAITING = 2 * MIN_ROWS
 
 
 def _knows_normal_rows(estimator: "LocalizedDiffusion") -> bool:
@@ -255,20 +264,28 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._waiting = None
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, *, process_change: str | None = None) -> Self:
         """Fit at first; then let all sensors follow the new rows, starting from what is known.
 
         Parameters
         ----------
         X : frame or array [n_rows, n_columns]
-            Fewer than 60 rows wait until enough have come.
+            Fewer than 60 normal rows wait until enough have come. Rows in alarm are left out.
         y : ignored
+        process_change : str, optional
+            That the process itself has changed, and why: rows in alarm are learned from, too.
 
         Returns
         -------
         self
             Earlier rows are not kept: pass those that still matter with the new ones, or to
             ``update`` as ``mix``.
+
+        Raises
+        ------
+        DataError
+            If most rows are in alarm, or what was abnormal would be forgotten. The model stays as
+            it is, and the rows are given up.
         """
         if not hasattr(self, "model_"):
             return self.fit(X)
@@ -277,7 +294,11 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             table = self._waiting.followed_by(table)
         self._waiting = table if table.n_rows < MIN_ROWS else None
         if self._waiting is None:
-            self._update(table, "all", None, None, 0.01, None)
+            told = self._update(table, "all", None, None, 0.01, None, process_change)
+            if told.why and told.n_rows == 0 and table.n_rows < _MOST_WAITING:
+                self._waiting = table  # too few of them are normal so far
+            elif told.why:
+                raise DataError(told.why)
         return self
 
     # -- drawing and filling ------------------------------------------------------------------
@@ -781,6 +802,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         mix: Any = None,
         margin: float | None = 0.01,
         level: float = 0.01,
+        process_change: str | None = None,
         progress: Progress | None = None,
     ) -> Update:
         """Learn some sensors again from new rows; all others stay the same, bit for bit.
@@ -789,10 +811,13 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         gate: unless the sensors that change are no worse on them, with a confidence bound, nothing
         changes.
 
+        Rows in alarm are not learned from, or a fault would be normal ever after. What they looked
+        like is kept with the model: unless it still raises an alarm, nothing changes either.
+
         Parameters
         ----------
         X : frame or array [n_rows, n_columns]
-            New rows in order of time, at least 60.
+            New rows in order of time, at least 60 of them normal.
         sensors : "drifted", "all", int or list of str, default "drifted"
             Those whose surprise has risen beyond that of normal rows; all; so many whose surprise
             has risen most; or those named.
@@ -802,14 +827,16 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Nats per component by which the challenger may seem worse; None switches the gate off.
         level : float, default 0.01
             Accepted probability that any sensor is called drifted by mistake.
+        process_change : str, optional
+            That the process itself has changed, and why: rows in alarm are learned from, too.
         progress : callable, optional
             Called with (stage, shards done, shards in all).
 
         Returns
         -------
         Update
-            What was done, with nats before and after, and the sensors that look at one whose scale
-            has changed.
+            What was done, with nats before and after, the sensors that look at one whose scale has
+            changed, and the rows that were left out; or ``why`` it was refused.
 
         Examples
         --------
@@ -820,12 +847,14 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> model = model.fit(X[:500])
         >>> new = X[500:].copy()
         >>> new[:, 3] = 2.0 * new[:, 3] + 1.0
-        >>> told = model.update(new)
+        >>> model.update(new).accepted, model.update(new).n_left_out
+        (False, 500)
+        >>> told = model.update(new, process_change="x3 was replaced")
         >>> told.accepted, "x3" in told.sensors, told.rescaled
         (True, True, ('x3',))
         """
         older = None if mix is None else self._table(mix)
-        return self._update(self._table(X), sensors, older, margin, level, progress)
+        return self._update(self._table(X), sensors, older, margin, level, progress, process_change)
 
     def add_sensors(
         self,
@@ -834,6 +863,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         graph: Any = None,
         margin: float | None = 0.01,
+        process_change: str | None = None,
         progress: Progress | None = None,
     ) -> Update:
         """Model further columns; only their neighbors are learned again with them.
@@ -854,6 +884,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             By default they are learned.
         margin : float or None, default 0.01
             Nats by which the neighbors may seem worse.
+        process_change : str, optional
+            As in ``update``.
         progress : callable, optional
             Called with (stage, shards done, shards in all).
 
@@ -876,7 +908,12 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = read_other_rows(self.model_, X, add=names)
         with one_thread():
             model, told = add_sensors(
-                self.model_, table, self._learning(progress), graph=graph, margin=margin
+                self.model_,
+                table,
+                self._learning(progress),
+                graph=graph,
+                margin=margin,
+                process_change=process_change,
             )
         self._take(model, "add", told)
         return told
@@ -888,6 +925,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         mix: Any = None,
         margin: float | None = 0.01,
+        process_change: str | None = None,
         progress: Progress | None = None,
     ) -> Update:
         """Give up columns; only those that looked at them are learned again.
@@ -906,6 +944,8 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Older rows to be learned from as well.
         margin : float or None, default 0.01
             Nats by which what was learned again may seem worse.
+        process_change : str, optional
+            As in ``update``.
         progress : callable, optional
             Called with (stage, shards done, shards in all).
 
@@ -933,7 +973,13 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         older = None if mix is None else read_other_rows(self.model_, mix, remove=names)
         with one_thread():
             model, told = remove_sensors(
-                self.model_, table, names, self._learning(progress), mix=older, margin=margin
+                self.model_,
+                table,
+                names,
+                self._learning(progress),
+                mix=older,
+                margin=margin,
+                process_change=process_change,
             )
         self._take(model, "remove", told)
         return told
@@ -1101,14 +1147,22 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         margin: float | None,
         level: float,
         progress: Progress | None,
+        process_change: str | None,
     ) -> Update:
         model = self.model_
+        require_row_law(model)
+        require_rows(table)
+        require_choice(model, sensors)
         with one_thread():
-            chosen = choose_sensors(model, table, sensors, level)
+            rows = NormalRows.of(model, table, process_change)
+            mix = None if older is None else NormalRows.of(model, older, older=True)
+            if rows.n_normal < MIN_ROWS:
+                return Update.without_rows(model, margin, rows)
+            chosen = choose_sensors(model, rows, sensors, level)
             if not len(chosen):
-                return Update.nothing(model, margin)
+                return Update.nothing(model, margin).about(rows, mix)
             model, told = update_model(
-                model, table, chosen, self._learning(progress), mix=older, margin=margin
+                model, rows, chosen, self._learning(progress), mix=mix, margin=margin
             )
         self._take(model, "update", told)
         return told
@@ -1130,7 +1184,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _take(self, model: Model, kind: str = "", told: Update | None = None) -> None:
         """Become a model: learned attributes, and parameters that name its columns."""
         settings = model.settings
-        if told is not None:
+        if told is not None and told.accepted:
             self.change_ = {"kind": kind} | told.to_dict()
             if settings != self.model_.settings:  # columns came or went
                 graph = model.domain.graph if settings.graph is None else settings.graph

@@ -77,7 +77,7 @@ _REFERENCE = {
     "residual": _Form("float64", ("components",)),
     "channels": _Form("float64", ("channels", "kept")),
     "statistic": _Form("float64", (1, "kept")),
-    "sensors": _Form("float64", ("components", "kept")),
+    "sensors": _Form("float64", ("components", "kept by sensor")),
     "evidence": _Form("float64", ("scores", "sizes", 2)),
     "total_deviation": _Form("float64", (1,)),
     "n_rows": _Form("int64", (1,)),
@@ -86,6 +86,17 @@ _REFERENCE = {
     "law.targets": _Form("int64", ("components",)),
     "law.context": _Form("int64", ("conditions",)),
     "law.order": _Form("int64", ("components",)),
+}
+_STRANGE = {
+    "values": _Form("float64", ("rows", "columns"), may_be_nan=True),
+    "unseen": _Form("bool", ("rows", "columns")),
+    "bounds": _Form("int64", ("bounds",)),
+    "n_before": _Form("int64", ("windows",)),
+    "n_alarms": _Form("int64", ("windows",)),
+    "strength": _Form("float64", ("windows",)),
+    "column": _Form("int64", ("windows",)),
+    "first": _Form("int64", ("windows",)),
+    "time": _Form("int64", ("windows",)),
 }
 _LAW = re.compile(r"law\.\d+\.((scale)|(?:within|past|context)\.\d+\.((data)|indices|indptr))")
 
@@ -96,8 +107,8 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     Parameters
     ----------
     groups : mapping
-        The group "graph", any number of shards, and possibly "reference" and "nodes", the numbers
-        that shards have for the nodes of the graph.
+        The group "graph", any number of shards, and possibly "reference", "strange" and "nodes",
+        the numbers that shards have for the nodes of the graph.
 
     Raises
     ------
@@ -117,6 +128,8 @@ def check_groups(groups: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         if name == "reference":
             if "law.center" in arrays:  # those of older versions are not read
                 _check(_REFERENCE | _forms_of_law(arrays), arrays, name)
+        elif name == "strange":
+            _check(_STRANGE, arrays, name)
         elif name not in ("graph", "nodes"):
             check_shard(arrays, name, known)
 

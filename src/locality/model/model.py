@@ -21,6 +21,7 @@ from locality.local.shard import ShardState
 from locality.model.layout import Layout
 from locality.model.reference import Reference
 from locality.model.settings import Settings
+from locality.model.strange import StrangeWindow
 from locality.noise.levels import NoiseLevels
 
 __all__ = ["Model"]
@@ -57,6 +58,8 @@ class Model:
     ids : int array [n_nodes] or None
         Numbers of the nodes in stored shards, ascending. They stay when nodes come and go, and so
         do the files of shards that have nothing to do with it. None: 0, 1, ….
+    strange : tuple of StrangeWindow
+        Rows that every later version must still find abnormal.
     """
 
     standardizer: Standardizer
@@ -70,6 +73,7 @@ class Model:
     flavor: Flavor = "pandas"
     normal: Normal = None
     ids: IntArray | None = None
+    strange: tuple[StrangeWindow, ...] = ()
 
     @property
     def domain(self) -> Domain:

@@ -20,6 +20,7 @@ from locality.model.groups import Arrays
 from locality.model.model import Model
 from locality.model.reference import Reference
 from locality.model.settings import Settings
+from locality.model.strange import arrays_of, windows_of
 from locality.noise.levels import NoiseLevels
 
 __all__ = ["model_of", "record_of", "require_fitting"]
@@ -66,6 +67,8 @@ def record_of(model: Model) -> tuple[dict[str, Any], dict[str, Arrays]]:
         groups[_shard_name(number)] = stored.arrays()
     if model.reference is not None:
         groups["reference"] = model.reference.arrays()
+    if model.strange:
+        groups["strange"] = arrays_of(model.strange)
     return description, groups
 
 
@@ -108,6 +111,7 @@ def model_of(description: Mapping[str, Any], groups: Mapping[str, Arrays]) -> Mo
             description["flavor"],
             Reference.from_arrays(groups["reference"]) if "reference" in groups else None,
             ids,
+            windows_of(groups["strange"]) if "strange" in groups else (),
         )
     except ModelCorrupt:
         raise
@@ -119,7 +123,7 @@ def model_of(description: Mapping[str, Any], groups: Mapping[str, Arrays]) -> Mo
 
 
 def require_fitting(model: Model) -> None:
-    """Compare shards, reference and domain with each other.
+    """Compare shards, reference, strange windows and domain with each other.
 
     Raises
     ------
@@ -136,6 +140,12 @@ def require_fitting(model: Model) -> None:
         raise ModelCorrupt(
             f"The reference is of {model.reference.mean.shape} components, expected {n_columns}."
         )
+    for window in model.strange:
+        if window.values.shape[1] != model.standardizer.n_columns:
+            raise ModelCorrupt(
+                f"A strange window has {window.values.shape[1]} columns, expected "
+                f"{model.standardizer.n_columns}."
+            )
 
 
 def _domain(description: Mapping[str, Any], graph: Arrays) -> Domain:

@@ -213,7 +213,7 @@ def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]
         torch.from_numpy(examples.z.astype(np.float32)),
         torch.from_numpy(receives_noise),
         torch.from_numpy(np.maximum(place[examples.classes], 0)),
-        torch.from_numpy(np.flatnonzero(usable & (examples.folds != 0))),
+        torch.from_numpy(np.flatnonzero(usable & (examples.folds > 0))),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
         None if examples.observed is None else torch.from_numpy(examples.observed),
     )

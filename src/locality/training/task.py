@@ -41,7 +41,7 @@ class ShardTask:
     stencils : dict of Stencils
         By radius, for the shard's targets only; nodes as in the whole domain.
     fold_of_row : int array [n_rows]
-        Fold of every row: samples, or positions of a series.
+        Fold of every row: samples, or positions of a series; −1 for those that are no examples.
     n_folds : int
     options : TrainingOptions or None
         None for the linear model.

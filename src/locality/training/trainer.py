@@ -127,6 +127,7 @@ class Trainer:
         observed: BoolArray | None = None,
         cut: Sequence[IntArray] | None = None,
         warm: Sequence[tuple[ShardState, ...]] | None = None,
+        skipped: BoolArray | None = None,
     ) -> Trained:
         """Train all shards, or some.
 
@@ -144,6 +145,8 @@ class Trainer:
             Targets of each shard, instead of a partition of all targets.
         warm : sequence of tuples of ShardState, optional
             Present states of the components of each shard of the cut, for networks to start from.
+        skipped : bool array [n_rows], optional
+            Rows of a series that are the past of others, but no examples themselves.
         """
         start = perf_counter()
         shards = self.cut() if cut is None else list(cut)
@@ -166,7 +169,7 @@ class Trainer:
         def tasks() -> Iterator[ShardTask]:
             for number in numbers:
                 nodes = shards[number]
-                task = self._task(number, nodes, stencils, values, observed)
+                task = self._task(number, nodes, stencils, values, observed, skipped)
                 if warm is not None:
                     task = replace(task, warm=warm[number])
                 key = ""
@@ -264,19 +267,21 @@ class Trainer:
         stencils: dict[int, Stencils],
         values: FloatArray,
         observed: BoolArray | None,
+        skipped: BoolArray | None = None,
     ) -> ShardTask:
         series = any(axis.is_series for axis in self.domain.axes)
         n_rows = values.shape[1] if series else values.shape[-1]
         mine = {radius: s.select(nodes) for radius, s in stencils.items()}
         halo = np.unique(mine[max(mine)].node)
         whole = is_mapped(values)
+        folds = fold_of_row(n_rows)
         return ShardTask(
             (self.seed, number),
             self.domain,
             halo,
             values if whole else values[halo],
             mine,
-            fold_of_row(n_rows),
+            folds if skipped is None else np.where(skipped, -1, folds),
             N_FOLDS,
             self.options,
             None if observed is None else observed[halo],

@@ -5,6 +5,7 @@ costs no second pass over the rows. Few sensors may look at everything; where th
 looks at its neighborhood, and the moments are those of the sources of its shard.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,14 +13,14 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-from locality._typing import FloatArray, IntArray
+from locality._typing import BoolArray, FloatArray, IntArray
 from locality.inference.laws.assembly import assembled, rows_extent
 from locality.inference.laws.conditional import ConditionalLaw
 from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw, regressions, sequence
 from locality.local.field import ScoreField
 
-__all__ = ["MOST_SEEN", "LawMoments", "relearned"]
+__all__ = ["MOST_SEEN", "LawMoments", "Relearned", "looks_across"]
 
 MOST_SEEN = 400
 """Values, of a row and its past, up to which every sensor looks at all of them."""
@@ -53,7 +54,13 @@ class LawMoments:
 
     @classmethod
     def of(
-        cls, field: ScoreField, rows: FloatArray, part: IntArray, *, local: bool = False
+        cls,
+        field: ScoreField,
+        rows: FloatArray,
+        part: IntArray,
+        *,
+        local: bool = False,
+        skipped: BoolArray | None = None,
     ) -> "LawMoments":
         """Sum over rows.
 
@@ -67,6 +74,8 @@ class LawMoments:
             0, 1, …; in order.
         local : bool, default False
             Look at neighborhoods even if there are few sensors.
+        skipped : bool array [n_rows], optional
+            Rows that are the past of others, but are not counted themselves.
         """
         axes = field.domain.axes
         n_lags = axes[0].window[0] if axes and axes[0].window else 0
@@ -80,16 +89,18 @@ class LawMoments:
                 (shard.source_node, -shard.source_offset.sum(axis=1)) for shard in field.shards
             ]
         n_parts = int(part[-1]) + 1
+        used = np.arange(len(part)) >= n_lags
+        if skipped is not None:
+            used &= ~skipped
         sums = []
         for node, lag in sources:
             found = np.zeros((n_parts, len(node), len(node)))
             for k in range(n_parts):
-                at = np.flatnonzero(part == k)
-                at = at[at >= n_lags]
+                at = np.flatnonzero((part == k) & used)
                 z = np.stack([rows[i, at - back] for i, back in zip(node, lag, strict=True)])
                 found[k] = z.astype(np.float64) @ z.T.astype(np.float64)
             sums.append(found)
-        counts = np.bincount(part[n_lags:], minlength=n_parts)
+        counts = np.bincount(part[used], minlength=n_parts)
         return cls(field, n_lags, local, sums, counts)
 
     def _covariances(self, without: int | None) -> tuple[list[FloatArray], int]:
@@ -201,42 +212,95 @@ class LawMoments:
         return tuple(found)
 
 
-def relearned(law: RowLaw, field: ScoreField, values: FloatArray, chosen: IntArray) -> RowLaw:
-    """The law with the equations of some sensors learned again, within their neighborhoods.
+def looks_across(lengths: Sequence[int], n_lags: int) -> BoolArray:
+    """Rows of several runs, one after the other, that look back into another one [n_rows].
+
+    Examples
+    --------
+    >>> looks_across([2, 3], 1).tolist()
+    [False, False, True, False, False]
+    """
+    ends = np.cumsum(lengths)
+    found = np.zeros(int(ends[-1]), dtype=bool)
+    for end in ends[:-1]:
+        found[end : end + n_lags] = True
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Relearned:
+    """A law with the equations of some sensors learned again, within their neighborhoods.
 
     Others see the new values of these as they saw the old ones: in units of their spread.
 
     Parameters
     ----------
-    law : RowLaw
-    field : ScoreField
-    values : float array [n_rows, n_nodes]
-        In the units of the table; complete.
-    chosen : int array
-        Numbers of targets.
+    before : RowLaw
+    center, unit : float arrays [n_nodes]
+        Of the new values.
+    moments : LawMoments
+        Of the new values, by part.
+    is_new : bool array [n_targets]
+        Which sensors are learned again.
     """
-    center, unit = np.array(law.center), np.array(law.unit)
-    nodes = law.targets[chosen]
-    center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
-    unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
-    rows = ((values - center) / unit).T
-    part = np.zeros(len(values), dtype=np.int64)
-    fresh = LawMoments.of(field, rows, part, local=True).law(center, unit)
-    is_new = np.isin(np.arange(len(law.targets)), chosen)
-    old, new = (sp.diags_array(which.astype(float)) for which in (~is_new, is_new))
 
-    def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
-        return sp.csr_array(old @ before + new @ after)
+    before: RowLaw
+    center: FloatArray
+    unit: FloatArray
+    moments: LawMoments
+    is_new: BoolArray
 
-    laws = []
-    for before, after in zip(law.laws, fresh.laws, strict=True):
-        past, context = (
-            tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
-            for mine, theirs in ((before.past, after.past), (before.context, after.context))
-        )
-        scale = np.where(is_new, after.scale, before.scale)
-        laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
-    return replace(fresh, laws=tuple(laws), order=law.order)
+    @classmethod
+    def of(
+        cls,
+        before: RowLaw,
+        field: ScoreField,
+        values: FloatArray,
+        chosen: IntArray,
+        part: IntArray,
+        skipped: BoolArray,
+    ) -> "Relearned":
+        """Sum over rows.
+
+        Parameters
+        ----------
+        before : RowLaw
+        field : ScoreField
+        values : float array [n_rows, n_nodes]
+            In the units of the table; complete.
+        chosen : int array
+            Numbers of targets.
+        part : int array [n_rows]
+            0, 1, …; in order.
+        skipped : bool array [n_rows]
+            Rows that are the past of others, but are not learned from themselves.
+        """
+        center, unit = np.array(before.center), np.array(before.unit)
+        nodes = before.targets[chosen]
+        center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
+        unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
+        rows = ((values - center) / unit).T
+        moments = LawMoments.of(field, rows, part, local=True, skipped=skipped)
+        is_new = np.isin(np.arange(len(before.targets)), chosen)
+        return cls(before, center, unit, moments, is_new)
+
+    def law(self, without: int | None = None) -> RowLaw:
+        """From all parts, or from all but one."""
+        fresh = self.moments.law(self.center, self.unit, without)
+        old, new = (sp.diags_array(which.astype(float)) for which in (~self.is_new, self.is_new))
+
+        def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
+            return sp.csr_array(old @ before + new @ after)
+
+        laws = []
+        for before, after in zip(self.before.laws, fresh.laws, strict=True):
+            past, context = (
+                tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
+                for mine, theirs in ((before.past, after.past), (before.context, after.context))
+            )
+            scale = np.where(self.is_new, after.scale, before.scale)
+            laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
+        return replace(fresh, laws=tuple(laws), order=self.before.order)
 
 
 def _factor(covariance: FloatArray) -> FloatArray:

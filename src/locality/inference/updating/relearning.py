@@ -14,6 +14,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import rescaled
 from locality.domain.domain import Domain
+from locality.inference.laws.learning import looks_across
 from locality.inference.laws.table import GaussianTable
 from locality.local.field import ScoreField
 from locality.local.shard import ShardState
@@ -71,7 +72,7 @@ def learn_again(
     nodes : int array
         At least one.
     parts : sequence of (Table, int)
-        The first so many rows of each.
+        The first so many rows of each: runs that do not follow each other.
     learning : Learning
     in_full : bool
         Train networks as in a fit; otherwise those of a model that has some go on from there.
@@ -98,7 +99,15 @@ def learn_again(
     n_shards = -(-len(everything) // trainer.shard_size)
     cut = [np.sort(part) for part in np.array_split(everything, n_shards)]
     warm = [tuple(s for s in leaving if np.isin(s.target, part).any()) for part in cut]
-    fresh = trainer.train(state, learning.progress, observed=observed, cut=cut, warm=warm).shards
+    skipped = looks_across([stop for _, stop in parts], model.layout.n_lags)
+    fresh = trainer.train(
+        state,
+        learning.progress,
+        observed=observed,
+        cut=cut,
+        warm=warm,
+        skipped=skipped if skipped.any() else None,
+    ).shards
     bounds = model.limits.copy()
     bounds[nodes] = limits_of(state)[nodes]
     learned = replace(

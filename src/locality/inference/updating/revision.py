@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from locality._typing import FloatArray, IntArray
+from locality.data.kinds import Kind
 from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_columns import joined, renamed, without
@@ -24,9 +25,13 @@ from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import DataError, GraphError
 from locality.inference.judging.reference import learned_reference
+from locality.inference.updating.choice import require_row_law
 from locality.inference.updating.neighbors import closest, learned_links, neighbors_of
+from locality.inference.updating.normal_rows import NormalRows
+from locality.inference.updating.outcome import Update
 from locality.inference.updating.relearning import Learning, wider_levels
-from locality.inference.updating.update import Update, n_training, require_row_law, update_model
+from locality.inference.updating.strange import in_columns, merged, still_found
+from locality.inference.updating.update import forgotten, silenced, to_be_found, update_model
 from locality.local.field import ScoreField
 from locality.model.domains import given_graph
 from locality.model.layout import limits_of
@@ -48,6 +53,7 @@ def add_sensors(
     *,
     graph: Any = None,
     margin: float | None = 0.01,
+    process_change: str | None = None,
 ) -> tuple[Model, Update]:
     """Model further columns.
 
@@ -61,6 +67,8 @@ def add_sensors(
         Names the neighbors of the new columns; they are learned by default.
     margin : float or None
         By which the neighbors may seem worse.
+    process_change : str, optional
+        That the process has changed, and why: rows in alarm are learned from, too.
 
     Raises
     ------
@@ -70,17 +78,23 @@ def add_sensors(
     require_row_law(model)
     settings = learning.settings
     new = table.names[model.standardizer.n_columns :]
-    table = _since(table, new)
-    n_train = n_training(table)
-    rows = model.standardizer.training_rows(table.values[:n_train, : -len(new)])
+    table, first = _since(table, new)
+    known_part = table.take(table.names[: -len(new)])
+    rows = NormalRows.of(model, known_part, process_change, first=first)
+    if rows.n_normal < _MIN_ROWS:
+        return model, Update.without_rows(model, margin, rows, _MIN_ROWS)
+    windows = to_be_found(model, rows)
+    rows = rows.with_table(table)
+    from_these = rows.those_before(rows.n_train)
+    old = model.standardizer.training_rows(from_these.values[:, : -len(new)])
     near = closest(
-        rows,
-        table.values[:n_train, -len(new) :],
+        old,
+        from_these.values[:, -len(new) :],
         model.domain.targets,
         settings.lags,
     )
     known = [model.domain.names[node] for node in near]
-    part = table.take([*known, *new]).rows(0, n_train)
+    part = from_these.take([*known, *new])
     noise = settings.noise
     if isinstance(noise, Mapping):
         noise = {name: value for name, value in noise.items() if name in part.names}
@@ -90,9 +104,13 @@ def add_sensors(
     fresh = np.arange(model.domain.n_nodes, len(names))
     changed = _settings(model, new, (), {})
     if not len(fresh):  # constants and copies need no law
-        told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new))
-        return replace(model, standardizer=standardizer, settings=changed), told
-    z = standardizer.training_rows(table.values[:n_train])
+        told = replace(Update.nothing(model, margin), accepted=True, added=tuple(new)).about(rows)
+        kept = in_columns(merged(windows), _places(model, len(new)))
+        normal = model.reference  # the rows of the fit do not have the new columns
+        return replace(
+            model, standardizer=standardizer, settings=changed, strange=kept, normal=normal
+        ), told
+    z = standardizer.training_rows(from_these.values)
     if graph is not None:
         links = given_graph(graph, list(names), list(table.names))
     else:
@@ -105,7 +123,10 @@ def add_sensors(
         model.domain.axes,
         model.domain.context,
     )
-    start = _alone(model, standardizer, domain, fresh, z, changed)
+    start = replace(
+        _alone(model, standardizer, domain, fresh, z, changed),
+        strange=in_columns(windows, _places(model, len(new))),
+    )
     beside = np.setdiff1d(added[:, :2].astype(np.int64), fresh)
     targets = domain.targets
     fresh, beside = (
@@ -113,12 +134,12 @@ def add_sensors(
     )
 
     def learned(chosen: IntArray, asked: IntArray) -> tuple[Model, Update]:
-        return update_model(start, table, chosen, learning, margin=margin, gate_on=asked)
+        return update_model(start, rows, chosen, learning, margin=margin, gate_on=asked)
 
     found, told = learned(np.union1d(fresh, beside), beside)
     if not told.accepted:
         found, told = learned(fresh, fresh)
-    return _told(start, table, found, told, added=new)
+    return _told(model, start, rows, found, told, added=new)
 
 
 def _links_of(
@@ -143,6 +164,7 @@ def remove_sensors(
     *,
     mix: Table | None = None,
     margin: float | None = 0.01,
+    process_change: str | None = None,
 ) -> tuple[Model, Update]:
     """Give up columns.
 
@@ -158,6 +180,8 @@ def remove_sensors(
         Older rows to be learned from as well.
     margin : float or None
         By which the neighbors may seem worse than without learning again.
+    process_change : str, optional
+        That the process has changed, and why: rows in alarm are learned from, too.
 
     Raises
     ------
@@ -171,6 +195,7 @@ def remove_sensors(
                 f"Column {name!r} is context of all others, so nothing would stay.",
                 remedy="Fit again without it.",
             )
+    stay = np.array([k for k, n in enumerate(model.standardizer.names) if n not in names])
     standardizer = without(model.standardizer, names)
     gone = np.array([k for k, n in enumerate(model.domain.names) if n in names], dtype=np.int64)
     kept = np.setdiff1d(np.arange(model.domain.n_nodes), gone)
@@ -184,8 +209,20 @@ def remove_sensors(
     settings = _settings(model, (), names, places)
     if not len(gone):
         told = replace(Update.nothing(model, margin), accepted=True, removed=tuple(names))
-        return replace(model, standardizer=standardizer, settings=settings), told
+        strange = in_columns(model.strange, stay)
+        normal = model.reference
+        return replace(
+            model, standardizer=standardizer, settings=settings, strange=strange, normal=normal
+        ), told
     _require_rows(table)
+    rows = NormalRows.of(model, _with_gaps(model, table, stay), process_change)
+    if rows.n_normal < _MIN_ROWS:
+        return model, Update.without_rows(model, margin, rows, _MIN_ROWS)
+    windows = [*still_found(model, to_be_found(model, rows), stay)]
+    rows = rows.with_table(table)
+    older = None
+    if mix is not None:
+        older = NormalRows.of(model, _with_gaps(model, mix, stay), older=True).with_table(mix)
     beside = neighbors_of(model, gone)
     place = np.full(model.domain.n_nodes, -1, dtype=np.int64)
     place[kept] = np.arange(len(kept))
@@ -203,30 +240,60 @@ def remove_sensors(
     start = replace(
         model, standardizer=standardizer, field=ScoreField(domain, shards, model.limits[kept]),
         normal=None, ids=model.node_ids[kept], settings=settings,
+        strange=in_columns(windows, stay),
     )  # fmt: skip
-    found, told = start, Update.nothing(start, margin)
+    found, told = start, Update.nothing(start, margin).about(rows, older)
     if len(beside):
         chosen = np.searchsorted(domain.targets, place[beside])
         found, told = update_model(
-            start, table, chosen, learning, mix=mix, margin=margin, gate_on=chosen
+            start, rows, chosen, learning, mix=older, margin=margin, gate_on=chosen
         )
-    return _told(start, table, found, told, removed=names)
+    return _told(model, start, rows, found, told, removed=names)
 
 
 def _told(
+    model: Model,
     start: Model,
-    table: Table,
+    rows: NormalRows,
     found: Model,
     told: Update,
     added: Sequence[str] = (),
     removed: Sequence[str] = (),
 ) -> tuple[Model, Update]:
-    """What was learned again, or where the gate refused it the start, with alarms of its own."""
-    if not told.accepted:
-        found = replace(start, normal=learned_reference(start, table))
-        n_shards = len(start.shards)
-        told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0)
-    return found, replace(told, added=tuple(added), removed=tuple(removed))
+    """What was learned again, or where the gate refused it the start, with alarms of its own; the
+    model as it was if the start forgets what was abnormal.
+    """
+    told = replace(told, added=tuple(added), removed=tuple(removed))
+    if told.accepted:
+        return found, told
+    normal = learned_reference(start, rows.compact, rows.across)
+    found = replace(start, normal=normal, strange=merged(start.strange))
+    lost = forgotten(found, start.strange) or silenced(found, rows)
+    if lost:
+        return model, replace(told.refused(lost), added=(), removed=(), sensors=())
+    n_shards = len(start.shards)
+    told = replace(told, accepted=True, sensors=(), n_shards=n_shards, n_shards_new=0, why="")
+    return found, told
+
+
+def _places(model: Model, n_new: int) -> IntArray:
+    """Which column of the model each one was; −1 for new ones."""
+    known = np.arange(model.standardizer.n_columns)
+    return np.concatenate([known, np.full(n_new, -1)])
+
+
+def _with_gaps(model: Model, table: Table, stay: IntArray) -> Table:
+    """The columns of the model, those that go without values."""
+    names = model.standardizer.names
+    values = np.full((table.n_rows, len(names)), np.nan, order="F")
+    values[:, stay] = table.values
+    unseen = None
+    if table.unseen is not None:
+        unseen = np.zeros(values.shape, dtype=bool)
+        unseen[:, stay] = table.unseen
+    real: Kind = "real"
+    kinds = (real,) * len(names)
+    return Table(values, ~np.isnan(values), names, kinds, time=table.time, unseen=unseen)
 
 
 def _require_rows(table: Table) -> None:
@@ -237,8 +304,8 @@ def _require_rows(table: Table) -> None:
         )
 
 
-def _since(table: Table, new: Sequence[str]) -> Table:
-    """The rows between the first and the last values of the new columns."""
+def _since(table: Table, new: Sequence[str]) -> tuple[Table, int]:
+    """The rows between the first and the last values of the new columns, and the first of them."""
     seen = table.observed[:, -len(new) :]
     for name, column in zip(new, seen.T, strict=True):
         if not column.any():
@@ -253,7 +320,7 @@ def _since(table: Table, new: Sequence[str]) -> Table:
                 "since they began; at least half are needed.",
                 remedy="Pass rows in which it was measured.",
             )
-    return table
+    return table, int(inside[0])
 
 
 def _alone(
