@@ -9,6 +9,7 @@ from locality import Execution, LocalizedDiffusion
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.exceptions import OptionError
 from locality.inference.laws.recursion import Recursion
+from locality.inference.sampling import exact as module
 from locality.inference.sampling.draw import draw
 from locality.inference.sampling.exact import draw_exactly, require_exact
 from locality.inference.sampling.methods import Heun
@@ -57,11 +58,14 @@ def exactly(field, n_rows, n_series, seed=0, **options):
     return draw_exactly(recursion, n_rows, n_series, seed, **options).draws
 
 
-def test_a_long_series_follows_the_autoregression(make_field) -> None:
-    """20,000 rows, level 1e-4 each: innovations have covariance Q and nothing to do with the row
-    before, those of all rows nothing with those of the next; every 60th row has covariance P.
+@pytest.mark.parametrize("block", [3, 256])
+def test_a_long_series_follows_the_autoregression(make_field, monkeypatch, block) -> None:
+    """9,000 rows, few or many to a block of noise, level 1e-4 each: innovations have covariance Q
+    and nothing to do with the row before, nor with those of the next; every 60th row has
+    covariance P.
     """
-    found = exactly(series_field(make_field), 20_000, 1)[:, :, 0]
+    monkeypatch.setattr(module, "_MOST_ROWS", block)
+    found = exactly(series_field(make_field), 9_000, 1)[:, :, 0]
     innovation = found[:, 1:] - A @ found[:, :-1]
     assert p_value(innovation, Q) > LEVEL
     assert cross_p_value(white(innovation, Q), white(found[:, :-1], P)) > LEVEL
