@@ -96,10 +96,26 @@ def test_wider_laws_find_what_neighborhoods_leave_out(make_field, make_covarianc
         root = np.linalg.solve(law.within.toarray(), np.diag(law.scale))
         return root @ root.T
 
-    (own,), (wide,), (few,) = SequentialLaw.of(field), widened(field, 10**6), widened(field, 4)
+    (own,), (wide,) = SequentialLaw.of(field), widened(field, 10**6)
     np.testing.assert_allclose(implied(wide), c, atol=1e-7)
     assert np.abs(implied(own) - c).max() > 0.05
-    np.testing.assert_array_equal(implied(few), implied(own))
+    for n_rows in (1, 2, 4):  # no more than there are regressors: nothing is told
+        (few,) = widened(field, n_rows)
+        np.testing.assert_array_equal(implied(few), implied(own))
+
+
+def test_shards_are_widened_by_the_unbiased_variance_of_what_is_new(make_field) -> None:
+    """Of a chain a – b – c only a and c are correlated, 0.2: with one regressor for none, what is
+    new in the one that comes later has the variance 0.96, so that 0.96 N / (N − 2) is less than
+    N / (N − 1) from 27 rows on.
+    """
+    c = np.eye(3)
+    c[0, 2] = c[2, 0] = 0.2
+    domain = Domain(DependencyGraph.chain(3), tuple("abc"))
+    field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)])
+    (own,) = SequentialLaw.of(field)
+    grown = [widened(field, n_rows)[0].within.nnz > own.within.nnz for n_rows in range(20, 40)]
+    assert grown == [n_rows >= 27 for n_rows in range(20, 40)]
 
 
 def test_wider_laws_are_kept_only_where_they_tell_more(make_field) -> None:

@@ -1,15 +1,19 @@
-"""The sequential law with wider conditions, where they tell more than they cost.
+"""The sequential law with wider conditions, where what is new in a row is then less.
 
 A neighborhood is chosen for what a component owes to all others. Of the components before it in the
 sweep (`sequential`) many neighbors are not, and what would have come by them is lost: one row is
 little worse for it, but a series adds it up row by row, and slow waves grow larger than they were.
-Shards know the second moments of all that they read. So each component is also regressed on all
-components of its row before it that its shard reads, and keeps this wider law where Akaike's
-criterion with the correction for small samples (Hurvich and Tsai, 1989), of k regressors and N rows
+Shards know the second moments of all that they read. So each component of a shard is also regressed
+on all components of its row before it that the shard reads; its past stays as it was chosen. Of N
+rows and k regressors the variance of what is new, estimated without bias (Theil, 1961, *Economic
+forecasts and policy*), is
 
-    log s² + 2 (k + 1) / (N − k − 2) ,
+    s² N / (N − k − 1) ,
 
-is lower. Which past it looks back upon stays as it was chosen.
+and the shard takes the wider law if the mean of its logarithm is lower. It decides for all of its
+components together: regressed on all before them they have the covariance learned, all of it, and
+with exceptions they have not. Akaike's criterion asks for twice as much, for the sake of single
+rows; series drawn by it are further from the real ones.
 """
 
 from dataclasses import replace
@@ -37,16 +41,23 @@ def widened(field: ScoreField, n_rows: int) -> tuple[SequentialLaw, ...]:
     """
     own = SequentialLaw.of(field)
     wide = SequentialLaw.of(replace(field, shards=tuple(map(_reading_all, field.shards))))
-    better = _criterion(wide[-1], n_rows) < _criterion(own[-1], n_rows)
+    (before, _), (after, enough) = (_innovation(laws[-1], n_rows) for laws in (own, wide))
+    gain = np.empty(field.domain.n_nodes)
+    gain[field.domain.targets] = np.where(enough, before - after, -np.inf)
+    for shard in field.shards:
+        gain[shard.target] = gain[shard.target].mean()
+    better = gain[field.domain.targets] > 0.0
     return tuple(_rows_of(better, a, b) for a, b in zip(wide, own, strict=True))
 
 
-def _criterion(law: SequentialLaw, n_rows: int) -> FloatArray:
-    """Akaike's, corrected, of every component [n_targets]; infinite with too few rows."""
-    n_regressors = sum(np.diff(part.indptr) for part in (law.within, *law.past, *law.context)) - 1
-    left = n_rows - n_regressors - 2.0
-    cost = 2.0 * (n_regressors + 1.0) / np.maximum(left, 1.0)
-    return np.where(left >= 1.0, 2.0 * np.log(law.scale) + cost, np.inf)
+def _innovation(law: SequentialLaw, n_rows: int) -> tuple[FloatArray, BoolArray]:
+    """Logarithm of the variance of what is new, without bias [n_targets], and whether there are
+    more rows than regressors.
+    """
+    parts = [law.within, *law.past, *law.context]
+    n_regressors = np.array([np.diff(part.indptr) for part in parts]).sum(axis=0) - 1
+    left: FloatArray = n_rows - n_regressors - 1.0
+    return 2.0 * np.log(law.scale) + np.log(n_rows / np.maximum(left, 1.0)), left >= 1.0
 
 
 def _reading_all(shard: ShardState) -> ShardState:
