@@ -126,3 +126,16 @@ def test_wider_laws_are_kept_only_where_they_tell_more(make_field) -> None:
     for n_rows in (3, 100, 10**5):
         (own,), (wide,) = SequentialLaw.of(field), widened(field, n_rows)
         assert wide.within.nnz == own.within.nnz
+
+
+def test_a_shard_is_widened_as_a_whole_or_not_at_all(make_field) -> None:
+    """One component would gain 0.04, but the others lose more together by regressors that tell
+    nothing; by itself it would have been widened.
+    """
+    c = np.full((8, 8), 1e-3) + (1 - 1e-3) * np.eye(8)
+    c[0, 2] = c[2, 0] = 0.3
+    domain = Domain(DependencyGraph.chain(8), tuple("abcdefgh"))
+    field = make_field(domain, 1, lambda s: c[np.ix_(s.node, s.node)])
+    (own,) = SequentialLaw.of(field)
+    assert widened(field, 60)[0].within.nnz == own.within.nnz
+    assert widened(field, 10**4)[0].within.nnz == 8 + 28
