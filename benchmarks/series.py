@@ -34,7 +34,7 @@ from measure import Table, one_core
 __all__ = ["run"]
 
 LAGS = 2
-FIRST_SEED = 300  # those below were looked at while laws were chosen
+FIRST_SEED = 300
 SIZES = (1_000, 10_000, 100_000)
 Law = tuple[list[np.ndarray], np.ndarray]  # weights of the rows 1, 2, … before; covariance
 
