@@ -22,6 +22,7 @@ NAMES = (
     "banded",
     "double_well",
     "plant",
+    "series",
     "discovery",
     "verdict",
     "networks",

@@ -128,6 +128,26 @@ def test_samples_are_those_of_python(cli: Cli, fitted: Path, tmp_path: Path) -> 
     assert a["count"].dtype == np.int64
 
 
+def test_a_linear_series_is_drawn_exactly_and_a_table_is_not(
+    cli: Cli, fitted: Path, tmp_path: Path
+) -> None:
+    model, drawn = tmp_path / "series", tmp_path / "drawn.parquet"
+    options = ("--drop", "when", "--lags", "1", "--denoiser", "linear")
+    assert cli("fit", fitted / "plant.csv", "-o", model, *options).code == 0
+    assert cli("sample", model, "-n", "40", "-o", drawn, "--sampler", "exact").code == 0
+    expected = LocalizedDiffusion.load(model).sample(40, random_state=0)
+    pd.testing.assert_frame_equal(pd.read_parquet(drawn), expected)
+    arguments = ("sample", model, "-n", "40", "-o", drawn, "--overwrite")
+    assert cli(*arguments, "--levels", "karras").code == 0
+    assert not pd.read_parquet(drawn).equals(expected)
+    assert cli(*arguments).code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(drawn), expected)
+    table = ("sample", fitted / "plant.locality", "-o", tmp_path / "no.csv")
+    result = cli(*table, "--sampler", "exact")
+    assert result.code == 2
+    assert "rows are in no order" in result.message
+
+
 def test_overwriting_samples(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     arguments = ("sample", fitted / "plant.locality", "-o", tmp_path / "drawn.csv")
     assert cli(*arguments, "-n", "3").code == 0

@@ -27,6 +27,8 @@ __all__ = ["sample"]
 class SamplerName(StrEnum):
     """How rows are drawn."""
 
+    auto = "auto"
+    exact = "exact"
     sde = "sde"
     dpm = "dpm"
     heun = "heun"
@@ -55,10 +57,16 @@ _SeriesCount: TypeAlias = Annotated[
 ]
 _Sampler: TypeAlias = Annotated[
     SamplerName,
-    typer.Option(help="Solver: sde is most faithful, dpm needs the fewest evaluations."),
+    typer.Option(
+        help="Solver: sde is most faithful, dpm needs the fewest evaluations; exact draws a series "
+        "without networks from its law itself. auto: exact where it can be, else sde."
+    ),
 ]
 _Levels: TypeAlias = Annotated[
-    Levels, typer.Option(help="How noise levels are spaced, from noise to data.")
+    Levels | None,
+    typer.Option(
+        help="How noise levels are spaced, from noise to data.", show_default=Levels.karras.value
+    ),
 ]
 _Evaluations: TypeAlias = Annotated[
     int,
@@ -91,8 +99,8 @@ def sample(
     n_rows: _NRows = 1000,
     seed: Seed = 0,
     series_count: _SeriesCount = 1,
-    sampler: _Sampler = SamplerName.sde,
-    levels: _Levels = Levels.karras,
+    sampler: _Sampler = SamplerName.auto,
+    levels: _Levels = None,
     evaluations: _Evaluations = 64,
     context: _Context = None,
     condition: _Condition = None,
@@ -128,7 +136,7 @@ def sample(
         raise OptionError("The model has no context columns, so --context has no use.")
     known = None if context is None else read_model_rows(context, fitted.model_, needs).table
     schedules = KarrasLevels(), GeometricLevels(), LogNormalLevels()
-    schedule = dict(zip(Levels, schedules, strict=True))[levels]
+    schedule = None if levels is None else dict(zip(Levels, schedules, strict=True))[levels]
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         rows = fitted.sample(

@@ -40,7 +40,8 @@ class Drawing:
     n_series : int
         For time series: independent stretches that the rows are split over.
     method : str, subclass of Sampler, or callable
-        As for ``build_sampler``.
+        As for ``build_sampler``, to which "auto" is "sde"; "auto" and "exact" are told apart by
+        `rows`.
     n_evaluations : int
         Denoiser evaluations per row.
     schedule : LevelSchedule, optional

@@ -143,6 +143,7 @@ class StochasticDPMSolver(DPMSolver):
 
 
 _METHODS: dict[str, type[Sampler]] = {
+    "auto": StochasticDPMSolver,
     "sde": StochasticDPMSolver,
     "dpm": DPMSolver,
     "heun": Heun,
@@ -157,9 +158,9 @@ def build_sampler(
 
     Parameters
     ----------
-    method : {"sde", "dpm", "heun", "churn"}, subclass of Sampler, or callable
-        A callable takes falling levels [n_steps + 1] and returns a `Sampler`, such as
-        ``lambda sigmas: Churn(sigmas, churn=40)``.
+    method : {"auto", "sde", "dpm", "heun", "churn"}, subclass of Sampler, or callable
+        "auto" is "sde". A callable takes falling levels [n_steps + 1] and returns a `Sampler`, such
+        as ``lambda sigmas: Churn(sigmas, churn=40)``.
     levels : NoiseLevels
         Of the model.
     n_evaluations : int
@@ -186,7 +187,7 @@ def build_sampler(
     if not callable(make) or isabstract(make):
         raise OptionError(
             f"Unknown sampling method {method!r}.",
-            remedy=f"Choose one of {sorted(_METHODS)}, or pass a subclass of Sampler.",
+            remedy=f"Choose one of {sorted([*_METHODS, 'exact'])}, or pass a subclass of Sampler.",
         )
     cost = _made(make, schedule(levels, 2)).evaluations_per_step
     return _made(make, schedule(levels, max(2, n_evaluations // cost)))
