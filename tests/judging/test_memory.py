@@ -33,6 +33,11 @@ def test_pieces_fade_to_the_same_bits(weight) -> None:
     np.testing.assert_array_equal(state, end)
 
 
+def alone(n: int):
+    """A change of a sensor is seen in its own innovation only."""
+    return np.eye(n), np.eye(n)
+
+
 def test_nats_are_those_of_a_student_law() -> None:
     """−log density of three degrees of freedom, 0 at the expectation."""
     from scipy.stats import t
@@ -45,18 +50,20 @@ def test_channels_are_what_they_say() -> None:
     rng = np.random.default_rng(2)
     e = rng.standard_normal((40, 5))
     nats = sensor_nats(e).sum(axis=1)
-    channels, memory = Memory.empty(5, 2.5).take(e, nats)
+    channels, memory = Memory.empty(5, 2.5).take(e, nats, alone(5))
     assert channels.shape == (len(MEMORIES) * len(KINDS), 40)
     for k, weight in enumerate(MEMORIES):
         mean = faded(e, weight, 0.0)[0] ** 2 * (2 - weight) / weight
         expected = faded(nats, weight, 2.5)[0], np.log(mean.sum(axis=1)), np.log(mean.max(axis=1))
         np.testing.assert_allclose(channels[3 * k : 3 * k + 3], expected, atol=1e-9)
     # long after the first row every sensor has unit variance in the signed mean
-    long = Memory.empty(5, 2.5).take(rng.standard_normal((20_000, 5)), np.zeros(20_000))[0]
+    long = Memory.empty(5, 2.5).take(rng.standard_normal((20_000, 5)), np.zeros(20_000), alone(5))[
+        0
+    ]
     for k in range(len(MEMORIES)):
         assert np.exp(long[3 * k + 1, 500:]).mean() == pytest.approx(5.0, rel=0.1)
-    again, after = Memory.from_arrays(memory.arrays()).take(e, nats)
-    both = Memory.empty(5, 2.5).take(np.concatenate([e, e]), np.concatenate([nats, nats]))
+    again, after = Memory.from_arrays(memory.arrays()).take(e, nats, alone(5))
+    both = Memory.empty(5, 2.5).take(np.concatenate([e, e]), np.concatenate([nats, nats]), alone(5))
     np.testing.assert_array_equal(again, both[0][:, 40:])
     np.testing.assert_array_equal(after.signed, both[1].signed)
 
@@ -65,7 +72,7 @@ def test_a_slow_drift_is_in_the_signed_channel_of_a_long_memory() -> None:
     """Half a deviation in one sensor of 20 for 100 rows, against 400 rows of before."""
     e = np.random.default_rng(3).standard_normal((500, 20))
     e[400:, 7] += 0.7
-    channels, _ = Memory.empty(20, 0.0).take(e, sensor_nats(e).sum(axis=1))
+    channels, _ = Memory.empty(20, 0.0).take(e, sensor_nats(e).sum(axis=1), alone(20))
     normal, late = channels[:, 100:400], channels[:, 470:]
     far = (late.mean(axis=1) - normal.mean(axis=1)) / normal.std(axis=1)
     assert far.argmax() == 3 * 3 + 2
@@ -76,6 +83,8 @@ def test_a_slow_drift_is_in_the_signed_channel_of_a_long_memory() -> None:
 def test_what_is_far_beyond_all_numbers_is_still_one() -> None:
     for size in (1e200, 1e-200, 0.0):
         e = np.full((3, 2), size)
-        channels, memory = Memory.empty(2, 0.0).take(e, sensor_nats(np.clip(e, -1e60, 1e60)).sum(1))
+        channels, memory = Memory.empty(2, 0.0).take(
+            e, sensor_nats(np.clip(e, -1e60, 1e60)).sum(1), alone(2)
+        )
         assert np.isfinite(channels).all()
         assert np.isfinite(memory.signed).all()

@@ -18,7 +18,7 @@ from locality.inference.judging.levels import log_p_values
 from locality.inference.judging.memory import Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.judging.promise import Promise
-from locality.inference.judging.reference import calibration, law_of, plain_rows
+from locality.inference.judging.reference import calibration, law_of, plain_rows, sensors_of
 from locality.inference.judging.stream import Stream, judge, sensor_surprise
 from locality.inference.laws.window import Window
 from locality.model.model import Model
@@ -206,7 +206,7 @@ def test_a_decision_is_made_of_its_parts() -> None:
     e, _, _ = Window.empty(law).take(law, law.plain(table.values))
     away = np.where(gaps, 0.0, e / known.spread)
     nats = np.where(gaps, known.mean, sensor_nats(e / known.spread)).sum(axis=1)
-    channels, _ = Memory.empty(D, known.mean.sum()).take(away, nats)
+    channels, _ = Memory.empty(D, known.mean.sum()).take(away, nats, sensors_of(known))
     log_p = log_p_values(known.channels, channels)
     np.testing.assert_allclose(found.statistic, -log_p.sum(axis=0))
     np.testing.assert_array_equal(found.channel, log_p.argmin(axis=0))

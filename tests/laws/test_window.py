@@ -217,3 +217,26 @@ def test_more_gaps_than_can_be_carried_are_left_out(make_field, monkeypatch) -> 
     np.testing.assert_allclose(found[3, ~lost], exact[3, ~lost], atol=1e-12)
     np.testing.assert_allclose(found[5:], exact[5:], atol=1e-12)
     assert not len(window.row)
+
+
+@pytest.mark.parametrize("n_lags", [0, 2])
+def test_a_change_of_one_sensor_is_gathered_from_all_innovations(make_field, n_lags) -> None:
+    """Shifted by δ, sensor j moves g_jᵀ e by δ √(BᵀB)_jj and no other direction by more; on normal
+    rows, whose innovations are white, g_jᵀ e has unit variance.
+    """
+    law = law_of(make_field, n_lags)
+    spread = np.linspace(0.5, 2.0, D)
+    of_row, lasting = (np.asarray(part) if isinstance(part, np.ndarray) else part.toarray()
+                       for part in law.of_sensors(spread))  # fmt: skip
+    np.testing.assert_allclose((of_row**2).sum(axis=1), 1.0)
+    np.testing.assert_allclose((lasting**2).sum(axis=1), 1.0)
+    rows = np.random.default_rng(0).standard_normal((60, D))
+    for j in range(D):
+        for first, directions in ((59, of_row), (20, lasting)):
+            moved = rows.copy()
+            moved[first:, j] += 3.0
+            ends = [Window.empty(law).take(law, x)[0][-1] / spread for x in (rows, moved)]
+            step = ends[1] - ends[0]
+            found = directions @ step
+            assert np.abs(found).argmax() == j
+            np.testing.assert_allclose(found[j], np.linalg.norm(step))

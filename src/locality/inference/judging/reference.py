@@ -275,7 +275,7 @@ def _with_levels(
     nats, away = np.where(np.isnan(nats), fresh.mean, nats), np.where(np.isnan(away), 0.0, away)
     n_memories = len(MEMORIES) if ordered else 1
     start = Memory.empty(len(fresh.mean), float(fresh.mean.sum()), n_memories)
-    channels, _ = start.take(away, nats.sum(axis=1))
+    channels, _ = start.take(away, nats.sum(axis=1), sensors_of(fresh))
     statistic = -log_p_values(known.channels, channels).sum(axis=0)
     share = float((log_p_values(known.statistic, statistic[None]) <= np.log(_CHECKED)).mean())
     if not _CHECKED / _APART <= share <= _CHECKED * _APART:
