@@ -79,7 +79,7 @@ def test_what_cannot_be_promised_is_refused_with_its_option(
     call = ("detect", tmp_path / "plain", faults, "-o", tmp_path / "a.csv", "--false-alarms")
     refused(cli(*call, "1 per day"), "The time between rows is not known", "--sampling 3min")
     few = ("1 per day", "--sampling", "1min")
-    refused(cli(*call, *few), "at least 64 normal rows; the model knows 60", "--normal")
+    refused(cli(*call, *few), "at least 144 normal rows; the model knows 60", "--normal")
     assert not list(tmp_path.glob("a.*"))
 
 
@@ -95,7 +95,7 @@ def test_runs_are_a_table_beside(
     beside = tmp_path / name.replace("alarms.", "alarms.episodes.")
     assert facts["episodes_output"] == str(beside)
     rows, runs = read_frame(tmp_path / name), read_frame(beside)
-    assert len(runs) == facts["n_episodes"] == len(facts["episodes"]) >= 2
+    assert len(runs) == facts["n_episodes"] == len(facts["episodes"]) >= 1
     assert runs["beginning_row"].is_monotonic_increasing
     told = {part["first"]: part for part in facts["episodes"]}
     for run in runs.to_dict("records"):

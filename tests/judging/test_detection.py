@@ -182,7 +182,7 @@ def test_a_column_that_was_constant_alarms_by_itself(frame: pd.DataFrame) -> Non
     new.iloc[70, new.columns.get_loc("fixed")] = -1.0
     new.iloc[70, new.columns.get_loc("feed")] += 15.0
     answer = model.detect(new).to_frame()
-    assert list(answer) == ["alarm", "p_value", *frame]
+    assert list(answer) == ["alarm", "p_value", "log_p", "state", *frame]
     assert answer["alarm"].iloc[[quiet, 50, 70]].tolist() == [1, 1, 1]
     assert answer["fixed"].iloc[quiet] == 1.0
     assert answer[["fixed", "twin"]].iloc[both].tolist() == [0.5, 0.5]
@@ -417,7 +417,7 @@ def test_given_columns_are_conditions_and_never_to_blame() -> None:
     new.iloc[10] = [3.0, 9.0, 0.0]  # unusual, but as the recipe wants it
     new.iloc[20] = [2.0, 1.0, 0.0]  # usual, but not as the recipe wants it
     found = model.detect(new).to_frame()
-    assert list(found) == ["alarm", "p_value", "flow", "other"]
+    assert list(found) == ["alarm", "p_value", "log_p", "state", "flow", "other"]
     assert found["alarm"].iloc[[10, 20]].tolist() == [0, 1]
     assert found["flow"].iloc[20] > 0.9
     (sensor,) = (s for s in model.explain(new, 20).sensors if s.sensor == "flow")

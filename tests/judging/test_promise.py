@@ -104,14 +104,14 @@ def test_the_time_column_tells_the_time_between_rows() -> None:
 
 def test_a_promise_needs_normal_rows_to_carry_it() -> None:
     """Where they are too few it is refused, with how many are needed; a share is not."""
-    x = np.random.default_rng(0).standard_normal((300, 4))
+    x = np.random.default_rng(0).standard_normal((400, 4))
     model = LocalizedDiffusion(graph="chain", denoiser="linear", random_state=0).fit(x[:200])
     model.calibrate(x[200 : 200 + rows_needed() - 1])
     for ask in (lambda: model.detect(x, false_alarms="1 per 500 rows"),
                 lambda: model.judge("1 per 500 rows")):  # fmt: skip
         with pytest.raises(OptionError, match=f"at least {rows_needed()} normal rows.*--normal"):
             ask()
-    assert model.detect(x, false_alarms=0.01).alarm.shape == (300,)
+    assert model.detect(x, false_alarms=0.01).alarm.shape == (400,)
     model.calibrate(x[200 : 200 + rows_needed()])
     found = model.detect(x, false_alarms="1 per 500 rows")
     assert found.alarm.mean() < 0.2

@@ -10,7 +10,7 @@ from sklearn.covariance import oas
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.laws import learning
 from locality.inference.laws.conditional import ConditionalLaw
-from locality.inference.laws.learning import LawMoments, relearned
+from locality.inference.laws.learning import LawMoments, Relearned
 from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw
 
@@ -19,6 +19,12 @@ PART = np.repeat(np.arange(3), [60, 50, 70])
 ROWS = np.random.default_rng(0).standard_normal((D, 180))
 ROWS[1:] += 0.7 * ROWS[:-1]
 ROWS[:, 1:] += 0.5 * ROWS[:, :-1]
+
+
+def relearned(before, field, values, chosen):
+    """From all rows, none of them left out."""
+    none = np.zeros(len(values), dtype=np.int64)
+    return Relearned.of(before, field, values, chosen, none, none > 0).law()
 
 
 def field_of(make_field, n_lags: int, context: tuple[int, ...] = ()):

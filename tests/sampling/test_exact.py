@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from locality.noise.schedules import GeometricLevels, KarrasLevels
 from scipy import stats
 from scipy.linalg import solve_discrete_lyapunov
 
@@ -14,6 +13,7 @@ from locality.inference.sampling import exact as module
 from locality.inference.sampling.draw import draw
 from locality.inference.sampling.exact import draw_exactly, require_exact
 from locality.inference.sampling.methods import Heun
+from locality.inference.sampling.schedules import GeometricLevels, KarrasLevels
 from locality.noise.levels import NoiseLevels
 
 SERIES = Domain(DependencyGraph.chain(3), tuple("abc"), (Axis("time", (1, 0)),))

@@ -47,7 +47,7 @@ def test_an_older_model_answers_as_it_did(name: str) -> None:
     named = hasattr(model, "feature_names_in_")
     x = rows if named else rows.to_numpy()
     np.testing.assert_allclose(model.surprise(x), expected["surprise"], rtol=1e-6, atol=1e-6)
-    drawn = pd.DataFrame(model.sample(5, random_state=1, context=context))
+    drawn = pd.DataFrame(model.sample(5, sampler="sde", random_state=1, context=context))
     for column, wanted in zip(drawn, expected["sample"].values(), strict=True):
         if isinstance(wanted[0], str):
             assert drawn[column].tolist() == wanted

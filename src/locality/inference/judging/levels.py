@@ -61,7 +61,7 @@ def log_p_values(levels: FloatArray, values: FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> levels = levels_of(np.arange(1_000.0)[None])
+    >>> levels = levels_of(np.random.default_rng(0).permutation(1_000)[None] + 0.0)
     >>> np.round(np.exp(log_p_values(levels, np.array([[500.0, 989.5]]))), 2)
     array([[0.5 , 0.01]])
     """
