@@ -17,7 +17,7 @@ from locality.data.table import Table
 from locality.data.transforms import Standardizer
 from locality.data.transforms_fit import fit_standardizer
 from locality.exceptions import DataError
-from locality.inference.judging.reference import CrossFit
+from locality.inference.judging.crossfit import CrossFit
 from locality.inference.updating.completion import completed
 from locality.model.domains import build_domain
 from locality.model.layout import limits_of, stacked

@@ -24,12 +24,12 @@ from locality.domain.closing import closed_up
 from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import DataError, GraphError
-from locality.inference.judging.reference import learned_reference
 from locality.inference.updating.choice import require_row_law
 from locality.inference.updating.neighbors import closest, learned_links, neighbors_of
 from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.outcome import Update
 from locality.inference.updating.relearning import Learning, wider_levels
+from locality.inference.updating.remeasured import learned_reference
 from locality.inference.updating.strange import in_columns, merged, still_found
 from locality.inference.updating.update import forgotten, silenced, to_be_found, update_model
 from locality.local.field import ScoreField

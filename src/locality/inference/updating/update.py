@@ -14,13 +14,13 @@ import numpy as np
 from locality._typing import FloatArray, IntArray
 from locality.exceptions import DataError
 from locality.inference.judging.promise import Promise
-from locality.inference.judging.reference import learned_reference, relearned_reference
 from locality.inference.judging.stream import judge
 from locality.inference.updating.drift import upper_bound
 from locality.inference.updating.gate import fresh_nats
 from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.outcome import Update, most_blamed
 from locality.inference.updating.relearning import Learning, learn_again, lookers
+from locality.inference.updating.remeasured import learned_reference, relearned_reference
 from locality.inference.updating.strange import is_found, merged, same_rows
 from locality.model.model import Model
 from locality.model.strange import StrangeWindow
