@@ -7,9 +7,10 @@ rows touch a missing value, of this row or of an earlier one; for these, in the 
     x = T⁻¹( −r + S ε − G (v − μ) ) ,   cov x = T⁻¹( S² + G P Gᵀ ) T⁻ᵀ ,
 
 T what they say of each other, r what known values add, G the weights of earlier missing values v.
-The Cholesky factor of the part that is observed whitens it, which gives innovations that are as
-independent, and of unit variance, as those of complete rows (a Kalman filter that only carries what
-is missing); the rest of the joint law is the new N(μ, P). So −log p of what was seen is exact.
+A triangular factor of the joint law, what is observed first, whitens it: innovations are as
+independent, and of unit variance, as those of complete rows (a square-root Kalman filter that only
+carries what is missing); the rest of the factor is that of the new N(μ, P). So −log p of what was
+seen is exact.
 """
 
 from collections.abc import Mapping
@@ -39,15 +40,16 @@ class Window:
         The last ones, at most the lags of the law; where missing, their expectation.
     row, target : int arrays [n_missing]
         Which values of these rows are missing.
-    covariance : float array [n_missing, n_missing]
-        Of them, given all that was seen.
+    root : float array [n_missing, n_roots]
+        Their covariance given all that was seen is root rootᵀ: carried as a factor, since sensors
+        that nearly determine each other would soon leave a matrix with negative eigenvalues.
     """
 
     n_seen: int
     rows: FloatArray
     row: IntArray
     target: IntArray
-    covariance: FloatArray
+    root: FloatArray
 
     @classmethod
     def empty(cls, law: RowLaw) -> "Window":
@@ -57,13 +59,13 @@ class Window:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name; `from_arrays` restores them."""
-        kept = {name: getattr(self, name) for name in ("rows", "row", "target", "covariance")}
+        kept = {name: getattr(self, name) for name in ("rows", "row", "target", "root")}
         return kept | {"n_seen": np.array(self.n_seen)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Window":
         """The window of ``arrays``."""
-        kept = {name: arrays[name] for name in ("rows", "row", "target", "covariance")}
+        kept = {name: arrays[name] for name in ("rows", "row", "target", "root")}
         return cls(n_seen=int(arrays["n_seen"]), **kept)
 
     def take(self, law: RowLaw, rows: FloatArray) -> "tuple[FloatArray, FloatArray, Window]":
@@ -103,9 +105,7 @@ class Window:
             found[at:stop] = law.innovations(whole, n_past, window.n_seen)
             scale[at:stop] = law.scales[n_past]
             kept = np.array(whole[max(0, len(whole) - L) :])
-            window = Window(
-                window.n_seen + stop - at, kept, window.row, window.target, window.covariance
-            )
+            window = Window(window.n_seen + stop - at, kept, window.row, window.target, window.root)
             at = stop
         return found, scale, window
 
@@ -121,37 +121,34 @@ class Window:
         found = law.innovations(whole, n_past, self.n_seen)[0]
         touched, within, earlier = self._touched(law, n_past, missing)
         kept = self.row >= len(self.rows) - max(L - 1, 0)
-        prior, cells = self.covariance, np.flatnonzero(missing)
+        prior, cells = self.root, np.flatnonzero(missing)
         mean_of_past: FloatArray = np.zeros(len(self.row))
         if len(touched) > _MOST:
             found[touched] = np.nan
-            variance = np.concatenate([np.diag(prior), np.ones(len(cells))])
-            joint = np.diag(variance)
+            alone = np.concatenate([np.sqrt((prior**2).sum(axis=1)), np.ones(len(cells))])
+            joint = np.diag(alone)
         else:
             solve = partial(solve_triangular, within, lower=True, unit_diagonal=True)
             values = row[law.targets[touched]]
             residual = found[touched] * scale[touched] - within @ values
             mean = -solve(residual)
-            from_past = solve(earlier)  # of the same sign as G v
-            spread = solve(np.diag(scale[touched] ** 2) + earlier @ prior @ earlier.T)
-            covariance = solve(spread.T)
-            with_past = -prior @ from_past.T  # [n_missing, n_touched]
+            # of observed values, of missing ones, and of those missing in earlier rows
+            own = np.hstack([solve(np.diag(scale[touched])), -solve(earlier @ prior)])
+            earlier_own = np.hstack([np.zeros((len(prior), len(touched))), prior])
             seen = ~missing[touched]
-            factor = np.linalg.cholesky(covariance[np.ix_(seen, seen)])
+            whole = np.vstack([own[seen], own[~seen], earlier_own])
+            lower = np.asarray(np.linalg.qr(whole.T, mode="r")).T
+            lower = lower * np.where(np.diag(lower) < 0.0, -1.0, 1.0)
+            n_seen = int(seen.sum())
+            factor = lower[:n_seen, :n_seen]
             away = solve_triangular(factor, (values - mean)[seen], lower=True)
             found[touched[seen]], scale[touched[seen]] = away, np.diag(factor)
-            hidden = ~seen
-            cross = np.concatenate([with_past[:, seen], covariance[np.ix_(hidden, seen)]])
-            gain = solve_triangular(factor, cross.T, lower=True).T
-            before = np.block([
-                [prior, with_past[:, hidden]],
-                [with_past[:, hidden].T, covariance[np.ix_(hidden, hidden)]],
-            ])  # fmt: skip
-            joint = before - gain @ gain.T
-            told = gain @ away
-            mean_of_past = told[: len(self.row)]
-            cells = touched[hidden]
-            row[law.targets[cells]] = mean[hidden] + told[len(self.row) :]
+            told, left = lower[n_seen:, :n_seen] @ away, lower[n_seen:, n_seen:]
+            cells = touched[~seen]
+            row[law.targets[cells]] = mean[~seen] + told[: len(cells)]
+            mean_of_past = told[len(cells) :]
+            order = np.concatenate([len(cells) + np.arange(len(prior)), np.arange(len(cells))])
+            joint = left[order]
         found[missing], scale[missing] = np.nan, np.nan
         past = np.array(self.rows)
         past[self.row, law.targets[self.target]] += mean_of_past
@@ -162,9 +159,7 @@ class Window:
         if L == 0:
             chosen, numbers = chosen[:0], numbers[:0]
         targets = np.concatenate([self.target, cells])[chosen]
-        window = Window(
-            self.n_seen + 1, rows[drop:], numbers, targets, joint[np.ix_(chosen, chosen)]
-        )
+        window = Window(self.n_seen + 1, rows[drop:], numbers, targets, joint[chosen])
         return found, scale, window
 
     def _touched(
