@@ -159,7 +159,8 @@ def gappy_row(
 def named(found: pd.DataFrame) -> tuple[str, float]:
     """The sensor with the largest mean share over the first alarms after the onset."""
     alarms = found.iloc[ONSET:]
-    share = alarms[alarms["alarm"] == 1].iloc[:FIRST, 2:].mean()
+    facts = ["alarm", "p_value", "log_p", "state"]
+    share = alarms[alarms["alarm"] == 1].iloc[:FIRST].drop(columns=facts).mean()
     return str(share.idxmax()), float(share.max())
 
 
