@@ -10,7 +10,8 @@ from sklearn.covariance import oas
 from locality.domain import Axis, DependencyGraph, Domain
 from locality.inference.laws import learning
 from locality.inference.laws.conditional import ConditionalLaw
-from locality.inference.laws.learning import LawMoments, Relearned
+from locality.inference.laws.learning import LawMoments
+from locality.inference.laws.relearned import Relearned
 from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw
 

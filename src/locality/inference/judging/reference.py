@@ -4,7 +4,6 @@ Rows that a law was learned from surprise it less than fresh ones, so the refere
 it has not seen: held-out parts of the fit (`crossfit`), or rows known to be normal.
 """
 
-from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -18,7 +17,7 @@ from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.laws.repair import repair
 from locality.inference.laws.row_law import Operator, RowLaw
-from locality.inference.laws.sequential import SequentialLaw, sequence
+from locality.inference.laws.sequential import SequentialLaw
 from locality.inference.laws.window import Window
 from locality.model.model import Model
 from locality.model.reference import Reference
@@ -176,10 +175,4 @@ def implied_law(model: Model) -> RowLaw:
     ends = np.array([[-1.0], [0.0], [1.0]]) * np.ones(domain.n_nodes)
     low, center, high = model.standardizer.values_of(ends, domain.names)
     unit = np.where(high > low, 0.5 * (high - low), 1.0)
-    order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
-    context = np.array(domain.context, dtype=np.int64)
-    laws = tuple(
-        replace(law, past=law.past[:k], context=law.context[: k + 1])
-        for k, law in enumerate(SequentialLaw.of(model.field))
-    )
-    return RowLaw(laws, center, unit, domain.targets, context, order)
+    return RowLaw.of(domain, SequentialLaw.of(model.field), center, unit)

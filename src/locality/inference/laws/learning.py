@@ -20,7 +20,7 @@ from locality.inference.laws.row_law import RowLaw
 from locality.inference.laws.sequential import SequentialLaw, regressions, sequence
 from locality.local.field import ScoreField
 
-__all__ = ["MOST_SEEN", "LawMoments", "Relearned", "looks_across"]
+__all__ = ["MOST_SEEN", "LawMoments", "looks_across"]
 
 MOST_SEEN = 400
 """Values, of a row and its past, up to which every sensor looks at all of them."""
@@ -163,14 +163,7 @@ class LawMoments:
 
     def law(self, center: FloatArray, unit: FloatArray, without: int | None = None) -> RowLaw:
         """The same as rows are judged by it."""
-        domain = self.field.domain
-        order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
-        context = np.array(domain.context, dtype=np.int64)
-        laws = tuple(
-            replace(law, past=law.past[:k], context=law.context[: k + 1])
-            for k, law in enumerate(self.laws(without))
-        )
-        return RowLaw(laws, center, unit, domain.targets, context, order)
+        return RowLaw.of(self.field.domain, self.laws(without), center, unit)
 
     def _seeing_all(self, covariance: FloatArray) -> tuple[SequentialLaw, ...]:
         """By Cholesky factors: the past and context come first, then one sensor after another."""
@@ -225,82 +218,6 @@ def looks_across(lengths: Sequence[int], n_lags: int) -> BoolArray:
     for end in ends[:-1]:
         found[end : end + n_lags] = True
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class Relearned:
-    """A law with the equations of some sensors learned again, within their neighborhoods.
-
-    Others see the new values of these as they saw the old ones: in units of their spread.
-
-    Parameters
-    ----------
-    before : RowLaw
-    center, unit : float arrays [n_nodes]
-        Of the new values.
-    moments : LawMoments
-        Of the new values, by part.
-    is_new : bool array [n_targets]
-        Which sensors are learned again.
-    """
-
-    before: RowLaw
-    center: FloatArray
-    unit: FloatArray
-    moments: LawMoments
-    is_new: BoolArray
-
-    @classmethod
-    def of(
-        cls,
-        before: RowLaw,
-        field: ScoreField,
-        values: FloatArray,
-        chosen: IntArray,
-        part: IntArray,
-        skipped: BoolArray,
-    ) -> "Relearned":
-        """Sum over rows.
-
-        Parameters
-        ----------
-        before : RowLaw
-        field : ScoreField
-        values : float array [n_rows, n_nodes]
-            In the units of the table; complete.
-        chosen : int array
-            Numbers of targets.
-        part : int array [n_rows]
-            0, 1, …; in order.
-        skipped : bool array [n_rows]
-            Rows that are the past of others, but are not learned from themselves.
-        """
-        center, unit = np.array(before.center), np.array(before.unit)
-        nodes = before.targets[chosen]
-        center[nodes], spread = values[:, nodes].mean(axis=0), values[:, nodes].std(axis=0)
-        unit[nodes] = np.where(spread > 0.0, spread, unit[nodes])
-        rows = ((values - center) / unit).T
-        moments = LawMoments.of(field, rows, part, local=True, skipped=skipped)
-        is_new = np.isin(np.arange(len(before.targets)), chosen)
-        return cls(before, center, unit, moments, is_new)
-
-    def law(self, without: int | None = None) -> RowLaw:
-        """From all parts, or from all but one."""
-        fresh = self.moments.law(self.center, self.unit, without)
-        old, new = (sp.diags_array(which.astype(float)) for which in (~self.is_new, self.is_new))
-
-        def joined(before: sp.csr_array, after: sp.csr_array) -> sp.csr_array:
-            return sp.csr_array(old @ before + new @ after)
-
-        laws = []
-        for before, after in zip(self.before.laws, fresh.laws, strict=True):
-            past, context = (
-                tuple(joined(*pair) for pair in zip(mine, theirs, strict=True))
-                for mine, theirs in ((before.past, after.past), (before.context, after.context))
-            )
-            scale = np.where(self.is_new, after.scale, before.scale)
-            laws.append(SequentialLaw(joined(before.within, after.within), past, context, scale))
-        return replace(fresh, laws=tuple(laws), order=self.before.order)
 
 
 def _factor(covariance: FloatArray) -> FloatArray:

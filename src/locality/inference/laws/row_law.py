@@ -20,7 +20,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from locality._typing import FloatArray, IntArray
-from locality.inference.laws.sequential import SequentialLaw
+from locality.domain.domain import Domain
+from locality.inference.laws.sequential import SequentialLaw, sequence
 
 __all__ = ["Operator", "RowLaw", "product"]
 
@@ -56,6 +57,22 @@ class RowLaw:
     targets: IntArray
     context: IntArray
     order: IntArray
+
+    @classmethod
+    def of(
+        cls, domain: Domain, laws: tuple[SequentialLaw, ...], center: FloatArray, unit: FloatArray
+    ) -> "RowLaw":
+        """Laws of the components of a domain.
+
+        Parameters
+        ----------
+        domain : Domain
+        laws : tuple of SequentialLaw
+        center, unit : float arrays [n_nodes]
+        """
+        order = np.argsort(np.argsort(sequence(domain)[domain.targets]))
+        context = np.array(domain.context, dtype=np.int64)
+        return cls(laws, center, unit, domain.targets, context, order)
 
     @property
     def n_lags(self) -> int:

@@ -26,7 +26,7 @@ from locality.local.field import ScoreField
 from locality.local.gaussian import present_slots
 from locality.local.shard import ShardState
 
-__all__ = ["SequentialLaw", "regressions", "sequence"]
+__all__ = ["SequentialLaw", "mixed", "regressions", "sequence"]
 
 _FLOOR = 1e-9  # of a variance, total variance being 1
 
@@ -76,11 +76,36 @@ def _sequential_laws(field: ScoreField) -> tuple[SequentialLaw, ...]:
     return tuple(
         SequentialLaw(
             sp.csr_array(eye - by_lag[0][:, targets]),
-            tuple(sp.csr_array(part[:, targets]) for part in by_lag[1:]),
-            tuple(sp.csr_array(part[:, context]) for part in by_lag),
+            tuple(sp.csr_array(part[:, targets]) for part in by_lag[1 : n_past + 1]),
+            tuple(sp.csr_array(part[:, context]) for part in by_lag[: n_past + 1]),
             scale,
         )
-        for by_lag, scale in assembled(field, parts)
+        for n_past, (by_lag, scale) in enumerate(assembled(field, parts))
+    )
+
+
+def mixed(first: BoolArray, a: SequentialLaw, b: SequentialLaw) -> SequentialLaw:
+    """Some components as in one law, the others as in another.
+
+    Parameters
+    ----------
+    first : bool array [n_targets]
+        Which are as in ``a``.
+    a, b : SequentialLaw
+        Of as many rows before.
+    """
+    one, other = sp.diags_array(first.astype(float)), sp.diags_array((~first).astype(float))
+
+    def joined(x: sp.csr_array, y: sp.csr_array) -> sp.csr_array:
+        found = sp.csr_array(one @ x + other @ y)
+        found.eliminate_zeros()
+        return found
+
+    return SequentialLaw(
+        joined(a.within, b.within),
+        tuple(joined(x, y) for x, y in zip(a.past, b.past, strict=True)),
+        tuple(joined(x, y) for x, y in zip(a.context, b.context, strict=True)),
+        np.where(first, a.scale, b.scale),
     )
 
 

@@ -19,10 +19,9 @@ rows; series drawn by it are further from the real ones.
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from locality._typing import BoolArray, FloatArray
-from locality.inference.laws.sequential import SequentialLaw
+from locality.inference.laws.sequential import SequentialLaw, mixed
 from locality.local.field import ScoreField
 from locality.local.networks import NetworkGroup
 from locality.local.shard import ShardState
@@ -47,7 +46,7 @@ def widened(field: ScoreField, n_rows: int) -> tuple[SequentialLaw, ...]:
     for shard in field.shards:
         gain[shard.target] = gain[shard.target].mean()
     better = gain[field.domain.targets] > 0.0
-    return tuple(_rows_of(better, a, b) for a, b in zip(wide, own, strict=True))
+    return tuple(mixed(better, a, b) for a, b in zip(wide, own, strict=True))
 
 
 def _innovation(law: SequentialLaw, n_rows: int) -> tuple[FloatArray, BoolArray]:
@@ -68,20 +67,3 @@ def _reading_all(shard: ShardState) -> ShardState:
     noisy = np.column_stack([shard.noisy[:, 0], np.array(others).reshape(m, -1)])
     n_noisy = np.full_like(shard.n_noisy, noisy.shape[1])
     return replace(shard, noisy=noisy, n_noisy=n_noisy, networks=NetworkGroup.empty(n))
-
-
-def _rows_of(first: BoolArray, a: SequentialLaw, b: SequentialLaw) -> SequentialLaw:
-    """Some components as in one law, the others as in another."""
-    one, other = sp.diags_array(first.astype(float)), sp.diags_array((~first).astype(float))
-
-    def mixed(x: sp.csr_array, y: sp.csr_array) -> sp.csr_array:
-        found = sp.csr_array(one @ x + other @ y)
-        found.eliminate_zeros()
-        return found
-
-    return SequentialLaw(
-        mixed(a.within, b.within),
-        tuple(mixed(x, y) for x, y in zip(a.past, b.past, strict=True)),
-        tuple(mixed(x, y) for x, y in zip(a.context, b.context, strict=True)),
-        np.where(first, a.scale, b.scale),
-    )

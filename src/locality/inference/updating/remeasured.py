@@ -19,7 +19,8 @@ from locality.inference.judging.reference import (
     plain_rows,
     sensors_of,
 )
-from locality.inference.laws.learning import Relearned, looks_across
+from locality.inference.laws.learning import looks_across
+from locality.inference.laws.relearned import Relearned
 from locality.inference.laws.repair import repair
 from locality.inference.laws.window import Window
 from locality.model.model import Model
