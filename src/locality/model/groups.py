@@ -73,7 +73,8 @@ _NODES = {"id": _Form("int64", ("nodes",))}
 _REFERENCE = {
     "spread": _Form("float64", ("components",)),
     "mean": _Form("float64", ("components",)),
-    "deviation": _Form("float64", ("components",)),
+    "surprise": _Form("float64", ("components",)),
+    "surprise_deviation": _Form("float64", ("components",)),
     "residual": _Form("float64", ("components",)),
     "channels": _Form("float64", ("channels", "kept")),
     "statistic": _Form("float64", (1, "kept")),

@@ -26,8 +26,10 @@ class Reference:
     spread : float array [n_components]
         Of innovations: their 90 % quantile, as a multiple of that of the normal law. Rare large
         ones do not enter.
-    mean, deviation : float arrays [n_components]
-        Of the nats of each sensor.
+    mean : float array [n_components]
+        Of the nats of each sensor, by innovations.
+    surprise, surprise_deviation : float arrays [n_components]
+        Mean and deviation of the nats of what is left of each sensor given its neighborhood.
     total_deviation : float
         Of the nats of a row.
     residual : float array [n_components]
@@ -48,7 +50,8 @@ class Reference:
 
     spread: FloatArray
     mean: FloatArray
-    deviation: FloatArray
+    surprise: FloatArray
+    surprise_deviation: FloatArray
     total_deviation: float
     residual: FloatArray
     channels: FloatArray

@@ -85,11 +85,12 @@ def measured(
         Whether rows follow each other; otherwise nothing is remembered.
     """
     spread, far = _spread(innovations), _spread(residual)
-    away, left = innovations / spread, _complete(residual / far)[0]
-    nats = sensor_nats(away) if gain is None else sensor_nats(away) + gain
-    count = np.maximum((~np.isnan(nats)).sum(axis=0), 1)
-    mean = np.nansum(nats, axis=0) / count
-    deviation = np.sqrt(np.nansum((nats - mean) ** 2, axis=0) / count)
+    away, left = innovations / spread, residual / far
+    added = 0.0 if gain is None else gain
+    nats = sensor_nats(away) + added
+    mean, _ = _moments(nats)
+    surprise, deviation = _moments(sensor_nats(left) + added)
+    (left,) = _complete(left)
     away, nats = _complete(away, nats)
     start = Memory.empty(len(mean), float(mean.sum()), len(MEMORIES) if ordered else 1)
     channels, _ = start.take(away, nats.sum(axis=1), law.of_sensors(spread))
@@ -104,9 +105,16 @@ def measured(
     whole = float(np.maximum(total.std(), 1e-6))
     psi = scores(away, total, float(mean.sum()), whole)
     return Reference(
-        spread, mean, np.maximum(deviation, 1e-6), whole, far, levels_of(channels),
+        spread, mean, surprise, np.maximum(deviation, 1e-6), whole, far, levels_of(channels),
         levels_of(statistic[None]), levels_of(np.abs(left).T), bounds_of(psi), n, law.arrays(),
     )  # fmt: skip
+
+
+def _moments(nats: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and deviation of each sensor [n_components], of the values that are there."""
+    count = np.maximum((~np.isnan(nats)).sum(axis=0), 1)
+    mean = np.nansum(nats, axis=0) / count
+    return mean, np.sqrt(np.nansum((nats - mean) ** 2, axis=0) / count)
 
 
 def _complete(*parts: FloatArray) -> list[FloatArray]:

@@ -161,13 +161,15 @@ def judge(model: Model, table: Table, promise: Promise) -> Judgment:
 
 
 def sensor_surprise(model: Model, table: Table) -> FloatArray:
-    """Nats of each sensor as they are judged [n_rows, n_components]; NaN where missing."""
+    """Nats of what is left of each sensor given a neighborhood without wrong values
+    [n_rows, n_components]; NaN where missing.
+
+    Not of innovations: where few sensors look at everything, one that has moved by many deviations
+    is seen by all of them, through weights that are noise.
+    """
     model = model.unrolled
-    reference, start = known_reference(model), Stream.of(model)
-    law = law_of(reference)
-    innovations, _, _ = start.window.take(law, law.plain(plain_rows(model, table)))
-    gain, _ = start.recent.gain(model, table)
-    nats = sensor_nats(innovations / reference.spread)
+    gain, _ = Stream.of(model).recent.gain(model, table)
+    nats = sensor_nats(judge(model, table, Promise()).blamed.residual)
     return nats if gain is None else nats + gain
 
 

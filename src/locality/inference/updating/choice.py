@@ -58,8 +58,9 @@ def choose_sensors(
             "The model does not know how normal rows look.",
             remedy="Name the sensors, or calibrate it with normal rows.",
         )
-    excess = sensor_surprise(model, rows.table)[rows.normal] - model.reference.mean
-    found = drift(excess, model.reference.deviation, model.reference.n_rows, level)
+    excess = sensor_surprise(model, rows.table)[rows.normal] - model.reference.surprise
+    deviation = model.reference.surprise_deviation
+    found = drift(excess, deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):
         return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
     worst = np.argsort(-found.excess)
