@@ -36,7 +36,8 @@ def test_state_and_back_gives_the_same_model(model: Model) -> None:
 def test_nothing_of_a_model_is_lost(table_model: Model) -> None:
     """Numbers of nodes that are not in a row, a reference, and all that is no array."""
     rng = np.random.default_rng(0)
-    shapes = {"spread": (6,), "mean": (6,), "surprise": (6,), "surprise_deviation": (6,), "residual": (6,),
+    shapes = {"spread": (6,), "mean": (6,), "surprise": (6,), "surprise_deviation": (6,),
+              "residual": (6,),
               "channels": (12, 20), "statistic": (1, 20), "sensors": (6, 20),
               "evidence": (7, 3, 2)}  # fmt: skip
     arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}

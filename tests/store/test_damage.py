@@ -318,7 +318,7 @@ def test_a_reference_of_other_sensors_is_refused(folder: Path, table_model: Mode
         law = RowLaw((part,), np.ones(n), np.ones(n), which, none, which)
         one, table = np.ones(n), np.ones((n, 9))
         reference = Reference(
-            one, one, one, 1.0, one, np.ones((3, 9)), np.ones((1, 9)), table,
+            one, one, one, one, 1.0, one, np.ones((3, 9)), np.ones((1, 9)), table,
             np.ones((n + 1, 3, 2)), 50, law.arrays(),
         )  # fmt: skip
         save_model(replace(table_model, normal=reference), folder, overwrite=True)
