@@ -84,18 +84,20 @@ def test_what_cannot_be_promised_is_refused_with_its_option(
 
 
 @pytest.mark.parametrize("name", ["alarms.csv", "alarms.csv.gz", "alarms.parquet"])
-def test_runs_are_a_table_beside(
-    cli: Cli, fitted: Path, faults: Path, tmp_path: Path, name: str
-) -> None:
+def test_runs_are_a_table_beside(cli: Cli, fitted: Path, tmp_path: Path, name: str) -> None:
     """In order of time, with the moments, and with what the rows of the other table say."""
     from locality.data.files import read_frame
 
+    frame, faults = pd.read_csv(fitted / "new.csv"), tmp_path / "two.csv"
+    frame.loc[5, "flow"] += 60.0
+    frame.loc[45, "pressure"] += 800.0
+    frame.to_csv(faults, index=False)
     call = ("detect", fitted / "plant.locality", faults, "-o", tmp_path / name)
     facts = found(cli(*call, "--json"))
     beside = tmp_path / name.replace("alarms.", "alarms.episodes.")
     assert facts["episodes_output"] == str(beside)
     rows, runs = read_frame(tmp_path / name), read_frame(beside)
-    assert len(runs) == facts["n_episodes"] == len(facts["episodes"]) >= 1
+    assert len(runs) == facts["n_episodes"] == len(facts["episodes"]) >= 2
     assert runs["beginning_row"].is_monotonic_increasing
     told = {part["first"]: part for part in facts["episodes"]}
     for run in runs.to_dict("records"):
