@@ -13,8 +13,8 @@ on average. ψ is the innovation, bounded; κ comes from normal rows: the larger
 logarithmic moment, and that of a normal law with the variance of means over blocks, which is larger
 if rows resemble each other, with three standard errors added, since the rows are few.
 
-An alarm begins when the mean reaches A, and ends when it has fallen to √A. From there the next false
-one comes after A − √A rows at least, on average, and from the first row after A.
+An alarm begins when the mean reaches A, and ends when it has fallen to √A. From there the next
+false one comes after A − √A rows at least, on average.
 """
 
 import numpy as np
