@@ -1,5 +1,6 @@
 """``locality check``: does locality hold in a table? A verdict, a report and a graph."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -8,10 +9,9 @@ import typer
 from locality import Execution, OptionError
 from locality.cli.options import (
     AsJson,
-    Columns,
-    Drop,
     Language,
     Overwrite,
+    Selection,
     auto_or_number,
     share,
     whole_number,
@@ -41,26 +41,6 @@ _Output: TypeAlias = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FOLDER", help="Folder to be created."),
 ]
-_Graph: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE|chain|ring",
-        help="What you know: pairs (from, to, weight or distance) or groups (group, member). "
-        "It is compared with the data, and judged.",
-    ),
-]
-_Nearest: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        parser=whole_number(1),
-        metavar="K",
-        help="Of a file with distances: pairs where either is among the other's K nearest.",
-    ),
-]
-_Merge: TypeAlias = Annotated[
-    bool,
-    typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
-]
 _Lags: TypeAlias = Annotated[
     Any,
     typer.Option(
@@ -82,18 +62,41 @@ _Language: TypeAlias = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A graph that is known before."""
+
+    graph: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|chain|ring",
+            help="What you know: pairs (from, to, weight or distance) or groups (group, member). "
+            "It is compared with the data, and judged.",
+        ),
+    ] = None
+    nearest: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number(1),
+            metavar="K",
+            help="Of a file with distances: pairs where either is among the other's K nearest.",
+        ),
+    ] = None
+    merge: Annotated[
+        bool,
+        typer.Option("--merge", metavar="", help="Judge your graph and what the data show as one."),
+    ] = False
+
+
 @taking(("context", "time"), ("n_jobs",))
 def check(
     table: _Table,
     output: _Output,
     *,
-    graph: _Graph = None,
-    nearest: _Nearest = None,
-    merge: _Merge = False,
+    known: _Known,
     lags: _Lags = "auto",
     level: _Level = 0.05,
-    columns: Columns = None,
-    drop: Drop = None,
+    selection: Selection,
     settings: dict[str, Any],
     cycle: _Cycle = None,
     language: _Language = Language.en,
@@ -111,19 +114,17 @@ def check(
     [bold]Example:[/bold] locality check plant.parquet -o report/
     """
     require_free_report(output, overwrite)
-    _require_graph(graph)
+    _require_graph(known.graph)
 
-    rows, settings["context"] = read_fitting_rows(
-        table, columns=columns, drop=drop, complete=False, **settings
-    )
+    rows, settings["context"] = read_fitting_rows(table, selection, complete=False, **settings)
     from locality import check as run
 
     with progress_bar(f"Reading {table.name}") as progress:
         report = run(
             rows,
-            graph=graph,
-            merge=merge,
-            k_nearest=nearest,
+            graph=known.graph,
+            merge=known.merge,
+            k_nearest=known.nearest,
             lags=lags,
             level=level,
             cycles=[part for text in cycle or () for part in text.replace(" ", "").split(",")],

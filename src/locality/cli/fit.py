@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from locality import DataError, Execution, OptionError, OutputExists
-from locality.cli.options import AsJson, Columns, Drop, Overwrite
+from locality.cli.options import AsJson, Overwrite, Selection
 from locality.cli.outputs import is_unfinished, require_free_folder, under_way
 from locality.cli.report import describe
 from locality.cli.settings import EXECUTION, PARAMETERS, taking
@@ -30,8 +30,7 @@ def fit(
         typer.Option("--output", "-o", metavar="MODEL", help="Folder to be created for the model."),
     ],
     *,
-    columns: Columns = None,
-    drop: Drop = None,
+    selection: Selection,
     settings: dict[str, Any],
     execution: Execution,
     resume: Annotated[
@@ -63,8 +62,7 @@ def fit(
     _require_graph(settings["graph"])
     rows, settings["context"] = read_fitting_rows(
         table,
-        columns=columns,
-        drop=drop,
+        selection,
         context=settings["context"],
         time=settings["time"],
         complete=False,

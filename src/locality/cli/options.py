@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -12,13 +13,12 @@ from locality import OptionError
 
 __all__ = [
     "AsJson",
-    "Columns",
-    "Drop",
     "Language",
     "ModelArgument",
     "OutputTable",
     "Overwrite",
     "Seed",
+    "Selection",
     "auto_or_number",
     "false_alarms",
     "sampling",
@@ -73,15 +73,23 @@ OutputTable: TypeAlias = Annotated[
         "--output", "-o", metavar="FILE", help="Table to be written: .csv, .parquet, .feather, …"
     ),
 ]
-Columns: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--columns", metavar="A,B", help="Columns to use; all by default. May be repeated."
-    ),
-]
-Drop: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--drop", metavar="A,B", help="Columns to leave out.")
-]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Columns of a table that are used."""
+
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns", metavar="A,B", help="Columns to use; all by default. May be repeated."
+        ),
+    ] = None
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="A,B", help="Columns to leave out.")
+    ] = None
+
+
 Overwrite: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", metavar="", help="Replace the output if it is already there.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from locality import Execution
-from locality.cli.options import AsJson, Columns, Drop
+from locality.cli.options import AsJson, Selection
 from locality.cli.settings import PARAMETERS, taking
 from locality.cli.tables import read_fitting_rows
 from locality.cli.terminal import Report, print_json, progress_bar, seconds_text
@@ -23,8 +23,7 @@ def plan(
         ),
     ],
     *,
-    columns: Columns = None,
-    drop: Drop = None,
+    selection: Selection,
     settings: dict[str, Any],
     execution: Execution,
     model: Annotated[
@@ -44,8 +43,7 @@ def plan(
     """
     rows, settings["context"] = read_fitting_rows(
         table,
-        columns=columns,
-        drop=drop,
+        selection,
         context=settings["context"],
         time=settings["time"],
     )

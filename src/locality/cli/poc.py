@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from locality import Execution
-from locality.cli.options import AsJson, Columns, Drop, Overwrite, Seed, auto_or_number, share
+from locality.cli.options import AsJson, Overwrite, Seed, Selection, auto_or_number, share
 from locality.cli.outputs import require_free_concept
 from locality.cli.settings import taking
 from locality.cli.tables import read_fitting_rows
@@ -54,8 +54,7 @@ def poc(
             parser=auto_or_number("rows"), metavar="auto|L", help="As for locality check."
         ),
     ] = "auto",
-    columns: Columns = None,
-    drop: Drop = None,
+    selection: Selection,
     settings: dict[str, Any],
     execution: Execution,
     seed: Seed = 0,
@@ -72,7 +71,7 @@ def poc(
     [bold]Example:[/bold] locality poc plant.parquet --quality 0.95 -o poc/
     """
     require_free_concept(output, overwrite)
-    rows, _ = read_fitting_rows(table, columns=columns, drop=drop, **settings)
+    rows, _ = read_fitting_rows(table, selection, **settings)
     from locality import poc as prove
     from locality.analysis.planning.drawing import draw_concept
 

@@ -1,5 +1,6 @@
 """``locality sample``: rows drawn from a model, into a table."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
@@ -55,27 +56,6 @@ _SeriesCount: TypeAlias = Annotated[
         help="Of a time series: independent stretches, one after the other in the file.",
     ),
 ]
-_Sampler: TypeAlias = Annotated[
-    SamplerName,
-    typer.Option(
-        help="Solver: sde is most faithful, dpm needs the fewest evaluations; exact draws a series "
-        "without networks from its law itself. auto: exact where it can be, else sde."
-    ),
-]
-_Levels: TypeAlias = Annotated[
-    Levels | None,
-    typer.Option(
-        help="How noise levels are spaced, from noise to data.", show_default=Levels.karras.value
-    ),
-]
-_Evaluations: TypeAlias = Annotated[
-    int,
-    typer.Option(
-        parser=whole_number(2),
-        metavar="N",
-        help="Evaluations of the model per row: more is finer.",
-    ),
-]
 _Context: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -91,6 +71,50 @@ _Condition: TypeAlias = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Solver:
+    """How rows are drawn, and how finely."""
+
+    sampler: Annotated[
+        SamplerName,
+        typer.Option(
+            help="Solver: sde is most faithful, dpm needs the fewest evaluations; exact draws a "
+            "series without networks from its law itself. auto: exact where it can be, else sde."
+        ),
+    ] = SamplerName.auto
+    levels: Annotated[
+        Levels | None,
+        typer.Option(
+            help="How noise levels are spaced, from noise to data.",
+            show_default=Levels.karras.value,
+        ),
+    ] = None
+    evaluations: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(2),
+            metavar="N",
+            help="Evaluations of the model per row: more is finer.",
+        ),
+    ] = 64
+
+    def parameters(self) -> dict[str, Any]:
+        """As ``LocalizedDiffusion.sample`` takes them."""
+        from locality.inference.sampling.schedules import (
+            GeometricLevels,
+            KarrasLevels,
+            LogNormalLevels,
+        )
+
+        schedules = KarrasLevels(), GeometricLevels(), LogNormalLevels()
+        schedule = self.levels and dict(zip(Levels, schedules, strict=True))[self.levels]
+        return {
+            "sampler": self.sampler.value,
+            "levels": schedule,
+            "n_evaluations": self.evaluations,
+        }
+
+
 @taking(execution=("n_jobs",), n_jobs=1)
 def sample(
     model: ModelArgument,
@@ -99,9 +123,7 @@ def sample(
     n_rows: _NRows = 1000,
     seed: Seed = 0,
     series_count: _SeriesCount = 1,
-    sampler: _Sampler = SamplerName.auto,
-    levels: _Levels = None,
-    evaluations: _Evaluations = 64,
+    solver: _Solver,
     context: _Context = None,
     condition: _Condition = None,
     execution: Execution,
@@ -123,7 +145,6 @@ def sample(
         )
     from locality import LocalizedDiffusion
     from locality.data.files import write_frame
-    from locality.inference.sampling.schedules import GeometricLevels, KarrasLevels, LogNormalLevels
 
     fitted = LocalizedDiffusion.load(model)
     needs = fitted.model_.layout.context
@@ -135,8 +156,6 @@ def sample(
     if context is not None and not needs:
         raise OptionError("The model has no context columns, so --context has no use.")
     known = None if context is None else read_model_rows(context, fitted.model_, needs).table
-    schedules = KarrasLevels(), GeometricLevels(), LogNormalLevels()
-    schedule = None if levels is None else dict(zip(Levels, schedules, strict=True))[levels]
     start = perf_counter()
     with progress_bar("Loading the model") as progress:
         rows = fitted.sample(
@@ -144,12 +163,10 @@ def sample(
             n_series=series_count,
             context=known,
             condition=condition,
-            sampler=sampler.value,
-            levels=schedule,
-            n_evaluations=evaluations,
             execution=execution,
             random_state=seed,
             progress=progress,
+            **solver.parameters(),
         )
     seconds = perf_counter() - start
     write_frame(_named(rows, fitted), output, overwrite=overwrite)

@@ -1,12 +1,13 @@
-"""Settings of models and executions as options of commands, made of the tables that declare them.
+"""Groups of options that a command gets as one object: settings, an execution, or its own.
 
-A command says which it takes, and gets them as it would in Python; a new setting is an option of
-``fit`` and ``plan`` as soon as it is declared.
+Those of settings and executions are made of the tables that declare them: a command says which it
+takes, and gets them as it would in Python; a new setting is an option of ``fit`` and ``plan`` as
+soon as it is declared.
 """
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
@@ -25,12 +26,16 @@ _WORDS = {"n_jobs": "workers", "kind": "network"}
 _NEGATED = {"gaussianize": ("plain", "Take all columns as they are: no logarithms, …")}
 
 _Command: TypeAlias = Callable[..., None]
+_Options: TypeAlias = list[inspect.Parameter]
+_Maker: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 def taking(
     settings: Sequence[str] = (), execution: Sequence[str] = (), *, n_jobs: int = 2
 ) -> Callable[[_Command], _Command]:
     """Give a command options in the place of its parameters ``settings`` and ``execution``.
+
+    A parameter whose annotation is a dataclass becomes one option for each of its fields.
 
     Parameters
     ----------
@@ -41,27 +46,26 @@ def taking(
     n_jobs : int, default 2
         Unless typed.
     """
-    known: dict[str, list[inspect.Parameter]] = {
-        "settings": _of_settings(settings),
-        "execution": _of_execution(execution, n_jobs),
-    }
-    made: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "settings": _settings,
-        "execution": _execution,
+    named: dict[str, tuple[_Options, _Maker]] = {
+        "settings": (_of_settings(settings), _settings),
+        "execution": (_of_execution(execution, n_jobs), _execution),
     }
 
     def mend(command: _Command) -> _Command:
         signature = inspect.signature(command)
-        groups = [name for name in signature.parameters if name in known]
-        parameters: list[inspect.Parameter] = []
+        groups: dict[str, tuple[_Options, _Maker]] = {}
+        parameters: _Options = []
         for name, parameter in signature.parameters.items():
-            parameters += known.get(name, [parameter])
+            if name in named:
+                groups[name] = named[name]
+            elif is_dataclass(parameter.annotation):
+                groups[name] = _own(parameter.annotation)
+            parameters += groups[name][0] if name in groups else [parameter]
 
         @wraps(command)
         def run(**typed: Any) -> None:
-            for group in groups:
-                mine = {part.name: typed.pop(part.name) for part in known[group]}
-                typed[group] = made[group](mine)
+            for group, (options, made) in groups.items():
+                typed[group] = made({part.name: typed.pop(part.name) for part in options})
             command(**typed)
 
         keywords = [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parameters]
@@ -72,7 +76,13 @@ def taking(
     return mend
 
 
-def _of_settings(names: Sequence[str]) -> list[inspect.Parameter]:
+def _own(group: Any) -> tuple[_Options, _Maker]:
+    """Options of a dataclass, whose fields are annotated as parameters of commands are."""
+    options = [_made(part.name, part.type, part.default) for part in fields(group)]
+    return options, lambda typed: group(**typed)
+
+
+def _of_settings(names: Sequence[str]) -> _Options:
     parts = {part.name: part for part in fields(Settings)}
     found = []
     for name in names:
@@ -100,7 +110,7 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
     return found | ({"network": NetworkOptions(**shape)} if shape else {})
 
 
-def _of_execution(names: Sequence[str], n_jobs: int) -> list[inspect.Parameter]:
+def _of_execution(names: Sequence[str], n_jobs: int) -> _Options:
     found = [_parameter(part) for part in fields(Execution) if part.name in names]
     found = [part.replace(default=n_jobs) if part.name == "n_jobs" else part for part in found]
     if "engine" in names:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locality import DataError
+from locality.cli.options import Selection
 
 if TYPE_CHECKING:
     from locality.data.columns import ColumnFile
@@ -98,9 +99,8 @@ def given_names(values: Iterable[str], available: Sequence[str]) -> list[str]:
 
 def read_fitting_rows(
     path: Path,
+    selection: Selection,
     *,
-    columns: Sequence[str] | None = None,
-    drop: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     time: str | None = None,
     complete: bool = True,
@@ -110,8 +110,10 @@ def read_fitting_rows(
     Parameters
     ----------
     path : Path
-    columns, drop, context : sequences of str, optional
-        As typed; no ``columns`` means all.
+    selection : Selection
+        As typed.
+    context : sequence of str, optional
+        As typed.
     time : str, optional
     complete : bool, default True
         Refuse missing values.
@@ -138,8 +140,9 @@ def read_fitting_rows(
     available = list(frame.columns)
     if time is not None and not (hasattr(frame, "index") and time == frame.index.name):
         require_known(available, [time], f"{path.name}: --time")
-    wanted = given_names(columns or (), available) or available
-    dropped, given = given_names(drop or (), available), given_names(context or (), available)
+    wanted = given_names(selection.columns or (), available) or available
+    dropped = given_names(selection.drop or (), available)
+    given = given_names(context or (), available)
     for option, names in (("--columns", wanted), ("--drop", dropped), ("--context", given)):
         require_known(available, names, f"{path.name}: {option}")
     lost = [name for name in given if name in dropped]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from locality import DataError, Execution, OptionError
-from locality.cli.options import AsJson, ModelArgument, share, whole_number
+from locality.cli.choice import Choice
+from locality.cli.options import AsJson, ModelArgument, share
 from locality.cli.revised import describe, describe_revision
 from locality.cli.settings import taking
 from locality.cli.tables import given_names, read_model_rows
@@ -24,44 +25,6 @@ _MARGIN = 0.01
 
 _Table: TypeAlias = Annotated[
     Path, typer.Argument(metavar="TABLE", help="New rows in order of time, at least 60.")
-]
-_Sensors: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="A,B", help="Learn these again. May be repeated.")
-]
-_Group: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Learn a group again; see --groups.")
-]
-_Groups: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Who belongs to a group: columns group and member."),
-]
-_Worst: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        parser=whole_number(1),
-        metavar="N",
-        help="Learn the N again whose surprise has risen most.",
-    ),
-]
-_Drifted: TypeAlias = Annotated[
-    bool,
-    typer.Option("--drifted", metavar="", help="Learn all again that have drifted; the default."),
-]
-_Everything: TypeAlias = Annotated[
-    bool, typer.Option("--all", metavar="", help="Learn all sensors again.")
-]
-_Add: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="A,B", help="Columns of TABLE that the model is to have as well."),
-]
-_Edges: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="With --add: an edge list with the neighbors of the new sensors."
-    ),
-]
-_Remove: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="A,B", help="Columns that are to go.")
 ]
 _Mix: TypeAlias = Annotated[
     Path | None,
@@ -96,15 +59,7 @@ def update(
     model: ModelArgument,
     table: _Table,
     *,
-    sensors: _Sensors = None,
-    group: _Group = None,
-    groups: _Groups = None,
-    worst: _Worst = None,
-    drifted: _Drifted = False,
-    everything: _Everything = False,
-    add: _Add = None,
-    edges: _Edges = None,
-    remove: _Remove = None,
+    choice: Choice,
     mix: _Mix = None,
     margin: _Margin = _MARGIN,
     level: _Level = 0.01,
@@ -127,33 +82,21 @@ def update(
 
     [bold]Example:[/bold] locality update plant.locality november.parquet --drifted
     """
-    chosen = {"--sensors": sensors, "--group": group, "--worst": worst, "--drifted": drifted}
-    chosen |= {"--all": everything, "--add": add, "--remove": remove}
-    if sum(value not in (None, False) for value in chosen.values()) > 1:
-        raise OptionError(f"Choose one of {', '.join([*chosen][:-1])} and --remove.")
-    if edges is not None and add is None:
-        raise OptionError("--edges belongs to --add.")
-    if mix is not None and add is not None:
+    choice.require_one()
+    if mix is not None and choice.add is not None:
         raise OptionError(
             "--mix cannot be used with --add.",
             remedy="Put older rows into the table, with empty cells in the new columns.",
         )
-    if (group is None) != (groups is None):
-        raise OptionError("--group and --groups belong together.")
     from locality import LocalizedDiffusion
 
     fitted = LocalizedDiffusion.load(model).set_params(execution=execution)
-    if add is not None:
-        told = _added(fitted, table, add, edges, margin, process_change)
-    elif remove is not None:
-        told = _removed(fitted, table, remove, mix, margin, process_change)
+    if choice.add is not None:
+        told = _added(fitted, table, choice.add, choice.edges, margin, process_change)
+    elif choice.remove is not None:
+        told = _removed(fitted, table, choice.remove, mix, margin, process_change)
     else:
-        known = list(fitted.component_names_)
-        whom: str | int | list[str] = "all" if everything else "drifted" if worst is None else worst
-        if sensors is not None:
-            whom = given_names(sensors, known)
-        elif group is not None and groups is not None:
-            whom = _members(groups, group, known)
+        whom = choice.among(list(fitted.component_names_))
         rows = read_model_rows(table, fitted.model_, complete=False).table
         older = _older(fitted, mix)
         with progress_bar(f"Looking at {table.name}") as progress:
@@ -174,7 +117,7 @@ def update(
         version = served_version(model)
     if as_json:
         print_json({"model": str(model), "table": str(table), "version": version} | told.to_dict())
-    is_revision = add is not None or remove is not None
+    is_revision = choice.add is not None or choice.remove is not None
     tell = describe_revision if is_revision else describe
     tell(Report(quiet=as_json), told, model, version)
     if told.why:
@@ -259,22 +202,3 @@ def _removed(
             process_change=process_change,
             progress=progress,
         )
-
-
-def _members(groups: Path, group: str, names: list[str]) -> list[str]:
-    """Sensors of a group."""
-    from locality.data.files import read_frame
-
-    frame = read_frame(groups)
-    if not {"group", "member"} <= set(frame.columns):
-        raise DataError(f"{groups.name} has no columns group and member.")
-    known = sorted({str(name) for name in frame["group"]})
-    if group not in known:
-        raise DataError(
-            f"{groups.name} has no group {group!r}.", remedy=f"Its groups are {', '.join(known)}."
-        )
-    members = [str(m) for m in frame["member"][frame["group"].astype(str) == group]]
-    found = [name for name in names if name in members]
-    if not found:
-        raise DataError(f"No sensor of the model is a member of {group!r} in {groups.name}.")
-    return found
