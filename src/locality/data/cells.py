@@ -18,11 +18,12 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from locality._typing import BoolArray, FloatArray
 from locality.data.kinds import Kind
 
-__all__ = ["Cells", "find_unbounded", "read_cells", "read_objects"]
+__all__ = ["Cells", "find_unbounded", "is_plain", "read_cells", "read_numbers", "read_objects"]
 
 LARGEST = 1e30
 """Beyond this magnitude squares leave the range in which the networks compute."""
@@ -31,6 +32,8 @@ _MOST_STATES = 30
 _ROWS_PER_STATE = 5
 _MIN_ROWS = 10  # of texts; fewer are taken for a mistake
 _NARROW = ("Float32", "Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32")
+_PLAIN = {np.dtype(name.lower()): name for name in _NARROW}
+_PLAIN |= {np.dtype(name): "" for name in ("float64", "int64", "uint64", "bool")}
 
 _NUMBER_WORDS = frozenset({"nan", "inf", "infinity"})
 
@@ -91,6 +94,24 @@ def read_cells(name: str, series: "nw.Series[Any]", labels: Sequence[str] | None
         return Cells(_as_float(series), "boolean")
     kind: Kind = "integer" if dtype.is_integer() else "real"
     return Cells(_as_float(series), kind, dtype=narrow)
+
+
+def is_plain(dtype: object) -> bool:
+    """Whether an element type is one of NumPy's numbers or truth values, as machines have them."""
+    return isinstance(dtype, np.dtype) and dtype in _PLAIN
+
+
+def read_numbers(column: "NDArray[Any]") -> Cells:
+    """Read an array of numbers or truth values.
+
+    Examples
+    --------
+    >>> read_numbers(np.array([1, 2], dtype=np.int8))
+    Cells(values=array([1., 2.]), kind='integer', ..., dtype='Int8')
+    """
+    kinds: dict[str, Kind] = {"f": "real", "b": "boolean"}
+    kind = kinds.get(column.dtype.kind, "integer")
+    return Cells(column.astype(np.float64), kind, dtype=_PLAIN.get(column.dtype, ""))
 
 
 def read_objects(name: str, cells: Sequence[object], labels: Sequence[str] | None = None) -> Cells:

@@ -51,11 +51,13 @@ def read_rows(estimator: Any, X: Any, *, reset: bool, min_rows: int = 0) -> Tabl
     if not reset:
         settings, labels = estimator.model_.settings, estimator.model_.standardizer.labels
         time = settings.time
-        if hasattr(X, "columns"):  # which are missing says more than which cell is unusable
-            validate_data(estimator, _head(X, time), reset=False, skip_check_array=True)
+    is_named = hasattr(X, "columns")
+    if is_named and not reset:  # which are missing says more than which cell is unusable
+        validate_data(estimator, _head(X, time), reset=False, skip_check_array=True)
     table = Table.from_frame(X, time=time, min_rows=min_rows, labels=labels)
-    head = _header(table) if isinstance(X, Table) else _head(X, time)
-    validate_data(estimator, head, reset=reset, skip_check_array=True)
+    if reset or not is_named:
+        head = _header(table) if isinstance(X, Table) else _head(X, time)
+        validate_data(estimator, head, reset=reset, skip_check_array=True)
     for name in estimator.context:
         if name not in table.names:
             raise DataError(
