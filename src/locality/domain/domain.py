@@ -14,6 +14,7 @@ what is known transmits no dependence.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TypeAlias
 
@@ -97,10 +98,12 @@ class Domain:
         """Number of tied axes."""
         return len(self.axes)
 
-    @property
+    @cached_property
     def targets(self) -> IntArray:
         """Nodes that are modeled: all but context [n_targets]."""
-        return np.setdiff1d(np.arange(self.n_nodes), np.asarray(self.context, dtype=np.int64))
+        found = np.setdiff1d(np.arange(self.n_nodes), np.asarray(self.context, dtype=np.int64))
+        found.flags.writeable = False
+        return found
 
     def stencils(self, radius: int | ArrayLike) -> Stencils:
         """The stencil of every target.

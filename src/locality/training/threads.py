@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import local
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -20,9 +21,15 @@ R = TypeVar("R")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # read by torch when it is loaded
 
 
+_here = local()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Numerical libraries use one thread within, and so does torch if it is first loaded here."""
+    if getattr(_here, "is_within", False):
+        yield
+        return
     libraries = _libraries(len(sys.modules))
     torch = sys.modules.get("torch")
     if torch is not None:
@@ -33,9 +40,11 @@ def one_thread() -> Iterator[None]:
     known = {name: os.environ.get(name) for name in _THREADS}
     try:
         os.environ.update(dict.fromkeys(_THREADS, "1"))
+        _here.is_within = True
         with libraries.limit(limits=1):
             yield
     finally:
+        _here.is_within = False
         for name, value in known.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         if "torch" in sys.modules:

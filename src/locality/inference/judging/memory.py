@@ -138,14 +138,16 @@ def faded(
     >>> faded(np.array([1.0, 0.0, 0.0]), 0.5, 0.0)[0].tolist()
     [0.5, 0.25, 0.125]
     """
-    before = np.broadcast_to(np.asarray(before, dtype=np.float64), values.shape[1:])
-    if weight == 1.0 or not len(values):
-        return values, values[-1] if len(values) else before
+    before = np.asarray(before, dtype=np.float64)
+    if not len(values):
+        return values, np.broadcast_to(before, values.shape[1:])
+    if weight == 1.0:
+        return values, values[-1]
     rest = 1.0 - weight
     step = np.empty((2, len(values)), order="F")  # y_t − (1 − α) y_{t−1} = α x_t
     step[0], step[1] = 1.0, -rest
     driven = np.array(weight * values.reshape(len(values), -1), order="F")
-    driven[0] += rest * before.reshape(-1)
+    driven[0] += rest * before.ravel()
     found = dtbtrs(step, driven, uplo="L", diag="U", overwrite_b=True)[0]
     found = np.ascontiguousarray(found).reshape(values.shape)
     return found, found[-1].copy()
