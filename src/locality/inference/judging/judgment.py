@@ -34,7 +34,7 @@ class Judgment:
     before : Blame
         What rows before these leave.
     statistic : float array [n_rows]
-        Σ −log p of the channels.
+        Σ over memories of the largest −log p of their channels.
     log_p : float array [n_rows]
         Logarithm of the share of normal rows that are at least as unusual.
     channel : int array [n_rows]

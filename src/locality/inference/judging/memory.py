@@ -12,6 +12,10 @@ a nearly determined sensor then does not drown all others), three **channels** a
 Signs matter: a slow drift is far below the noise of a row, and adds up. A change of one sensor is
 seen in its own innovation and in those of all that look at it: g_jᵀ b is standard normal on normal
 rows, and gathers it again.
+
+The statistic of a row is Σ over memories of the largest −log p of the three: a wrong sensor shows
+in one of them, and the other two would only dilute it, while a change that lasts shows in all
+memories.
 """
 
 from collections.abc import Mapping
@@ -23,7 +27,7 @@ from scipy.linalg.lapack import dtbtrs
 from locality._typing import FloatArray
 from locality.inference.laws.row_law import Operator, product
 
-__all__ = ["KINDS", "MEMORIES", "Memory", "faded", "sensor_nats"]
+__all__ = ["KINDS", "MEMORIES", "Memory", "combined", "faded", "sensor_nats"]
 
 MEMORIES = (1.0, 1.0 / 3.0, 0.1, 0.03)
 """Weights of the last row."""
@@ -118,6 +122,24 @@ class Memory:
                 size + 2.0 * np.log(np.abs(alone).max(axis=1) + _SMALLEST),
             ]
         return np.stack(found), Memory(signed, squared, self.n_seen + len(nats))
+
+
+def combined(unusual: FloatArray) -> FloatArray:
+    """The statistic [n_rows]; to the same bits whatever rows come together.
+
+    Parameters
+    ----------
+    unusual : float array [n_memories · n_kinds, n_rows]
+        −log p of the channels.
+
+    Examples
+    --------
+    >>> combined(np.array([[1.0], [3.0], [2.0], [0.5], [0.0], [0.25]]))
+    array([3.5])
+    """
+    n_channels, n_rows = unusual.shape
+    largest = unusual.reshape(n_channels // len(KINDS), len(KINDS), n_rows).max(axis=1)
+    return np.asarray(np.ascontiguousarray(largest.T).sum(axis=1))
 
 
 def faded(

@@ -13,7 +13,7 @@ from locality.data.table import Table
 from locality.exceptions import DataError
 from locality.inference.judging.evidence import bounds_of, scores
 from locality.inference.judging.levels import levels_of, log_p_values
-from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
+from locality.inference.judging.memory import MEMORIES, Memory, combined, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.laws.repair import repair
 from locality.inference.laws.row_law import Operator, RowLaw
@@ -100,7 +100,7 @@ def measured(
     for k in np.unique(block):
         others = block != k if block.any() else block == k
         known = levels_of(channels[:, others])
-        statistic[block == k] = -log_p_values(known, channels[:, block == k]).sum(axis=0)
+        statistic[block == k] = combined(-log_p_values(known, channels[:, block == k]))
     total = nats.sum(axis=1)
     whole = float(np.maximum(total.std(), 1e-6))
     psi = scores(away, total, float(mean.sum()), whole)

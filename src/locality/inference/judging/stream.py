@@ -16,7 +16,7 @@ from locality.inference.judging.blame import Blame
 from locality.inference.judging.evidence import Evidence, scores
 from locality.inference.judging.judgment import Judgment, known_reference
 from locality.inference.judging.levels import log_p_values
-from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
+from locality.inference.judging.memory import MEMORIES, Memory, combined, sensor_nats
 from locality.inference.judging.networks import RecentRows
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.reference import law_of, plain_rows, sensors_of
@@ -103,7 +103,7 @@ class Stream:
         away, nats = _away(reference, innovations, gain)
         channels, memory = self.memory.take(away, nats, sensors_of(reference))
         unusual = -log_p_values(reference.channels, channels)
-        statistic = np.ascontiguousarray(unusual.T).sum(axis=1)  # row by row: the same bits
+        statistic = combined(unusual)
         log_p = log_p_values(reference.statistic, statistic[None])[0]
         departed = departed_from(model, table)
         gone = departed.any(axis=1)
