@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from locality import LocalizedDiffusion
 from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError, ModelCorrupt, OptionError
+from locality.inference.judging.promise import Promise
+from locality.inference.judging.stream import judge
 from locality.inference.laws.learning import LawMoments, looks_across
+from locality.inference.updating import normal_rows, strange
 from locality.inference.updating import update as updating
 from locality.inference.updating.normal_rows import NormalRows
-from locality.inference.updating.strange import is_found, merged, same_rows
+from locality.inference.updating.strange import is_found, merged, same_rows, window_of
 from locality.model.groups import check_groups
 from locality.model.model import Model
 from locality.model.record import model_of, record_of, require_fitting
@@ -165,6 +169,51 @@ def test_many_isolated_alarms_are_none(fitted: LocalizedDiffusion) -> None:
     rows[200:400:10, 5] += 3.5
     told = fitted.update(rows, "all", margin=None)
     assert any(part.first <= 210 and part.last >= 380 for part in told.left_out)
+
+
+def test_what_an_alarm_looked_at_is_left_out_with_it(
+    fitted: LocalizedDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of alarms by a memory of ten rows begins nine before it; eight alarms in a hundred
+    rows are no chance, eight in more are; two are chance unless they are rare.
+    """
+    table = Table.from_frame(_chain(1_200, 5))
+    alarm, log_p = np.zeros(1_200, dtype=bool), np.full(1_200, -5.0)
+    alarm[100:110], alarm[1_150:1_152] = True, True
+    alarm[[300, 314, 328, 342, 356, 370, 384, 399]] = True
+    alarm[[600, 614, 628, 642, 656, 670, 684, 700]] = True
+    alarm[900], log_p[900] = True, -10.0
+    found = replace(
+        judge(fitted.model_, table, Promise()),
+        alarm=alarm, log_p=log_p, channel=np.where(np.arange(1_200) < 200, 3 * 2, 0),
+    )  # fmt: skip
+    monkeypatch.setattr(normal_rows, "judge", lambda *_: found)
+    rows = NormalRows.of(fitted.model_, table)
+    assert [(part.first, part.last) for part in rows.left_out] == [
+        (91, 109),
+        (300, 399),
+        (900, 900),
+    ]
+
+
+@pytest.mark.parametrize(("alarms", "column"), [([3, 4], 5), ([], 9)])
+def test_what_is_kept_of_a_fault_blames_its_alarms_alone(
+    fitted: LocalizedDiffusion,
+    monkeypatch: pytest.MonkeyPatch,
+    alarms: list[int],
+    column: int,
+) -> None:
+    """All rows blame one sensor, those in alarm another: that one, if there are any."""
+    table, n = Table.from_frame(_chain(30, 1)), 30
+    share = np.zeros((n, D))
+    share[:, 9], share[3:5] = 1.0, np.eye(D)[5]
+    alarm = np.isin(np.arange(n), alarms)
+    found = SimpleNamespace(alarm=alarm, log_p=np.where(alarm, -8.0, -1.0), share=share)
+    monkeypatch.setattr(strange, "judge", lambda *_: found)
+    window, p_value = window_of(fitted.model_, table, found, (0, n - 1))
+    assert window.column == column
+    assert (window.n_alarms, window.strength) == (len(alarms), 8.0 * len(alarms))
+    assert p_value == np.exp(-8.0 if alarms else -1.0)
 
 
 def test_runs_are_learned_from_as_if_nothing_lay_between() -> None:

@@ -82,11 +82,14 @@ def test_a_part_of_a_shard_is_the_shard_there(fitted: LocalizedDiffusion) -> Non
 def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) -> None:
     new = _chain(700, 2)
     new[:, 10] = 3.0 * new[:, 10] + 4.0
+    once = copy.copy(fitted)
     told = fitted.update(new, process_change="x10 was replaced")
     assert told.accepted
     assert (told.n_left_out, told.process_change) == (0, "x10 was replaced")
     assert set(told.sensors) <= {"x9", "x10", "x11"}
     assert "x10" in told.sensors
+    worst = copy.copy(once).update(new, 1, process_change="x10 was replaced")
+    assert worst.sensors == ("x10",)
     assert told.rescaled == ("x10",)
     assert {"x9", "x11"} <= {*told.affected, *told.sensors}
     assert told.challenger < told.champion - 0.5
