@@ -15,7 +15,7 @@ from locality.exceptions import DataError, ModelCorrupt, OptionError
 from locality.inference.judging.promise import Promise
 from locality.inference.judging.stream import judge
 from locality.inference.laws.learning import LawMoments, looks_across
-from locality.inference.updating import normal_rows, strange
+from locality.inference.updating import normal_rows, revision, strange
 from locality.inference.updating import update as updating
 from locality.inference.updating.normal_rows import NormalRows
 from locality.inference.updating.strange import is_found, merged, same_rows, window_of
@@ -130,6 +130,22 @@ def test_a_challenger_that_forgets_is_refused(
     monkeypatch.undo()
     assert fitted.update(_chain(500, 2), "all", margin=None).accepted
     assert len(fitted.model_.strange) == 1
+
+
+@pytest.mark.parametrize("check", ["forgotten", "silenced"])
+def test_either_reason_to_refuse_is_enough(
+    fitted: LocalizedDiffusion, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    """For rows that are learned from, and where a sensor goes and its neighbors stay."""
+    for module in (updating, revision):
+        monkeypatch.setattr(module, check, lambda *_: "so it is")
+    model = fitted.model_
+    for told in (
+        fitted.update(_chain(300, 2), ["x0"], margin=None),
+        fitted.remove_sensors(_chain(300, 2), ["x11"]),
+    ):
+        assert (told.accepted, told.why, told.removed) == (False, "so it is", ())
+        assert fitted.model_ is model
 
 
 def test_declared_rows_are_no_longer_strange_and_older_ones_are(
