@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locality.domain import DependencyGraph, Neighborhoods, hop_distances
+from locality.domain.neighborhoods import Sweep
 from locality.exceptions import OptionError
 
 
@@ -30,6 +31,18 @@ def test_sweep_equals_search_from_every_node(n, probability, radius, seed):
     for j, expected in enumerate(reference(graph, radius)):
         span = slice(indptr[j], indptr[j + 1])
         assert list(zip(hops[span], indices[span], strict=True)) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 25), st.floats(0, 0.4), st.lists(st.integers(0, 6), max_size=5), st.integers(0)
+)
+def test_a_sweep_that_goes_on_finds_what_a_new_one_finds(n, probability, radii, seed):
+    graph = random_graph(n, probability, seed)
+    sweep = Sweep(graph)
+    for radius in (*radii, None, *radii):
+        for found, expected in zip(sweep.within(radius), hop_distances(graph, radius), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_many_paths_do_not_overflow():

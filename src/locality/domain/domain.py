@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from locality._typing import IntArray
 from locality.domain.axis import Axis
 from locality.domain.graph import DependencyGraph
-from locality.domain.neighborhoods import hop_distances
+from locality.domain.neighborhoods import Sweep
 from locality.domain.stencils import GIVEN, NOISY, Stencils
 from locality.exceptions import GraphError, OptionError
 
@@ -105,13 +105,19 @@ class Domain:
         found.flags.writeable = False
         return found
 
-    def stencils(self, radius: int | ArrayLike) -> Stencils:
+    def sweep(self) -> Sweep:
+        """For stencils of several radii, each of which goes on from the one before."""
+        return Sweep(self._free_graph())
+
+    def stencils(self, radius: int | ArrayLike, sweep: Sweep | None = None) -> Stencils:
         """The stencil of every target.
 
         Parameters
         ----------
         radius : int or int array [n_targets]
             Largest distance, one for all or one per target (in the order of ``targets``).
+        sweep : Sweep, optional
+            Of this domain; by default one of its own.
 
         Returns
         -------
@@ -125,7 +131,7 @@ class Domain:
         """
         targets = self.targets
         radii = self._radii(radius, len(targets))
-        row, node, offset, distance = self._neighborhood(targets, radii)
+        row, node, offset, distance = self._neighborhood(targets, radii, sweep or self.sweep())
         extra = self._context_slots(len(targets))
         n_neighborhood = len(row)
         row, node, offset, distance = (
@@ -165,9 +171,9 @@ class Domain:
         edges = np.column_stack([i[free], j[free], weight[free]])
         return DependencyGraph.from_edges(edges, self.n_nodes)
 
-    def _neighborhood(self, targets: IntArray, radii: IntArray) -> _Slots:
+    def _neighborhood(self, targets: IntArray, radii: IntArray, sweep: Sweep) -> _Slots:
         """Row, node, offset, distance of all slots but context."""
-        indptr, indices, hops = hop_distances(self._free_graph(), int(radii.max()))
+        indptr, indices, hops = sweep.within(int(radii.max()))
         row_of_node = np.full(self.n_nodes, -1, dtype=np.int64)
         row_of_node[targets] = np.arange(len(targets))
         row = np.repeat(row_of_node, np.diff(indptr))

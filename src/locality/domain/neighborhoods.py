@@ -7,7 +7,8 @@ matrix of pairs at distance exactly k,
     F_0 = I ,    F_{k+1} = [F_k A > 0]  minus  F_k  minus  F_{k-1} ,
 
 because a neighbor of a node at distance k lies at distance k-1, k or k+1. The pairs are kept
-sorted by (node, hop, neighbor), so every smaller neighborhood is a prefix of a larger one.
+sorted by (node, hop, neighbor), so every smaller neighborhood is a prefix of a larger one. A sweep
+that is asked for a larger radius goes on from its outermost pairs.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from locality._typing import IntArray
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import OptionError
 
-__all__ = ["Neighborhoods", "hop_distances"]
+__all__ = ["Neighborhoods", "Sweep", "hop_distances"]
 
 
 def hop_distances(
@@ -54,40 +55,57 @@ def hop_distances(
     >>> indices[indptr[0]:indptr[1]].tolist(), hops[indptr[0]:indptr[1]].tolist()
     ([0, 1, 2], [0, 1, 2])
     """
-    import scipy.sparse as sp
-
-    if max_radius is not None and max_radius < 0:
-        raise OptionError(f"A radius counts hops and must be at least 0, found {max_radius}.")
-    n = graph.n_nodes
-    adjacency: Any = sp.csr_array(
-        (np.ones(len(graph.indices), dtype=bool), graph.indices, graph.indptr), shape=(n, n)
-    )
-    here: Any = sp.eye_array(n, dtype=np.int8, format="csr")
-    before: Any = sp.csr_array((n, n), dtype=np.int8)
-    layers = [here]
-    while here.nnz and (max_radius is None or len(layers) <= max_radius):
-        reached = (here.astype(bool) @ adjacency).astype(np.int8)
-        new = reached - reached.multiply(here) - reached.multiply(before)
-        new.eliminate_zeros()
-        new.sort_indices()
-        before, here = here, new
-        layers.append(here)
-    return _merge([layer for layer in layers if layer.nnz], n)
+    return Sweep(graph).within(max_radius)
 
 
-def _merge(layers: list[Any], n: int) -> tuple[IntArray, IntArray, IntArray]:
+class Sweep:
+    """A search from all nodes at once, which remembers how far it has come.
+
+    Parameters
+    ----------
+    graph : DependencyGraph
+
+    Examples
+    --------
+    >>> sweep = Sweep(DependencyGraph.chain(4))
+    >>> [len(sweep.within(radius)[1]) for radius in (1, 3, 2)]
+    [10, 16, 14]
+    """
+
+    def __init__(self, graph: DependencyGraph) -> None:
+        import scipy.sparse as sp
+
+        n = graph.n_nodes
+        self._adjacency: Any = sp.csr_array(
+            (np.ones(len(graph.indices), dtype=bool), graph.indices, graph.indptr), shape=(n, n)
+        )
+        self._before: Any = sp.csr_array((n, n), dtype=bool)
+        self._layers: list[Any] = [sp.eye_array(n, dtype=bool, format="csr")]
+
+    def within(self, max_radius: int | None) -> tuple[IntArray, IntArray, IntArray]:
+        """All pairs of nodes within ``max_radius`` hops; arguments as of `hop_distances`."""
+        if max_radius is not None and max_radius < 0:
+            raise OptionError(f"A radius counts hops and must be at least 0, found {max_radius}.")
+        while self._layers[-1].nnz and (max_radius is None or len(self._layers) <= max_radius):
+            here = self._layers[-1]
+            new = here @ self._adjacency > here + self._before  # of truth values: and not
+            new.sort_indices()
+            self._before = here
+            self._layers.append(new)
+        wanted = self._layers if max_radius is None else self._layers[: max_radius + 1]
+        return _merge([layer for layer in wanted if layer.nnz])
+
+
+def _merge(layers: list[Any]) -> tuple[IntArray, IntArray, IntArray]:
     """One CSR of all layers, each node's members in order of their layer."""
     counts = np.stack([np.diff(layer.indptr) for layer in layers]).astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
-    indices = np.empty(indptr[-1], dtype=np.int64)
-    hops = np.empty(indptr[-1], dtype=np.int64)
-    begin = indptr[:-1].copy()
-    for hop, layer in enumerate(layers):
-        shift = np.repeat(begin - layer.indptr[:-1], counts[hop])
-        place = np.arange(layer.nnz) + shift
-        indices[place] = layer.indices
-        hops[place] = hop
-        begin += counts[hop]
+    begin = indptr[:-1] + np.cumsum(counts, axis=0) - counts  # of each layer of each node
+    each = counts.ravel()
+    place = np.arange(indptr[-1]) + np.repeat(begin.ravel() - (np.cumsum(each) - each), each)
+    indices, hops = np.empty((2, len(place)), dtype=np.int64)
+    indices[place] = np.concatenate([layer.indices for layer in layers])
+    hops[place] = np.repeat(np.arange(len(layers)), counts.sum(axis=1))
     return indptr, indices, hops
 
 

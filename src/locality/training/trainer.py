@@ -220,7 +220,8 @@ class Trainer:
                     remedy="Choose a smaller radius, or leave tied=False.",
                 )
             return {radius: self.domain.stencils(radius)}
-        found = {0: self.domain.stencils(0)}
+        sweep = self.domain.sweep()
+        found = {0: self.domain.stencils(0, sweep)}
         reach = np.zeros(len(self.domain.targets), dtype=np.int64)
         for radius in sorted(
             {*(r for r in _RADII[1:] if r < self.max_radius), self.max_radius} - {0}
@@ -229,10 +230,10 @@ class Trainer:
                 break
             most = self.max_slots if radius == 1 else min(self.max_slots, max(4, n_examples // 4))
             wider = np.where(reach == max(found), radius, reach)  # those that have not stopped
-            stencils = self.domain.stencils(wider)
+            stencils = self.domain.stencils(wider, sweep)
             if (stencils.sizes > most).any():
                 wider = np.where(stencils.sizes > most, reach, wider)
-                stencils = self.domain.stencils(wider)
+                stencils = self.domain.stencils(wider, sweep)
             if stencils.n_slots == found[max(found)].n_slots:
                 break
             found[radius], reach = stencils, wider
