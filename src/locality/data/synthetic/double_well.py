@@ -142,16 +142,20 @@ class DoubleWellChain(Law):
         ``density`` [n_laws, n_grid] holds unnormalized densities on the grid, ``row`` [n] tells
         which law each draw follows and ``level`` [n] is uniform on [0, 1).
         """
+        law, row = np.unique(row, return_inverse=True)  # the others are not asked for
+        density = density[law]
         mass = (density[:, 1:] + density[:, :-1]) / 2  # per cell, in units of the spacing
         total = np.cumsum(mass, axis=1)
-        density, mass, total = (part / total[:, -1:] for part in (density, mass, total))
+        whole = np.array(total[:, -1])
+        total /= whole[:, None]
         # One search for all draws: law k occupies the levels from k to k + 1.
-        steps = (total + np.arange(len(total))[:, None]).ravel()
-        cell = np.searchsorted(steps, level + row, side="right") - row * mass.shape[1]
+        steps = (total + law[:, None]).ravel()
+        cell = np.searchsorted(steps, level + law[row], side="right") - row * mass.shape[1]
         cell = np.clip(cell, 0, mass.shape[1] - 1)
-        inside = np.clip(level - (total[row, cell] - mass[row, cell]), 0.0, mass[row, cell])
+        whole, own = whole[row], mass[row, cell] / whole[row]
+        inside = np.clip(level - (total[row, cell] - own), 0.0, own)
         # Within a cell the density runs linearly from f to g: f t + (g - f) t^2 / 2 = inside.
-        f, g = density[row, cell], density[row, cell + 1]
+        f, g = density[row, cell] / whole, density[row, cell + 1] / whole
         root = np.sqrt(np.maximum(f**2 + 2 * (g - f) * inside, 0.0))
         t = np.divide(2 * inside, f + root, out=np.zeros_like(inside), where=f + root > 0)
         drawn: FloatArray = self._grid[cell] + self._spacing * np.clip(t, 0.0, 1.0)
