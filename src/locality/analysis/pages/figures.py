@@ -5,6 +5,7 @@ the page.
 """
 
 import html
+from functools import cache
 from typing import Any, Final
 
 from locality.analysis.pages.words import Language, word
@@ -61,6 +62,12 @@ def say_text(language: Language, key: str, /, **values: Any) -> str:
 
 def empty(**layout: Any) -> Any:
     """A figure with the look of all figures, and nothing in it."""
+    return go.Figure(_look()).update_layout(layout)
+
+
+@cache
+def _look() -> Any:
+    """What `empty` copies; plotly checks every property that is set, which takes long."""
     axis = {
         "gridcolor": "#e6eaef",
         "zerolinecolor": "#c8d0da",
@@ -81,5 +88,4 @@ def empty(**layout: Any) -> Any:
         plot_bgcolor="rgba(0,0,0,0)",
         uirevision="kept",
     )
-    figure.update_xaxes(axis).update_yaxes(axis)
-    return figure.update_layout(layout)
+    return figure.update_xaxes(axis).update_yaxes(axis)

@@ -8,6 +8,7 @@ whatever the data hold.
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from itertools import product
 from typing import Any, TypeAlias
@@ -79,15 +80,8 @@ def page(
         figure = draw(content, spoken)
         if figure is not None:
             figures[spoken][part] = json.loads(figure.to_json())
-    environment = Environment(
-        loader=PackageLoader("locality.analysis.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, seconds=_seconds, size=_size)
-    text = environment.get_template(f"{kind}.html").render(
+    template = _environment().get_template(f"{kind}.html")
+    text = template.render(
         found=content,
         kind=f"{kind}.kind",
         title={spoken: word(f"{kind}.title", spoken).format(**content) for spoken in LANGUAGES},
@@ -102,6 +96,20 @@ def page(
         **values,
     )
     return text.encode("utf-8", "replace")
+
+
+@cache
+def _environment() -> Environment:
+    """It remembers the templates that it has compiled."""
+    environment = Environment(
+        loader=PackageLoader("locality.analysis.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, seconds=_seconds, size=_size)
+    return environment
 
 
 def both(key: str, /, **values: Any) -> Markup:
