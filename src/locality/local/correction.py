@@ -8,7 +8,7 @@ evaluated at the end of the range and fades: as σ/low below (the part of a post
 not linear vanishes with σ) and as (high/σ)² above.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from locality.local.patches import Patches
 __all__ = ["Correction", "NetworkInputs"]
 
 _BLOCK = 256  # examples worked on together
+_MAX_KEPT = 256  # noise levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,9 @@ class Correction:
     inputs: NetworkInputs
     closed_form: LinearDenoiser
     classes: torch.Tensor
+    _levels: dict[float, tuple[torch.Tensor, torch.Tensor]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(
@@ -183,22 +187,26 @@ class Correction:
         """√v F and its derivative by the center, both [n_networks, n_examples]."""
         return self._evaluate(z, sigma, classes, True)
 
-    def _scale(self, sigma: float) -> torch.Tensor:
-        """√v, faded outside the trained range [n_networks, n_classes]."""
-        variance = self.closed_form.variance(np.full((self.closed_form.n_units, 1), sigma))
-        error = torch.from_numpy(variance[..., 0] ** 0.5)[self.units].float()
-        return error * self.inputs.fade(sigma)[:, None]
-
-    def _features(self, sigma: float) -> torch.Tensor:
-        level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
-        return self.inputs.level_features(level)
+    def _at(self, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """√v, faded outside the trained range [n_networks, n_classes], and features of the level;
+        kept, for whoever asks for a level asks often.
+        """
+        if sigma not in self._levels:
+            if len(self._levels) >= _MAX_KEPT:
+                self._levels.clear()
+            variance = self.closed_form.variance(np.full((self.closed_form.n_units, 1), sigma))
+            error = torch.from_numpy(variance[..., 0] ** 0.5)[self.units].float()
+            level = torch.full((self.networks.n_units, 1), sigma, dtype=torch.float64)
+            features = self.inputs.level_features(level)
+            self._levels[sigma] = error * self.inputs.fade(sigma)[:, None], features
+        return self._levels[sigma]
 
     def _evaluate(
         self, z: torch.Tensor, sigma: float, classes: torch.Tensor, with_slope: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """√v F, and its derivative by the center if wanted (else empty)."""
-        error, features = self._scale(sigma) * self.classes.float(), self._features(sigma)
-        z = z.float()
+        error, features = self._at(sigma)
+        error, z = error * self.classes.float(), z.float()
         shrink = (1.0 + sigma**2) ** -0.5
         result = torch.empty(self.networks.n_units, z.shape[1])
         slope = torch.empty_like(result if with_slope else result[:0])
@@ -224,8 +232,8 @@ class Correction:
         sigma : float
         """
         shrink = (1.0 + sigma**2) ** -0.5
-        scale = (self._scale(sigma)[:, 0] * shrink)[:, None, None]
-        features = self._features(sigma)
+        error, features = self._at(sigma)
+        scale = (error[:, 0] * shrink)[:, None, None]
         n_noisy = self.inputs.patches.noisy.shape[1]
         z = z.float()
         result = torch.empty(self.networks.n_units, n_noisy, z.shape[1])

@@ -8,6 +8,7 @@ import numpy as np
 from locality._typing import FloatArray
 from locality.data.table import Table
 from locality.inference.laws.repair import repair
+from locality.local.field import ScoreField
 from locality.model.model import Model
 
 __all__ = ["RecentRows", "network_gain"]
@@ -89,9 +90,15 @@ def network_gain(model: Model, rows: FloatArray) -> FloatArray | None:
 
     missing = np.isnan(rows[model.domain.targets])
     complete = repair(model.field, rows, np.inf).values if missing.any() else rows
-    with_networks = [shard for shard in model.shards if len(shard.networks)]
-    parts = []
-    for shards in (with_networks, [shard.linear for shard in with_networks]):
-        field = replace(model.field, shards=tuple(shards))
-        parts.append(nats_by_band(field, model.levels, complete).sum(axis=0))
+    parts = [
+        nats_by_band(field, model.levels, complete).sum(axis=0)
+        for field in model.field.derived(_with_and_without)
+    ]
     return np.where(missing.T, 0.0, parts[0] - parts[1])  # 0 of components without a network
+
+
+def _with_and_without(field: ScoreField) -> tuple[ScoreField, ScoreField]:
+    """The shards that have networks, and their closed form."""
+    shards = tuple(shard for shard in field.shards if len(shard.networks))
+    linear = tuple(shard.linear for shard in shards)
+    return replace(field, shards=shards), replace(field, shards=linear)
