@@ -12,11 +12,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from locality._typing import Float32Array
+from locality._typing import Float32Array, IntArray
 from locality.local.bound import BoundField
-from locality.local.field import is_plain
+from locality.local.field import ScoreField, is_plain
+from locality.local.shard import ShardState
 
 __all__ = ["Jacobian"]
+
+_SMALL = 100_000  # entries of a matrix that is kept: a larger one costs little beside its use
+_MAX_KEPT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,29 +52,25 @@ class Jacobian:
         """
         field = bound.field
         row, n = field.row_of_node, len(field.nodes)
-        entries: list[list[np.ndarray]] = []
         networks, n_unbundled = [], 0
         for shard, (denoiser, _) in zip(field.shards, field.denoisers(bound.extent), strict=True):
-            form = denoiser.closed_form
-            level = np.full((form.n_units, 1), sigma)
-            noisy = form.patches.noisy
-            weight = form.weights(level)[:, 0, : noisy.shape[1], 0]
-            # padding, and context, which is clean, have no row in the state
-            place = np.append(np.where(shard.source_given, n, row[shard.source_node]), n)
-            own = row[shard.target]
-            unit, slot = np.nonzero(place[noisy] < n)
-            entries.append([own[unit], place[noisy][unit, slot], weight[unit, slot]])
             correction = denoiser.correction
             if correction is not None:
-                slots = torch.from_numpy(place[correction.inputs.patches.noisy])
+                slots = _rows_of_sources(shard, row, n)[correction.inputs.patches.noisy]
                 z = bound.examples(n_unbundled, y)
                 derivative = correction.jacobian(z, sigma)
-                units = torch.from_numpy(own)[correction.units]
-                networks.append((units, slots, derivative))
+                units = torch.from_numpy(row[shard.target])[correction.units]
+                networks.append((units, torch.from_numpy(slots), derivative))
             n_unbundled += not is_plain(shard)
-        i, j, w = (np.concatenate(part) for part in zip(*entries, strict=True))
-        matrix = sp.csr_array((0.5 * w.astype(np.float32), (i, j)), shape=(n, n))
-        return cls(sp.csr_array(matrix + matrix.T), tuple(networks))
+        kept = field.derived(_nothing_kept)
+        linear = kept.get(sigma)
+        if linear is None:
+            linear = _linear(bound, sigma)
+            if linear.nnz <= _SMALL:
+                if len(kept) >= _MAX_KEPT:
+                    kept.clear()
+                kept[sigma] = linear
+        return cls(linear, tuple(networks))
 
     def __matmul__(self, v: Float32Array) -> Float32Array:
         """Product with a state, example by example [n_targets, n_examples]."""
@@ -92,3 +92,30 @@ class Jacobian:
         for units, _, derivative in self.networks:
             result[units.numpy()] += derivative[:, 0].numpy()
         return np.asarray(result, dtype=np.float32)
+
+
+def _nothing_kept(field: ScoreField) -> dict[float, sp.csr_array]:
+    """Small matrices by noise level: a walk comes back to its levels with other examples."""
+    return {}
+
+
+def _linear(bound: BoundField, sigma: float) -> sp.csr_array:
+    """Symmetric part of the closed form."""
+    field = bound.field
+    row, n = field.row_of_node, len(field.nodes)
+    entries: list[list[np.ndarray]] = []
+    for shard, (denoiser, _) in zip(field.shards, field.denoisers(bound.extent), strict=True):
+        form = denoiser.closed_form
+        noisy = form.patches.noisy
+        weight = form.weights(np.full((form.n_units, 1), sigma))[:, 0, : noisy.shape[1], 0]
+        slots = _rows_of_sources(shard, row, n)[noisy]
+        unit, slot = np.nonzero(slots < n)
+        entries.append([row[shard.target][unit], slots[unit, slot], weight[unit, slot]])
+    i, j, w = (np.concatenate(part) for part in zip(*entries, strict=True))
+    matrix = sp.csr_array((0.5 * w.astype(np.float32), (i, j)), shape=(n, n))
+    return sp.csr_array(matrix + matrix.T)
+
+
+def _rows_of_sources(shard: ShardState, row_of_node: IntArray, n: int) -> IntArray:
+    """Row of each source in the state, n of padding and of context, which is clean."""
+    return np.append(np.where(shard.source_given, n, row_of_node[shard.source_node]), n)
