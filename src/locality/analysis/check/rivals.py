@@ -86,7 +86,9 @@ def shrunk(
                 found = _cross_validated(rows, d, folds, _mixture(gamma, targets), trial)
                 nats = float(np.nanmean(found.nats))
                 if nats < best:
-                    best, setting = nats, (n_factors, gamma)
+                    best, setting, winner = nats, (n_factors, gamma), found
+        if not wide and setting is not None:
+            return winner, setting
     assert setting is not None
     n_factors, gamma = setting
     mixture = _mixture(gamma, goals(n_factors, every))
