@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from locality.cli.app import app
 from locality.data.synthetic import OrnsteinUhlenbeckChain
@@ -30,10 +31,13 @@ class Result:
         return " ".join(self.err.replace("│", " ").split())
 
 
+COMMAND = typer.main.get_command(app)  # as the application makes it anew for every call
+
+
 def run(*arguments: Any) -> Result:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as exit_:
-        app([str(argument) for argument in arguments], prog_name="locality")
+        COMMAND([str(argument) for argument in arguments], prog_name="locality")
     code = exit_.value.code
     return Result(code if isinstance(code, int) else int(code is not None), *_texts(out, err))
 

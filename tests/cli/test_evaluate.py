@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Cli = Callable[..., Any]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_page_and_the_numbers_agree(cli: Cli, fitted: Path, tmp_path: Path) -> None:
     model, table, page = fitted / "plant.locality", fitted / "new.csv", tmp_path / "quality.html"
     result = cli("evaluate", model, table, "--target", "pressure", "-o", page)
