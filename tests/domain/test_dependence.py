@@ -326,7 +326,7 @@ def test_identical_columns_are_joined_and_hide_nothing(missing):
 
 
 def test_more_columns_than_rows():
-    truth = DependencyGraph.chain(300)
+    truth = DependencyGraph.chain(200)
     x = draw(truth, 0.45, 150, np.random.default_rng(19))
     found = edges(learn_graph(x))
     assert f1(found, edge_set(truth)) >= 0.85

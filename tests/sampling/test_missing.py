@@ -24,38 +24,38 @@ def gaussian() -> tuple[Model, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def wells() -> tuple[Model, DoubleWellChain]:
+def wells() -> tuple[LocalizedDiffusion, DoubleWellChain]:
     law = DoubleWellChain(5)
     model = LocalizedDiffusion(graph="chain", radius=1, n_steps=500, random_state=0)
-    return model.fit(law.sample(3_000, 0)).model_, law
+    return model.fit(law.sample(3_000, 0)), law
 
 
 def test_draws_have_the_exact_conditional_mean_and_covariance(
     gaussian: tuple[Model, np.ndarray],
 ) -> None:
-    """Within 3 %: 20,000 draws of three cells alone have a relative error of about 1 %."""
+    """Within 4 %: 10,000 draws of three cells alone are 1.8 % off, and one in 1,000 times 4 %."""
     model, covariance = gaussian
     row = np.full((D, 1), np.nan)
     o = np.array([0, 2, 5])
     row[o, 0] = [1.0, -1.0, 0.5]
     walk = build_sampler("sde", model.levels, 64)
-    drawn = draw_missing(model.field, walk, row, 20_000, 0)[:, :, 0]
-    np.testing.assert_array_equal(drawn[:, o], np.broadcast_to(row[o, 0], (20_000, 3)))
+    drawn = draw_missing(model.field, walk, row, 10_000, 0)[:, :, 0]
+    np.testing.assert_array_equal(drawn[:, o], np.broadcast_to(row[o, 0], (10_000, 3)))
     free = np.setdiff1d(np.arange(D), o)
     gain = covariance[np.ix_(free, o)] @ np.linalg.inv(covariance[np.ix_(o, o)])
     exact = covariance[np.ix_(free, free)] - gain @ covariance[np.ix_(o, free)]
     found = np.cov(drawn[:, free], rowvar=False)
-    assert np.linalg.norm(found - exact) < 0.03 * np.linalg.norm(exact)
+    assert np.linalg.norm(found - exact) < 0.04 * np.linalg.norm(exact)
     np.testing.assert_allclose(drawn[:, free].mean(axis=0), gain @ row[o, 0], atol=0.03)
 
 
 def test_between_two_neighbors_both_wells_are_found(
-    wells: tuple[Model, DoubleWellChain],
+    wells: tuple[LocalizedDiffusion, DoubleWellChain],
 ) -> None:
     """The middle of a chain given the rest has a one-dimensional law, known exactly. Its well is
     drawn with an error beside chance (0.03 for 100 draws) of less than 0.03 on average.
     """
-    model, law = wells
+    model, law = wells[0].model_, wells[1]
     new = law.sample(40, 1)
     grid = np.linspace(-2.5, 2.5, 201)
     exact, middle = np.empty(40), np.empty(40)
@@ -80,10 +80,10 @@ def test_between_two_neighbors_both_wells_are_found(
     assert between < middle.mean() + 0.05
 
 
-def test_the_estimator_fills_and_holds_by_networks(wells: tuple[Model, DoubleWellChain]) -> None:
-    law = wells[1]
-    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=200, random_state=0)
-    model.fit(law.sample(600, 0))
+def test_the_estimator_fills_and_holds_by_networks(
+    wells: tuple[LocalizedDiffusion, DoubleWellChain],
+) -> None:
+    model, law = wells
     new = law.sample(30, 2)
     gappy = new.copy()
     gappy[:20, 2] = np.nan

@@ -239,7 +239,7 @@ def test_alarms_are_measured_anew_for_all_sensors(law, options) -> None:
     after = model.model_.reference
     assert (after.spread != before.spread).all()
     np.testing.assert_allclose(after.spread, before.spread, rtol=0.25)
-    assert model.detect(law.sample(1_000, 3)).alarm.mean() < 0.04
+    assert model.detect(law.sample(500, 3)).alarm.mean() < 0.04
 
 
 def _follow_for_ever(folder: Path, seed: int) -> None:
