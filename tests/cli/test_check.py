@@ -35,7 +35,9 @@ def table(rows: pd.DataFrame, tmp_path: Path) -> Path:
     return path
 
 
-def test_check_leaves_a_report_and_a_graph_for_fit(cli: Cli, table: Path, tmp_path: Path) -> None:
+def test_check_leaves_a_report_and_a_graph_for_fit_and_speaks_json(
+    cli: Cli, table: Path, tmp_path: Path
+) -> None:
     report = tmp_path / "report"
     result = cli("check", table, "-o", report, *FAST, "--language", "ja")
     assert result.code == 0, result.err
@@ -52,11 +54,8 @@ def test_check_leaves_a_report_and_a_graph_for_fit(cli: Cli, table: Path, tmp_pa
     assert fitted.code == 0, fitted.err
     again = cli("check", table, "-o", report, *FAST)
     refused(again, "exists", "--overwrite")
-    assert cli("check", table, "-o", report, *FAST, "--overwrite").code == 0
-
-
-def test_check_speaks_json(cli: Cli, table: Path, tmp_path: Path) -> None:
-    result = cli("check", table, "-o", tmp_path / "report", *FAST, "--json")
+    result = cli("check", table, "-o", report, *FAST, "--overwrite", "--json")
+    assert result.code == 0, result.err
     told = json.loads(result.out)
     assert told["verdict"]["answer"] == "local"
     assert told["kind"] == "locality-report"

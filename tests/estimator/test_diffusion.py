@@ -179,7 +179,7 @@ def test_tied_chain_shares_one_law() -> None:
     law = DoubleWellChain(12)
     model = LocalizedDiffusion(graph="chain", tied=True, n_steps=400, random_state=0)
     model.fit(law.sample(400, 0))
-    x = law.sample(500, 1)
+    x = law.sample(250, 1)
     assert model.model_.domain.n_nodes == 1
     assert model.sample(3).shape == (3, 12)
     linear = LocalizedDiffusion(graph="chain", tied=True, denoiser="linear", random_state=0)

@@ -26,8 +26,8 @@ def gaussian() -> tuple[Model, np.ndarray]:
 @pytest.fixture(scope="module")
 def wells() -> tuple[LocalizedDiffusion, DoubleWellChain]:
     law = DoubleWellChain(5)
-    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=500, random_state=0)
-    return model.fit(law.sample(3_000, 0)), law
+    model = LocalizedDiffusion(graph="chain", radius=1, n_steps=300, random_state=0)
+    return model.fit(law.sample(2_000, 0)), law
 
 
 def test_draws_have_the_exact_conditional_mean_and_covariance(
