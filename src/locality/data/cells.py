@@ -106,8 +106,9 @@ def read_numbers(column: "NDArray[Any]") -> Cells:
 
     Examples
     --------
-    >>> read_numbers(np.array([1, 2], dtype=np.int8))
-    Cells(values=array([1., 2.]), kind='integer', ..., dtype='Int8')
+    >>> found = read_numbers(np.array([1, 2], dtype=np.int8))
+    >>> found.values, found.kind, found.dtype
+    (array([1., 2.]), 'integer', 'Int8')
     """
     kinds: dict[str, Kind] = {"f": "real", "b": "boolean"}
     kind = kinds.get(column.dtype.kind, "integer")

@@ -101,9 +101,7 @@ class Domain:
     @cached_property
     def targets(self) -> IntArray:
         """Nodes that are modeled: all but context [n_targets]."""
-        found = np.setdiff1d(np.arange(self.n_nodes), np.asarray(self.context, dtype=np.int64))
-        found.flags.writeable = False
-        return found
+        return np.setdiff1d(np.arange(self.n_nodes), np.asarray(self.context, dtype=np.int64))
 
     def sweep(self) -> Sweep:
         """For stencils of several radii, each of which goes on from the one before."""
