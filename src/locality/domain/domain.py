@@ -127,7 +127,7 @@ class Domain:
         OptionError
             If a radius is negative or fractional, or their number is wrong.
         """
-        targets = self.targets
+        targets = self.targets.copy()  # stencils are frozen
         radii = self._radii(radius, len(targets))
         row, node, offset, distance = self._neighborhood(targets, radii, sweep or self.sweep())
         extra = self._context_slots(len(targets))
