@@ -98,6 +98,15 @@ def test_what_drifted_is_found_learned_and_reported(fitted: LocalizedDiffusion) 
     assert fitted.detect(later).to_frame()[:, 0].mean() < 0.05  # and alarms are those of now
 
 
+def test_a_declared_change_of_all_levels_is_learned_by_all(fitted: LocalizedDiffusion) -> None:
+    """Neighbors explain each other, so few have drifted by what is left given their neighbors."""
+    new = _chain(600, 2) + 1.5
+    told = fitted.update(new, process_change="another product")
+    assert told.accepted, told.why
+    assert len(told.sensors) == 70
+    assert fitted.detect(_chain(300, 3) + 1.5).alarm.mean() < 0.05
+
+
 def test_nothing_is_done_where_nothing_drifted(fitted: LocalizedDiffusion) -> None:
     model = fitted.model_
     told = fitted.update(_chain(600, 4))

@@ -96,7 +96,7 @@ class Blame:
         return cls(**{name: arrays[name] for name in ("past", "residual", "gain", "moved")})
 
     def take(
-        self, field: ScoreField, usual: FloatArray, rows: FloatArray
+        self, field: ScoreField, usual: FloatArray, rows: FloatArray, fits: float = FITS
     ) -> "tuple[Blamed, Blame]":
         """Judge every sensor of the next rows.
 
@@ -107,6 +107,8 @@ class Blame:
             Spread of what is left of each sensor in normal rows.
         rows : float array [n_nodes, n_rows]
             Standardized, NaN where missing.
+        fits : float
+            Spreads within which a sensor fits its neighborhood; one that does not is looked past.
         """
         laws, targets = ConditionalLaw.of(field), field.domain.targets
         before, n_lags = self.past.shape[1], len(laws) - 1
@@ -115,7 +117,7 @@ class Blame:
         for t in np.flatnonzero(missing.any(axis=1)).tolist():
             openness[t] = laws[min(before + t, n_lags)].openness(missing[t])
         limit = np.ones((len(targets), before + len(missing)))
-        limit[:, before:] = FITS * (usual * np.sqrt(openness)).T
+        limit[:, before:] = fits * (usual * np.sqrt(openness)).T
         found = repair(field, np.hstack([self.past, rows]), limit, first=before)
         residual = found.residual[:, before:].T / (usual * np.sqrt(openness))
         gain = found.gain[:, before:].T

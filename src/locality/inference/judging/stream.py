@@ -161,15 +161,19 @@ def judge(model: Model, table: Table, promise: Promise) -> Judgment:
 
 
 def sensor_surprise(model: Model, table: Table) -> FloatArray:
-    """Nats of what is left of each sensor given a neighborhood without wrong values
+    """Nats of what is left of each sensor given its neighborhood as it is
     [n_rows, n_components]; NaN where missing.
 
     Not of innovations: where few sensors look at everything, one that has moved by many deviations
-    is seen by all of them, through weights that are noise.
+    is seen by all of them, through weights that are noise. And no sensor is looked past as wrong:
+    where all have moved, some would seem to fit.
     """
     model = model.unrolled
-    gain, _ = Stream.of(model).recent.gain(model, table)
-    nats = sensor_nats(judge(model, table, Promise()).blamed.residual)
+    reference, start = known_reference(model), Stream.of(model)
+    gain, _ = start.recent.gain(model, table)
+    rows = model.layout.standard_rows(table)
+    blamed, _ = start.blame.take(model.field, reference.residual, rows, np.inf)
+    nats = sensor_nats(blamed.residual)
     return nats if gain is None else nats + gain
 
 

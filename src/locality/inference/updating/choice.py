@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from locality._typing import IntArray
+from locality._typing import BoolArray, IntArray
 from locality.data.table import Table
 from locality.exceptions import DataError, OptionError
 from locality.inference.judging.stream import sensor_surprise
@@ -15,6 +15,7 @@ from locality.model.model import Model
 
 __all__ = ["choose_sensors", "require_choice", "require_row_law", "require_rows"]
 
+_FAR = 0.5  # standard deviations
 _MIN_SEEN = 10  # values of a sensor, learned from and kept back, for it to be learned again
 
 
@@ -29,7 +30,9 @@ def choose_sensors(
     rows : NormalRows
         New ones.
     sensors : "drifted", "all", int or sequence of str
-        Those whose surprise has risen; all; so many whose surprise has risen most; or names.
+        Those whose surprise has risen (and, if a change of the process was declared, those that
+        are elsewhere: where all move together, neighbors explain each other); all; so many whose
+        surprise has risen most; or names.
     level : float
         Of any false call of drift.
 
@@ -62,9 +65,23 @@ def choose_sensors(
     deviation = model.reference.surprise_deviation
     found = drift(excess, deviation, model.reference.n_rows, level)
     if isinstance(sensors, str):
-        return np.setdiff1d(np.flatnonzero(found.drifted), list(few))
+        drifted = found.drifted
+        if rows.process_change is not None:
+            drifted = drifted | _elsewhere(model, rows, level)
+        return np.setdiff1d(np.flatnonzero(drifted), list(few))
     worst = np.argsort(-found.excess)
     return np.sort(worst[~np.isin(worst, list(few))][:sensors])
+
+
+def _elsewhere(model: Model, rows: NormalRows, level: float) -> BoolArray:
+    """Targets whose mean has moved by half a standard deviation of the fit, for sure."""
+    assert model.reference is not None
+    values = model.layout.standard_rows(rows.table)[model.domain.targets][:, rows.normal].T
+    found, n_normal = np.zeros(values.shape[1], dtype=bool), model.reference.n_rows
+    for sign in (1.0, -1.0):
+        moved = drift(sign * values, np.ones(values.shape[1]), n_normal, 0.5 * level)
+        found |= moved.drifted & (moved.excess >= _FAR)
+    return found
 
 
 def require_choice(model: Model, sensors: str | int | Sequence[str]) -> None:
