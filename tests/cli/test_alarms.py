@@ -89,7 +89,7 @@ def test_runs_are_a_table_beside(cli: Cli, fitted: Path, tmp_path: Path, name: s
     from locality.data.files import read_frame
 
     frame, faults = pd.read_csv(fitted / "new.csv"), tmp_path / "two.csv"
-    frame.loc[5, "flow"] += 60.0
+    frame.loc[5, "flow"] += 120.0
     frame.loc[45, "pressure"] += 800.0
     frame.to_csv(faults, index=False)
     call = ("detect", fitted / "plant.locality", faults, "-o", tmp_path / name)
