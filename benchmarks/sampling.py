@@ -61,7 +61,9 @@ def with_networks(field: ScoreField) -> ScoreField:
             noisy=state.noisy,
             given=state.given,
             level_range=span,
+            factor=np.ones(m),
             trained_inside=np.ones((1, len(state.source_node)), dtype=bool),
+            trained_range=np.tile([-1e3, 1e3], (len(state.source_node), 1)),
             uses_rim=False,
             weights={
                 "w1": random(m, n_inputs, WIDTH),

@@ -79,7 +79,9 @@ def by_hand(
             noisy=patches.noisy,
             given=patches.given,
             level_range=np.tile([0.05, 6.0], (len(units), 1)),
+            factor=np.ones(len(units)),
             trained_inside=inside,
+            trained_range=np.tile([-1e3, 1e3], (sources.n_sources, 1)),
             uses_rim=rim,
             weights={name: w.numpy() for name, w in networks.weights.items()},
         )

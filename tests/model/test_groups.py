@@ -35,8 +35,8 @@ def cut(*names: str, axis: int = 0) -> Callable[[Arrays], None]:
 
 WHOLE_NETWORKS = tuple(
     f"network.{name}"
-    for name in ("unit", "radius", "noisy", "given", "level_range", "weight.w1", "weight.w2",
-                 "weight.w3", "weight.b3")
+    for name in ("unit", "radius", "noisy", "given", "level_range", "factor",
+                 "weight.w1", "weight.w2", "weight.w3", "weight.b3")
 )  # fmt: skip
 
 
@@ -178,7 +178,8 @@ def test_a_shard_without_networks_has_no_arrays_of_them(table_model: Model) -> N
     linear = shard.linear.arrays()
     check_shard(linear, "shard")
     assert set(shard.arrays()) - set(linear) == {
-        "network.kind", "network.trained_inside", "network.uses_rim", *WHOLE_NETWORKS
+        "network.kind", "network.trained_inside", "network.trained_range", "network.uses_rim",
+        *WHOLE_NETWORKS
     }  # fmt: skip
     with pytest.raises(ModelCorrupt, match=r"unknown array 'network.b3'"):
         check_shard(linear | {"network.b3": np.zeros(1)}, "shard")

@@ -26,6 +26,7 @@ from locality.store.versions import commit_version, list_versions, rollback, ser
 
 SAMPLES = Path(__file__).parent / "samples"
 NAMES = ("schema-1", "table", "series", "tied")
+NEWER = ("network.factor", "network.trained_range")
 
 
 def answers(name: str) -> dict[str, Any]:
@@ -94,7 +95,6 @@ def test_networks_become_a_group_and_all_else_stays(name: str) -> None:
     for blob in manifest.blobs:
         stored = read_blob(folder / BLOBS / blob.file_name, blob)
         found = group_of(manifest, blob.name, stored)
-        assert group_of(replace(manifest, schema_version=3), blob.name, stored) is stored
         if not blob.name.startswith("shard-"):
             assert found is stored
             continue
@@ -104,7 +104,12 @@ def test_networks_become_a_group_and_all_else_stays(name: str) -> None:
             flat = key in older._PERCEPTRON
             names = [k for k, v in found.items() if v is array]
             assert names == ([] if flat and not n else [f"network.{_new(key)}" if flat else key])
-        assert len(found) == len(stored) + (1 if n else -len(older._PERCEPTRON))
+        assert len(found) == len(stored) + (3 if n else -len(older._PERCEPTRON))
+        assert (found.get("network.factor", np.ones(n)) == 1.0).all()
+        without = {k: v for k, v in found.items() if k not in NEWER}
+        again = group_of(replace(manifest, schema_version=3), blob.name, without)
+        assert again.keys() == found.keys()
+        assert group_of(replace(manifest, schema_version=3), blob.name, found) is found
 
 
 def _new(name: str) -> str:

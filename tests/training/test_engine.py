@@ -181,6 +181,9 @@ def test_held_out_gain_is_the_change_of_nats(make_field, case: str) -> None:
     shard = field.shards[0]
     networks = shard.networks.evaluator()
     gain, error = engine.held_out_gain(networks)
+    square, cross = engine.held_out_parts(networks)
+    assert (square >= 0.0).all()
+    np.testing.assert_allclose((square - 2.0 * cross).mean(axis=1), gain, atol=0.5 * error.min())
     linear = make_field(domain, 1, covariance)
     held = values[..., ::5]
     for unit, node in enumerate(domain.targets):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from locality.data.synthetic import DoubleWellChain
 from locality.domain import DependencyGraph, Domain
 from locality.training.options import TrainingOptions
-from locality.training.selection import best_units, worthwhile
+from locality.training.selection import best_units, shrunken, worthwhile
 from locality.training.trainer import Trainer
 
 
@@ -84,6 +84,48 @@ def test_a_gain_of_five_thousandths_is_asked_for() -> None:
     assert worthwhile(gain, np.zeros(5), 2.0).tolist() == [True, False, True, False, False]
 
 
+def test_a_correction_is_taken_as_far_as_rows_that_chose_nothing_speak_for_it() -> None:
+    """Gains α² − 2 α c of every row: the least is at α = c, and tells −c²."""
+    rng, block = np.random.default_rng(0), np.arange(400) // 100
+    share = np.array([1.0, 0.75, 0.5, 0.25])
+    square = np.tile(1.0 + 0.01 * rng.standard_normal(400), (4, 1))
+    factor, gain, error = shrunken(square, share[:, None] * np.ones(400), block)
+    np.testing.assert_array_equal(factor, share)
+    np.testing.assert_allclose(gain, -(share**2), atol=0.002)
+    np.testing.assert_allclose(error, share**2 * square.std(axis=1) / 20, rtol=0.5)
+    assert not worthwhile(*shrunken(square, -np.ones((4, 400)), block)[1:], 2.0).any()
+
+
+def test_neither_a_single_row_nor_a_single_block_decides() -> None:
+    """Of gains with the same mean those of one row, or of one block, are not believed."""
+    block = np.arange(400) // 100
+    gain = np.zeros((4, 400))
+    gain[0] = 0.5 + 0.1 * (-1.0) ** np.arange(400)
+    gain[1, 17] = 200.0
+    gain[2, 100:200] = 2.0
+    gain[3, 100:] = 4.0
+    gain[3, :100] = -10.0
+    np.testing.assert_allclose(gain.mean(axis=1), 0.5)
+    found = shrunken(np.zeros((4, 400)), 0.5 * gain, block)
+    np.testing.assert_allclose(found[1] / found[0], -0.5)
+    assert [bool(worthwhile(*(part[[k]] for part in found[1:]), 2.0)[0]) for k in range(4)] == [
+        True, False, False, False
+    ]  # fmt: skip
+
+
+def test_rows_without_a_value_say_nothing() -> None:
+    rng, block = np.random.default_rng(1), np.arange(200) // 50
+    square, cross = rng.uniform(1.0, 2.0, (2, 3, 200))
+    gone = rng.random((3, 200)) < 0.4
+    holes = [np.where(gone, np.nan, part) for part in (square, cross)]
+    found = shrunken(*holes, block)
+    for j in range(3):
+        kept = ~gone[j]
+        alone = shrunken(square[j : j + 1, kept], cross[j : j + 1, kept], block[kept])
+        for mine, theirs in zip(found, alone, strict=True):
+            np.testing.assert_allclose(mine[j], theirs[0])
+
+
 def test_the_best_unit_of_every_target() -> None:
     rng = np.random.default_rng(3)
     target = rng.integers(0, 7, 60)
@@ -94,10 +136,10 @@ def test_the_best_unit_of_every_target() -> None:
 
 def test_the_last_phase_uses_every_row_and_keeps_the_verdict() -> None:
     """With and without it: the same networks and held-out nats, other weights."""
-    rows = DoubleWellChain(6).sample(600, 0)
+    rows = DoubleWellChain(6).sample(1_000, 0)
     values = ((rows - rows.mean(0)) / rows.std(0)).T
     domain = Domain(DependencyGraph.chain(6), tuple("abcdef"))
-    options = TrainingOptions(n_steps=150, batch_size=64, width=16, n_checks=6)
+    options = TrainingOptions(n_steps=250, batch_size=64, width=16, n_checks=6)
     (plain,) = Trainer(domain, 1, replace(options, refit=0.0)).train(values).shards
     (refit,) = Trainer(domain, 1, options).train(values).shards
     assert len(plain.networks) > 0

@@ -13,7 +13,8 @@ __all__ = ["NETWORK", "WEIGHT", "NetworkGroup", "kind_name"]
 NETWORK, WEIGHT = "network.", "network.weight."
 """What the names of a group's arrays begin with among those of a shard, and those of weights."""
 
-_PER_NETWORK = ("unit", "radius", "noisy", "given", "level_range")
+_SHARED = ("trained_inside", "trained_range")
+_PER_NETWORK = ("unit", "radius", "noisy", "given", "level_range", "factor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,12 @@ class NetworkGroup:
         The same as slots, padded with n_sources.
     level_range : float array [w, 2]
         Trained noise levels.
+    factor : float array [w]
+        By which each is multiplied: the share of it that held-out rows speak for.
     trained_inside : bool array [n_trained_classes, n_sources]
         Boundary classes in which networks were trained.
+    trained_range : float array [n_sources, 2]
+        Lowest and highest value of each source among the rows that networks learned from.
     uses_rim : bool
         Whether networks see which slots lie inside.
     weights : mapping of float32 arrays
@@ -46,7 +51,9 @@ class NetworkGroup:
     noisy: IntArray
     given: IntArray
     level_range: FloatArray
+    factor: FloatArray
     trained_inside: BoolArray
+    trained_range: FloatArray
     uses_rim: bool
     weights: Mapping[str, np.ndarray]
 
@@ -54,8 +61,9 @@ class NetworkGroup:
     def empty(cls, n_sources: int) -> "NetworkGroup":
         """No networks."""
         none, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64)
-        inside = np.zeros((0, n_sources), dtype=bool)
-        return cls("", none, none, nothing, nothing, np.zeros((0, 2)), inside, False, {})
+        span, factor, inside = np.zeros((0, 2)), np.zeros(0), np.zeros((0, n_sources), dtype=bool)
+        seen = np.zeros((n_sources, 2))
+        return cls("", none, none, nothing, nothing, span, factor, inside, seen, False, {})
 
     def __len__(self) -> int:
         """Number of networks."""
@@ -92,13 +100,14 @@ class NetworkGroup:
             noisy=place[self.noisy],
             given=place[self.given],
             trained_inside=self.trained_inside[:, sources],
+            trained_range=self.trained_range[sources],
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, none if there are no networks."""
         if not len(self):
             return {}
-        own = {name: getattr(self, name) for name in (*_PER_NETWORK, "trained_inside")}
+        own = {name: getattr(self, name) for name in (*_PER_NETWORK, *_SHARED)}
         own["kind"] = np.frombuffer(self.kind.encode("ascii"), dtype=np.uint8).copy()
         own["uses_rim"] = np.array([self.uses_rim])
         found = {NETWORK + name: array for name, array in own.items()}

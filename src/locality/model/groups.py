@@ -66,6 +66,8 @@ _NETWORKS = {
     "network.given": _Form("int64", ("networks", "given inputs")),
     "network.level_range": _Form("float64", ("networks", 2)),
     "network.trained_inside": _Form("bool", ("trained classes", "sources")),
+    "network.factor": _Form("float64", ("networks",)),
+    "network.trained_range": _Form("float64", ("sources", 2)),
     "network.uses_rim": _Form("bool", (1,)),
 }
 

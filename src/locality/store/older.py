@@ -16,6 +16,7 @@ from locality.store.manifest import Manifest
 __all__ = ["description_of", "group_of", "renamed_settings"]
 
 _LAST_FLAT = 2  # schema version
+_ANYWHERE = 1e30
 _PERCEPTRON = {
     "network_unit": "network.unit",
     "network_radius": "network.radius",
@@ -68,10 +69,23 @@ def group_of(manifest: Manifest, name: str, arrays: Arrays) -> Arrays:
     arrays : dict
         As they are stored.
     """
-    if manifest.schema_version > _LAST_FLAT or not name.startswith("shard-"):
+    if not name.startswith("shard-"):
         return arrays
+    if manifest.schema_version > _LAST_FLAT:
+        return _believed(arrays)
     own = {name: array for name, array in arrays.items() if name not in _PERCEPTRON}
     if not arrays.get("network_unit", np.ones(1)).size:  # arrays without rows
         return own
     own["network.kind"] = np.frombuffer(b"perceptron", dtype=np.uint8).copy()
-    return own | {new: arrays[old] for old, new in _PERCEPTRON.items() if old in arrays}
+    return _believed(own | {new: arrays[old] for old, new in _PERCEPTRON.items() if old in arrays})
+
+
+def _believed(arrays: Arrays) -> Arrays:
+    """Networks of which nobody knows what they have seen are believed everywhere, and wholly."""
+    if "network.kind" not in arrays or "network.factor" in arrays:
+        return arrays
+    n_sources, n_networks = len(arrays["source_node"]), len(arrays["network.unit"])
+    return arrays | {
+        "network.factor": np.ones(n_networks),
+        "network.trained_range": np.tile([-_ANYWHERE, _ANYWHERE], (n_sources, 1)),
+    }

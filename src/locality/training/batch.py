@@ -20,6 +20,7 @@ import torch
 from locality._typing import FloatArray
 from locality.local.correction import NetworkInputs
 from locality.local.linear import LinearDenoiser
+from locality.local.reach import limits
 
 __all__ = ["Batches"]
 
@@ -125,6 +126,12 @@ class Batches:
         if self._one_class:
             return table[:, 0]
         return table[:, self._classes, self._levels]
+
+    def limits(self, chunk: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ends of what networks may see [n_units of the chunk, n_slots, n_rows]."""
+        seen, n_noisy = self._inputs.seen[chunk], self._inputs.patches.noisy.shape[1]
+        low, high = limits(seen.to(self._device), n_noisy, self._sigma[chunk].double())
+        return low.float(), high.float()
 
     def _chunk(self, chunk: slice) -> "_Chunk":
         key = (chunk.start, chunk.stop)

@@ -22,6 +22,7 @@ from locality._typing import FloatArray, IntArray
 from locality.local.correction import NetworkInputs
 from locality.local.kinds import Networks
 from locality.local.linear import LinearDenoiser
+from locality.local.reach import within
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
 from locality.training.batch import Batches
@@ -198,15 +199,39 @@ class Engine:
         full[active] = gain
         self.curve.append((step, full))
 
-    @torch.inference_mode()
     def held_out_gain(self, networks: Networks) -> tuple[FloatArray, FloatArray]:
         """Change of held-out nats against the closed form, and its standard error [n_active]."""
+        square, cross, seen = self._held_out(networks)
+        per_row = (square - 2.0 * cross) / seen.clamp_min(1.0)
+        visited = (seen > 0).sum(1)
+        mean = per_row.sum(1, keepdim=True) / visited.clamp_min(1)[:, None]
+        squares = torch.where(seen > 0, (per_row - mean) ** 2, 0.0).sum(1)
+        error = (squares / (visited - 1).clamp_min(1) / visited.clamp_min(1)).sqrt()
+        mean_gain = (square - 2.0 * cross).sum(1) / seen.sum(1).clamp_min(1.0)
+        return mean_gain.cpu().numpy(), error.cpu().numpy()
+
+    def held_out_parts(self, networks: Networks) -> tuple[FloatArray, FloatArray]:
+        """What F² and T F come to in nats, of every held-out row [n_active, n_held_out].
+
+        The change of nats by α F is α² times the first minus 2 α times the second. NaN where the
+        center of a unit is missing.
+        """
+        square, cross, seen = self._held_out(networks)
+        found = (torch.where(seen > 0, part / seen, torch.nan) for part in (square, cross))
+        first, second = (part.cpu().numpy() for part in found)
+        return first, second
+
+    @torch.inference_mode()
+    def _held_out(self, networks: Networks) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sums over passes of both parts, and the number of them [n_active, n_held_out]."""
         held_out = self.examples.held_out
         n = len(held_out)
         n_passes = int(np.clip(-(-8 * n // self.n_rows), 8, 64))
         shuffle = stream(*self.key, 2)
         shape = len(self.units), n
-        total, seen = (torch.zeros(shape, dtype=torch.float64, device=self.device) for _ in "ts")
+        square, cross, seen = (
+            torch.zeros(shape, dtype=torch.float64, device=self.device) for _ in range(3)
+        )
         n_orders = 1 + n_passes * self.n_rows // n
         order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(n_orders)])
         for p in range(n_passes):
@@ -215,21 +240,18 @@ class Engine:
             into = part.to(self.device)
             for chunk in networks.chunks(self.n_rows):
                 x, target = self.batches(chunk)
-                nats_weight = self.batches.nats_weight(chunk)
-                f = networks.forward(x, chunk)
-                change = nats_weight * ((target - f) ** 2 - target**2)
-                counts = torch.ones(change.shape, dtype=torch.float64, device=self.device)
+                weight = self.batches.nats_weight(chunk) * self.n_rows
+                low, high = self.batches.limits(chunk)
+                held, fade, _ = within(x[:, : low.shape[1]], low, high)
+                x[:, : low.shape[1]] = held
+                f = networks.forward(x, chunk) * fade
+                counts = torch.ones(f.shape, dtype=torch.float64, device=self.device)
                 if self.examples.observed is not None:
                     counts = self._counts(chunk, held_out[part]).double()
-                total[chunk].index_add_(1, into, change * counts * self.n_rows)
+                square[chunk].index_add_(1, into, weight * f**2 * counts)
+                cross[chunk].index_add_(1, into, weight * target * f * counts)
                 seen[chunk].index_add_(1, into, counts)
-        per_row = total / seen.clamp_min(1.0)
-        visited = (seen > 0).sum(1)
-        mean = per_row.sum(1, keepdim=True) / visited.clamp_min(1)[:, None]
-        squares = torch.where(seen > 0, (per_row - mean) ** 2, 0.0).sum(1)
-        error = (squares / (visited - 1).clamp_min(1) / visited.clamp_min(1)).sqrt()
-        mean_gain = total.sum(1) / seen.sum(1).clamp_min(1.0)
-        return mean_gain.cpu().numpy(), error.cpu().numpy()
+        return square, cross, seen
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""

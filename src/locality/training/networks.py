@@ -2,7 +2,9 @@
 
 A network corrects the closed form of its component, and may see less than it: networks profit less
 from far slots than they suffer from further inputs. So the smallest radii at which the closed form
-loses little are tried side by side, and held-out rows decide.
+loses little are tried side by side. Of the folds the first decides when training stops and which
+radius is kept; the last, which has the latest rows, chose nothing and has the last word; the others
+are learned from, and in the end all are.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +24,7 @@ from locality.noise.streams import stream
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
 from locality.training.radius import LinearCurve
-from locality.training.selection import best_units, worthwhile
+from locality.training.selection import best_units, shrunken, worthwhile
 from locality.training.task import ShardExamples, ShardTask
 
 __all__ = ["Learned", "learn", "radii_to_try"]
@@ -33,6 +35,7 @@ _MAX_TRIED = 3
 _PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the trial and to be kept
 _HELD_SHARE = 0.3  # of rows that repeat the row before, above which a series counts as held
 _KEPT = 0.8  # share of its best gain that a network must have in the end, to be refitted
+_N_BLOCKS = 4  # of a fold
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -90,13 +93,15 @@ def learn(
         None if there are too few examples, or no network is worth it.
     """
     options = task.options
-    rows, classes = _rows(task, examples)
+    rows, confirming, classes = _rows(task, examples)
     if options is None or len(rows.train) < _MIN_EXAMPLES:
         return None
     target, index = np.nonzero(tried)
     patches = _patches(examples, closed_form.patches, radii[index], target)
     forms = closed_form.in_classes(classes).take(target)
-    inputs = _network_inputs(patches, forms, examples.inside[classes])
+    inputs = _network_inputs(
+        patches, forms, examples.inside[classes], _range(examples.z, rows.train.numpy())
+    )
     start = None
     if task.warm:
         start = _warm(task.warm, examples, inputs, target, options, task.key)
@@ -111,18 +116,28 @@ def learn(
     engine.run(surviving)
     gains = np.full(tried.shape, np.nan)
     gains[target, index] = np.where(engine.pruned, np.nan, engine.best_gain)
-    units = surviving(engine.best_gain, engine.best_error, _SURE)
+    units = surviving(engine.best_gain, engine.best_error)
     units = units[engine.best_gain[units] < 0.0]
     if not len(units):
         return None
+    which = torch.from_numpy(units)
+    judge = Engine(
+        replace(rows, held_out=confirming), inputs.take(which), forms.take(units), options,
+        (*task.key, 5), engine.best.take(which),
+    )  # fmt: skip
+    block = examples.row[confirming.numpy()] * _N_BLOCKS // len(task.fold_of_row)
+    factor, gain, error = shrunken(*judge.held_out_parts(judge.networks), block)
+    sure = worthwhile(gain, error, _SURE)
+    units, (factor, gain, error) = units[sure], (part[sure] for part in (factor, gain, error))
+    if not len(units):
+        return None
     best = engine.best.take(torch.from_numpy(units)).to("cpu")
-    gain = engine.best_gain[units]
     # networks that lost what they had gained overfit, and would again with nobody to see it
-    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * gain)
+    steady = np.flatnonzero(engine.last_gain[units] <= _KEPT * engine.best_gain[units])
     if options.refit and len(steady):
         chosen = units[steady]
         parts = inputs.take(torch.from_numpy(chosen)), forms.take(chosen)
-        _refit(task, rows, parts, best, torch.from_numpy(steady))
+        _refit(task, rows, confirming, parts, best, torch.from_numpy(steady))
     group = NetworkGroup(
         kind=best.kind,
         unit=target[units],
@@ -130,11 +145,16 @@ def learn(
         noisy=patches.noisy[units],
         given=patches.given[units],
         level_range=inputs.level_range.numpy()[units],
+        factor=factor,
         trained_inside=examples.inside[classes],
+        trained_range=_range(
+            examples.z,
+            np.concatenate([part.numpy() for part in (rows.train, rows.held_out, confirming)]),
+        ),
         uses_rim=inputs.rim is not None,
         weights={name: w.numpy() for name, w in best.weights.items()},
     )
-    return Learned(group, gain, engine.best_error[units], gains)
+    return Learned(group, gain, error, gains)
 
 
 def _warm(
@@ -178,6 +198,7 @@ def _warm(
 def _refit(
     task: ShardTask,
     rows: Examples,
+    confirming: torch.Tensor,
     parts: tuple[NetworkInputs, LinearDenoiser],
     networks: Networks,
     which: torch.Tensor,
@@ -187,7 +208,7 @@ def _refit(
     ``parts`` are of these networks only.
     """
     assert task.options is not None
-    everything = torch.cat([rows.train, rows.held_out]).sort().values
+    everything = torch.cat([rows.train, rows.held_out, confirming]).sort().values
     engine = Engine(
         replace(rows, train=everything, held_out=everything[:0]),
         *parts,
@@ -200,12 +221,13 @@ def _refit(
         weights[which] = engine.average.weights[name].cpu()
 
 
-def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]:
-    """Examples for networks, and the boundary classes they belong to."""
+def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, torch.Tensor, IntArray]:
+    """Examples for networks, those that confirm, and the boundary classes they belong to."""
     counts = np.bincount(examples.classes, minlength=len(examples.inside))
     enough = counts >= _MIN_CLASS_EXAMPLES
     enough[0] = True
     usable = enough[examples.classes]
+    last = task.n_folds - 1  # with the last rows
     place = np.cumsum(enough) - 1  # classes are renumbered, those without networks left out
     receives_noise = np.zeros((examples.sources.n_sources + 1, int(enough.sum())), np.float32)
     receives_noise[:-1] = (examples.inside[enough] & ~examples.sources.given).T
@@ -213,11 +235,12 @@ def _rows(task: ShardTask, examples: ShardExamples) -> tuple[Examples, IntArray]
         torch.from_numpy(examples.z.astype(np.float32)),
         torch.from_numpy(receives_noise),
         torch.from_numpy(np.maximum(place[examples.classes], 0)),
-        torch.from_numpy(np.flatnonzero(usable & (examples.folds > 0))),
+        torch.from_numpy(np.flatnonzero(usable & (examples.folds > 0) & (examples.folds < last))),
         torch.from_numpy(np.flatnonzero(usable & (examples.folds == 0))),
         None if examples.observed is None else torch.from_numpy(examples.observed),
     )
-    return rows, np.flatnonzero(enough)
+    confirming = torch.from_numpy(np.flatnonzero(usable & (examples.folds == last)))
+    return rows, confirming, np.flatnonzero(enough)
 
 
 def _patches(
@@ -231,11 +254,20 @@ def _patches(
     return rows.within(n_noisy, n_given)
 
 
-def _network_inputs(patches: Patches, forms: LinearDenoiser, inside: BoolArray) -> NetworkInputs:
+def _range(z: FloatArray, rows: IntArray) -> FloatArray:
+    """Lowest and highest value of every source in some examples [n_sources, 2]."""
+    values = z[:-1, rows]
+    return np.stack([values.min(axis=1), values.max(axis=1)], axis=1).astype(np.float64)
+
+
+def _network_inputs(
+    patches: Patches, forms: LinearDenoiser, inside: BoolArray, trained_range: FloatArray
+) -> NetworkInputs:
     levels = training_levels(forms.conditional_scale[:, 0], 64)
     edge = np.sqrt(levels[:, 1] / levels[:, 0])  # half a step beyond the outermost levels
     span = np.stack([levels[:, 0] / edge, levels[:, -1] * edge], axis=1)
-    return NetworkInputs.of(patches, span, inside if len(inside) > 1 else None)
+    rim = inside if len(inside) > 1 else None
+    return NetworkInputs.of(patches, span, rim, trained_range)
 
 
 def _held(task: ShardTask, examples: ShardExamples) -> BoolArray:

@@ -7,18 +7,21 @@ squared error e_j², and μ, τ² the mean and variance across components,
     posterior precision = 1/e_j² + 1/τ² ,   posterior mean = (g_j/e_j² + μ/τ²) / precision .
 
 If all networks of a shard gain, a single unlucky one is kept; if gains scatter about zero, a single
-lucky one is not (Morris, 1983, *Parametric empirical Bayes inference*). Gains are the best of
-several checks on the same rows, so that even useless networks seem to gain a little: a least gain
-is asked for.
+lucky one is not (Morris, 1983, *Parametric empirical Bayes inference*).
+
+Gains on the rows that chose (when to stop, at which radius) are the best of many, and promise too
+much. So other rows have the last word: they say how much of each correction is taken, and their
+gain is what is told.
 """
 
 import numpy as np
 
 from locality._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["best_units", "worthwhile"]
+__all__ = ["best_units", "shrunken", "worthwhile"]
 
 _LEAST_GAIN = 0.005  # nats
+_FACTORS = (1.0, 0.75, 0.5, 0.25)
 _SMALLEST = 1e-4  # nats: error below which a gain is taken as certain
 
 
@@ -57,6 +60,38 @@ def worthwhile(gain: FloatArray, error: FloatArray, n_errors: float) -> BoolArra
     posterior_variance = shrink * variance + (1.0 - shrink) ** 2 * mean_variance
     least = np.maximum(n_errors * np.sqrt(posterior_variance), _LEAST_GAIN)
     return np.asarray(posterior < -least)
+
+
+def shrunken(
+    square: FloatArray, cross: FloatArray, block: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How much of each correction rows that chose nothing speak for: α, gain and error [n].
+
+    The change of nats by α F is quadratic in α. Chosen is the α of least gain plus its standard
+    error, which is the larger of that over rows and that over blocks: neither a single row nor a
+    single block decides.
+
+    Parameters
+    ----------
+    square, cross : float arrays [n, n_rows]
+        F² and T F in nats (``Engine.held_out_parts``), NaN where nothing is known.
+    block : int array [n_rows]
+        Rows that belong together, from 0.
+    """
+    factors = np.array(_FACTORS)[:, None, None]
+    change = factors**2 * square - 2.0 * factors * cross
+    known = ~np.isnan(change[0])
+    n = np.maximum(known.sum(axis=1), 1)
+    change = np.where(known, change, 0.0)
+    gain = change.sum(axis=2) / n
+    spread = np.where(known, change - gain[:, :, None], 0.0)
+    variance = (spread**2).sum(axis=2) / np.maximum(n - 1, 1) / n
+    sums = np.stack([spread[:, :, block == k].sum(axis=2) for k in range(block.max() + 1)])
+    n_blocks = len(sums)
+    between = (sums**2).sum(axis=0) * n_blocks / max(n_blocks - 1, 1) / n**2
+    error = np.sqrt(np.maximum(variance, between))
+    best = (gain + error).argmin(axis=0), np.arange(len(n))
+    return np.array(_FACTORS)[best[0]], gain[best], error[best]
 
 
 def best_units(total: FloatArray, target: IntArray) -> IntArray:

@@ -121,6 +121,8 @@ class ShardExamples:
         By fold.
     patches : dict of Patches
         By radius, one unit per target.
+    row : int array [n_examples]
+        Row of the table that an example is of.
     observed : float32 array [n_sources + 1, n_examples] or None
         0 where a value is a draw in place of a missing one.
     """
@@ -132,6 +134,7 @@ class ShardExamples:
     inside: BoolArray
     moments: SecondMoments
     patches: dict[int, Patches]
+    row: IntArray
     observed: FloatArray | None = None
 
     @classmethod
@@ -145,16 +148,16 @@ class ShardExamples:
         classes = np.repeat(class_of_position, n_samples)
         series = [a for a, axis in enumerate(task.domain.axes) if axis.is_series]
         if series:
-            row = np.indices(extent)[series[0]].ravel()
-            folds = np.repeat(task.fold_of_row[row], n_samples)
+            row = np.repeat(np.indices(extent)[series[0]].ravel(), n_samples)
         else:
-            folds = np.tile(task.fold_of_row, len(class_of_position))
+            row = np.tile(np.arange(n_samples), len(class_of_position))
+        folds = task.fold_of_row[row]
         moments = SecondMoments.of(z, np.where(classes == 0, folds, -1), task.n_folds)
         patches = {radius: Patches.of(s, sources) for radius, s in task.stencils.items()}
         observed = None
         if task.observed is not None:
             observed = unfold(task.observed.astype(np.float32), local, task.domain)
-        return cls(sources, z, classes, folds, inside, moments, patches, observed)
+        return cls(sources, z, classes, folds, inside, moments, patches, row, observed)
 
     def slots_within(self, radius: IntArray) -> tuple[IntArray, IntArray]:
         """Numbers of noisy and given slots of every target within some radii.

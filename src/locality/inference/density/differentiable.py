@@ -26,6 +26,7 @@ from locality.local.denoiser import LocalDenoiser
 from locality.local.field import ScoreField
 from locality.local.linear import LinearDenoiser
 from locality.local.patches import unfold
+from locality.local.reach import within
 from locality.noise.levels import BAND_EDGES
 
 __all__ = ["DifferentiableField"]
@@ -229,12 +230,15 @@ class _Shard:
         n_noisy, n = inputs.patches.noisy.shape[1], z.shape[1]
         shrink = ((1.0 + sigma**2) ** -0.5).to(z.dtype)
         features = inputs.level_features(sigma.expand(len(low), -1)).to(z.dtype)
-        parts = [patch[:, :n_noisy] * shrink, patch[:, n_noisy:], features.expand(-1, -1, n)]
+        slots = torch.cat([patch[:, :n_noisy] * shrink, patch[:, n_noisy:]], dim=1)
+        held, believed, _ = within(slots, *(end.to(z.dtype) for end in inputs.limits(sigma)))
+        parts = [held, features.expand(-1, -1, n)]
         if inputs.rim is not None:
             parts.append(inputs.rim[:, self.boundary_class, :, None].to(z.dtype).expand(-1, -1, n))
         width = sum(part.shape[1] for part in parts)
         parts.append(torch.zeros(len(low), inputs.n_inputs - width, n, dtype=z.dtype))
-        return correction.networks.apply(torch.cat(parts, dim=1)) * fade.to(z.dtype)
+        change = correction.networks.apply(torch.cat(parts, dim=1))
+        return change * believed * (fade * correction.factor[:, None]).to(z.dtype)
 
 
 @dataclass(frozen=True, eq=False)
