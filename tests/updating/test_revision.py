@@ -174,7 +174,7 @@ def test_a_relation_that_breaks_is_not_learned() -> None:
     new = rows.assign(extra=rows["s5"] + 0.1 * rng.normal(size=400))
     new.loc[280:, "extra"] = rng.normal(size=120)
     told = model.add_sensors(new)
-    assert told.added == ("extra",)
+    assert (told.accepted, told.why, told.added) == (True, "", ("extra",))
     assert told.sensors == ()
     assert told.bound > told.margin
     assert model.model_.shards[-1].noisy.shape[1] == 1  # it stands alone
@@ -259,8 +259,8 @@ def test_what_cannot_be_done_is_said() -> None:
         model.add_sensors(more, ["s1"])
     with pytest.raises(DataError, match="lacks column 'other'"):
         model.add_sensors(more, ["other"])
-    with pytest.raises(DataError, match="at least 100 new rows, found 50"):
-        model.add_sensors(more[:50])
+    with pytest.raises(DataError, match="at least 100 new rows, found 99"):
+        model.add_sensors(more[:99])
     with pytest.raises(DataError, match="'extra' has no value"):
         model.add_sensors(rows.assign(extra=np.nan))
     gappy = np.where(np.arange(300) % 50 == 0, np.arange(300.0), np.nan)

@@ -17,7 +17,9 @@ from locality.inference.judging.stream import judge
 from locality.inference.laws.learning import LawMoments, looks_across
 from locality.inference.updating import normal_rows, revision, strange
 from locality.inference.updating import update as updating
-from locality.inference.updating.normal_rows import NormalRows
+from locality.inference.updating.normal_rows import LeftOut, NormalRows
+from locality.inference.updating.outcome import Update, most_blamed
+from locality.inference.updating.remeasured import relearned_reference
 from locality.inference.updating.strange import is_found, merged, same_rows, window_of
 from locality.model.groups import check_groups
 from locality.model.model import Model
@@ -146,6 +148,42 @@ def test_either_reason_to_refuse_is_enough(
     ):
         assert (told.accepted, told.why, told.removed) == (False, "so it is", ())
         assert fitted.model_ is model
+
+
+def test_levels_are_kept_while_they_suit_the_rows(fitted: LocalizedDiffusion) -> None:
+    """As many rows behind them as before; rows that are heavier as a whole have levels anew."""
+    model, known = fitted.model_, fitted.model_.reference
+    assert isinstance(known, Reference)
+    rows = _chain(800, 3)
+    wild = rows * np.exp(np.random.default_rng(0).normal(size=(800, 1)))
+    for values, suits in ((rows, True), (wild, False)):
+        parts = [Table.from_frame(values)]
+        found = relearned_reference(known, model, parts, 0, np.arange(D))
+        assert (found.channels is known.channels) == suits
+        assert (found.statistic is known.statistic) == suits
+        assert (found.n_rows == known.n_rows) == suits
+    few = relearned_reference(known, model, [Table.from_frame(wild[:299])], 0, np.arange(D))
+    assert few.channels is known.channels
+
+
+def test_what_is_blamed_is_counted_in_rows_and_the_remedy_fits(fitted: LocalizedDiffusion) -> None:
+    runs = [(0, 9, "x1"), (20, 21, "x2"), (30, 40, "x2"), (50, 50, "x3")]
+    parts = [LeftOut(first, last, 1, 0.0, sensor) for first, last, sensor in runs]
+    assert most_blamed(parts)[:2] == ["x2", "x1"]
+    assert most_blamed(parts[::-1])[:2] == ["x2", "x1"]
+    table = Table.from_frame(_chain(100, 1))
+    for n_left_out, remedy in (
+        (51, "Check the process"),
+        (50, "Pass more rows"),
+        (40, "Pass more"),
+    ):
+        normal = np.arange(100) >= n_left_out
+        told = Update.without_rows(
+            fitted.model_, None, NormalRows(table, normal, 0, left_out=tuple(parts))
+        )
+        assert remedy in told.why
+        assert f"{n_left_out} of 100 rows are in alarm, mostly because of x2 and x1" in told.why
+        assert (told.n_rows, told.n_held_out, told.n_shards_new) == (0, 0, 0)
 
 
 def test_declared_rows_are_no_longer_strange_and_older_ones_are(

@@ -9,7 +9,7 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.inference.judging.crossfit import PARTS, CrossFit
 from locality.inference.judging.levels import log_p_values
-from locality.inference.judging.memory import MEMORIES, Memory, sensor_nats
+from locality.inference.judging.memory import MEMORIES, Memory, combined, sensor_nats
 from locality.inference.judging.networks import network_gain
 from locality.inference.judging.reference import (
     fresh_reference,
@@ -129,7 +129,7 @@ def _with_levels(
     n_memories = len(MEMORIES) if ordered else 1
     start = Memory.empty(len(fresh.mean), float(fresh.mean.sum()), n_memories)
     channels, _ = start.take(away, nats.sum(axis=1), sensors_of(fresh))
-    statistic = -log_p_values(known.channels, channels).sum(axis=0)
+    statistic = combined(-log_p_values(known.channels, channels))
     share = float((log_p_values(known.statistic, statistic[None]) <= np.log(_CHECKED)).mean())
     if not _CHECKED / _APART <= share <= _CHECKED * _APART:
         return fresh
