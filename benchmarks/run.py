@@ -36,6 +36,7 @@ NAMES = (
     "detection",
     "promise",
     "safe_learning",
+    "currency",
 )
 
 
