@@ -33,19 +33,19 @@ def wells() -> tuple[LocalizedDiffusion, DoubleWellChain]:
 def test_draws_have_the_exact_conditional_mean_and_covariance(
     gaussian: tuple[Model, np.ndarray],
 ) -> None:
-    """Within 4 %: 10,000 draws of three cells alone are 1.8 % off, and one in 1,000 times 4 %."""
+    """Within 3 %: 20,000 draws of three cells alone have a relative error of about 1 %."""
     model, covariance = gaussian
     row = np.full((D, 1), np.nan)
     o = np.array([0, 2, 5])
     row[o, 0] = [1.0, -1.0, 0.5]
     walk = build_sampler("sde", model.levels, 64)
-    drawn = draw_missing(model.field, walk, row, 10_000, 0)[:, :, 0]
-    np.testing.assert_array_equal(drawn[:, o], np.broadcast_to(row[o, 0], (10_000, 3)))
+    drawn = draw_missing(model.field, walk, row, 20_000, 0)[:, :, 0]
+    np.testing.assert_array_equal(drawn[:, o], np.broadcast_to(row[o, 0], (20_000, 3)))
     free = np.setdiff1d(np.arange(D), o)
     gain = covariance[np.ix_(free, o)] @ np.linalg.inv(covariance[np.ix_(o, o)])
     exact = covariance[np.ix_(free, free)] - gain @ covariance[np.ix_(o, free)]
     found = np.cov(drawn[:, free], rowvar=False)
-    assert np.linalg.norm(found - exact) < 0.04 * np.linalg.norm(exact)
+    assert np.linalg.norm(found - exact) < 0.03 * np.linalg.norm(exact)
     np.testing.assert_allclose(drawn[:, free].mean(axis=0), gain @ row[o, 0], atol=0.03)
 
 

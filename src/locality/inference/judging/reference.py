@@ -23,6 +23,7 @@ from locality.model.model import Model
 from locality.model.reference import Reference
 
 __all__ = [
+    "away_of",
     "calibration",
     "fresh_reference",
     "implied_law",
@@ -54,6 +55,28 @@ def sensors_of(reference: Reference) -> tuple[Operator, Operator]:
 
 def _sensors_of(reference: Reference) -> tuple[Operator, Operator]:
     return law_of(reference).of_sensors(reference.spread)
+
+
+def away_of(
+    reference: Reference, innovations: FloatArray, gain: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Innovations in units of their spread, 0 where missing, and the nats of each row; what gaps
+    leave out counts as its mean.
+
+    Parameters
+    ----------
+    reference : Reference
+    innovations : float array [n_rows, n_components]
+    gain : float array [n_rows, n_components] or None
+        Nats that networks add.
+    """
+    found = innovations / reference.spread
+    nats = sensor_nats(found) if gain is None else sensor_nats(found) + gain
+    missing = np.isnan(found)
+    if missing.any():
+        nats = np.where(missing, reference.mean, nats)
+        found = np.where(missing, 0.0, found)
+    return found, nats.sum(axis=1)
 
 
 def plain_rows(model: Model, table: Table) -> FloatArray:

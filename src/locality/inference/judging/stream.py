@@ -19,10 +19,9 @@ from locality.inference.judging.levels import log_p_values
 from locality.inference.judging.memory import MEMORIES, Memory, combined, sensor_nats
 from locality.inference.judging.networks import RecentRows
 from locality.inference.judging.promise import Promise
-from locality.inference.judging.reference import law_of, plain_rows, sensors_of
+from locality.inference.judging.reference import away_of, law_of, plain_rows, sensors_of
 from locality.inference.laws.window import Window
 from locality.model.model import Model
-from locality.model.reference import Reference
 
 __all__ = ["Stream", "judge", "sensor_surprise"]
 
@@ -100,7 +99,7 @@ class Stream:
         law = law_of(reference)
         innovations, _, window = self.window.take(law, law.plain(plain_rows(model, table)))
         gain, recent = self.recent.gain(model, table)
-        away, nats = _away(reference, innovations, gain)
+        away, nats = away_of(reference, innovations, gain)
         channels, memory = self.memory.take(away, nats, sensors_of(reference))
         unusual = -log_p_values(reference.channels, channels)
         statistic = combined(unusual)
@@ -175,19 +174,6 @@ def sensor_surprise(model: Model, table: Table) -> FloatArray:
     blamed, _ = start.blame.take(model.field, reference.residual, rows, np.inf)
     nats = sensor_nats(blamed.residual)
     return nats if gain is None else nats + gain
-
-
-def _away(
-    reference: Reference, innovations: FloatArray, gain: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Innovations in units of their spread, 0 where missing, and the nats of each row."""
-    found = innovations / reference.spread
-    nats = sensor_nats(found) if gain is None else sensor_nats(found) + gain
-    missing = np.isnan(found)
-    if missing.any():
-        nats = np.where(missing, reference.mean, nats)
-        found = np.where(missing, 0.0, found)
-    return found, nats.sum(axis=1)
 
 
 def departed_from(model: Model, table: Table) -> BoolArray:

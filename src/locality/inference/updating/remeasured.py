@@ -9,9 +9,10 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.table import Table
 from locality.inference.judging.crossfit import PARTS, CrossFit
 from locality.inference.judging.levels import log_p_values
-from locality.inference.judging.memory import MEMORIES, Memory, combined, sensor_nats
+from locality.inference.judging.memory import MEMORIES, Memory, combined
 from locality.inference.judging.networks import network_gain
 from locality.inference.judging.reference import (
+    away_of,
     fresh_reference,
     implied_law,
     law_of,
@@ -123,12 +124,10 @@ def _with_levels(
     """
     if known.n_rows < _LESS * fresh.n_rows:
         return fresh
-    away = innovations / fresh.spread
-    nats = sensor_nats(away) if gain is None else sensor_nats(away) + gain
-    nats, away = np.where(np.isnan(nats), fresh.mean, nats), np.where(np.isnan(away), 0.0, away)
+    away, nats = away_of(fresh, innovations, gain)
     n_memories = len(MEMORIES) if ordered else 1
     start = Memory.empty(len(fresh.mean), float(fresh.mean.sum()), n_memories)
-    channels, _ = start.take(away, nats.sum(axis=1), sensors_of(fresh))
+    channels, _ = start.take(away, nats, sensors_of(fresh))
     statistic = combined(-log_p_values(known.channels, channels))
     share = float((log_p_values(known.statistic, statistic[None]) <= np.log(_CHECKED)).mean())
     if not _CHECKED / _APART <= share <= _CHECKED * _APART:
