@@ -189,6 +189,7 @@ def test_tied_chain_shares_one_law() -> None:
     assert 0 < gap < 0.05 < (exact - linear.score_samples(x).mean()) / 12
 
 
+@pytest.mark.slow
 def test_identical_bits_whatever_the_number_of_workers(frame: pd.DataFrame) -> None:
     wide = pd.concat([frame.add_suffix(f"_{k}") + k for k in range(7)], axis=1)
     wide += np.random.default_rng(0).normal(size=wide.shape) * wide.std().to_numpy()

@@ -102,7 +102,7 @@ from pathlib import Path
 from locality import Execution, LocalizedDiffusion
 from locality.data.synthetic import DoubleWellChain
 work = Path({work!r})
-runpy.run_path({conftest!r})["die_at"]({moment}, work)
+runpy.run_path({dying!r})["die_at"]({moment}, work)
 LocalizedDiffusion(
     graph="chain", radius=1, n_steps=20, gaussianize=False, random_state=0,
     execution=Execution(n_jobs=2),
@@ -125,8 +125,8 @@ list(Processes(2).map(asleep, range(2)))
 
 def _killed_with_workers(moment: int, work: Path, guard: float = 120.0) -> bool:
     """The same with two workers, in a process of its own: a fork would inherit those of others."""
-    conftest = Path(__file__).parents[1] / "conftest.py"
-    script = _FIT.format(work=str(work), conftest=str(conftest), moment=moment)
+    dying = Path(__file__).parents[1] / "dying.py"
+    script = _FIT.format(work=str(work), dying=str(dying), moment=moment)
     status = subprocess.run([sys.executable, "-c", script], timeout=guard, check=False).returncode
     assert status in (0, -signal.SIGKILL)
     return status != 0
@@ -236,7 +236,7 @@ class _Watch:
         self.done.append(done)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_progress_and_log_tell_nats_and_seconds(tmp_path: Path, n_jobs: int) -> None:
     first, again = _Watch(), _Watch()
     model = fitted(n_jobs=n_jobs).fit(ROWS, work=tmp_path, progress=first)

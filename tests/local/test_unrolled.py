@@ -112,6 +112,7 @@ def test_gaps_of_a_lattice_are_filled_by_its_exact_conditional_law() -> None:
     assert abs(held[:, 5].var() - 0.36) < 0.05
 
 
+@pytest.mark.slow
 def test_networks_of_a_lattice_fill_its_gaps() -> None:
     """Between two known sites of double wells a gap lies in one of the wells, not between them."""
     wells = DoubleWellChain(D)

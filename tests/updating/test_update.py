@@ -235,7 +235,7 @@ def test_refusals(fitted: LocalizedDiffusion) -> None:
     [
         (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear"}),
         (OrnsteinUhlenbeckChain(12, correlation=0.8), {"denoiser": "linear", "lags": 2}),
-        (DoubleWellChain(6), {"n_steps": 100, "radius": 1}),
+        pytest.param(DoubleWellChain(6), {"n_steps": 100, "radius": 1}, marks=pytest.mark.slow),
     ],
     ids=["linear", "series", "networks"],
 )

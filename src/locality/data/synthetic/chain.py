@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy import linalg
-from scipy.signal import lfilter
 
 from locality._typing import FloatArray
 from locality.data.synthetic.gaussian import GaussianLaw
@@ -68,6 +67,8 @@ class OrnsteinUhlenbeckChain(GaussianLaw):
         return matrix / (1 - rho**2)
 
     def _color(self, white: FloatArray) -> FloatArray:
+        from scipy.signal import lfilter  # slow to import
+
         steps = white.copy()
         steps[:, 1:] *= np.sqrt(1 - self.correlation**2)
         colored: FloatArray = lfilter([1.0], [1.0, -self.correlation], steps, axis=1)
