@@ -74,6 +74,7 @@ def test_works_inside_a_pipeline(frame: pd.DataFrame) -> None:
         ("max_slots", 0),
         ("network", {"width": 8}),
         ("n_neighbors", 0),
+        ("n_neighbors", "all"),
         ("edge_level", 0.0),
         ("n_steps", 1),
     ],

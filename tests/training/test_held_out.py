@@ -1,5 +1,7 @@
 """Held-out nats of many neighborhoods at once: what is shared changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,16 @@ def test_a_set_is_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np.linalg, "eigh", counting)
     held_out_nats(moments, patches, GAMMAS)
     assert sum(decomposed) == 26 * N_FOLDS
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_folds_held_out_one_by_one_make_up_the_whole(name: str) -> None:
+    """By their rows; a fold alone is judged by what all others teach."""
+    moments, patches = prepared(name)
+    whole = held_out_nats(moments, patches, GAMMAS)
+    alone = [held_out_nats(replace(moments, judged=(k,)), patches, GAMMAS) for k in range(N_FOLDS)]
+    np.testing.assert_allclose(np.average(alone, axis=0, weights=moments.counts), whole, rtol=1e-9)
+    two = held_out_nats(replace(moments, judged=(0, 4)), patches, GAMMAS)
+    both = np.average([alone[0], alone[4]], axis=0, weights=moments.counts[[0, 4]])
+    np.testing.assert_allclose(two, both, rtol=1e-9)
+    assert np.abs(alone[0] - alone[4]).max() > 1e-3

@@ -14,6 +14,7 @@ dependency graph means. Three steps turn tests into a graph.
    that the weakest go first, a column's own strongest edge last.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +31,13 @@ from locality.domain.partial_correlation import (
 )
 from locality.exceptions import DataError, OptionError
 
-__all__ = ["MIN_ROWS", "LearnedGraph", "learn_linear_graph", "learnable", "linear_rounds"]
+__all__ = [
+    "MIN_ROWS", "LearnedGraph", "learn_linear_graph", "learn_linear_graphs", "learnable",
+    "linear_rounds",
+]  # fmt: skip
 
 _TWIN_CORRELATION = 0.99
+_SCREEN = 60
 MIN_ROWS = 8
 """Fewest rows beyond the lags that a graph is learned from."""
 
@@ -74,7 +79,7 @@ def learn_linear_graph(
     n_neighbors: int = 8,
     level: float = 0.01,
     *,
-    screen: int = 60,
+    screen: int = _SCREEN,
 ) -> LearnedGraph:
     """Learn which columns depend directly on each other, as far as linear relations show.
 
@@ -118,7 +123,19 @@ def learn_linear_graph(
     >>> list(zip(i.tolist(), j.tolist()))
     [(0, 1), (1, 2), (2, 3)]
     """
-    table = learnable(values, lags, level, n_neighbors, screen)
+    return learn_linear_graphs(values, lags, (n_neighbors,), level, screen=screen)[0]
+
+
+def learn_linear_graphs(
+    values: FloatArray,
+    lags: int,
+    n_neighbors: Sequence[int],
+    level: float,
+    *,
+    screen: int = _SCREEN,
+) -> tuple[LearnedGraph, ...]:
+    """One graph for each number of neighbors, by the same tests; all else as before."""
+    table = learnable(values, lags, level, min(n_neighbors), screen)
     bad = ~np.isfinite(table)
     if bad.any():
         row, column = np.argwhere(bad)[0]
@@ -127,15 +144,17 @@ def learn_linear_graph(
             f"{column}.",
             remedy="Fill or drop them before learning a graph.",
         )
-    n_columns = table.shape[1]
     center, scale = table.mean(axis=0), table.std(axis=0)
     active = np.flatnonzero(scale > 1e-10 * np.abs(table).max(axis=0))
     standard = np.ascontiguousarray(((table[:, active] - center[active]) / scale[active]).T)
     links = _links(standard, lags, level, screen).strongest() if len(active) > 1 else Links.join([])
-    chosen = limit_degrees(links.i, links.j, np.abs(links.correlation), len(active), n_neighbors)
-    links = links.pick(chosen)
-    i, j = active[links.i], active[links.j]
-    edges = np.column_stack([i, j, np.abs(links.correlation)])
+    strength = np.abs(links.correlation)
+    kept = (limit_degrees(links.i, links.j, strength, len(active), n) for n in n_neighbors)
+    return tuple(_graph(links.pick(part).renumber(active), table.shape[1], level) for part in kept)
+
+
+def _graph(links: Links, n_columns: int, level: float) -> LearnedGraph:
+    edges = np.column_stack([links.i, links.j, np.abs(links.correlation)])
     return LearnedGraph(
         DependencyGraph.from_edges(edges, n_columns),
         partial_correlation=links.correlation,

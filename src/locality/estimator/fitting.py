@@ -19,12 +19,13 @@ from locality.data.transforms_fit import fit_standardizer
 from locality.exceptions import DataError
 from locality.inference.judging.crossfit import CrossFit
 from locality.inference.updating.completion import completed
-from locality.model.domains import build_domain
+from locality.model.domains import build_domain, learned_domains
 from locality.model.layout import limits_of, stacked
 from locality.model.learning import trainer_for, training_options
 from locality.model.model import Model
 from locality.model.noise import noise_of
 from locality.model.settings import Settings
+from locality.model.thinning import fewest_neighbors
 from locality.training.execution import Execution
 from locality.training.trainer import Ledger, Progress, quiet
 
@@ -110,6 +111,9 @@ class Fit:
             domain, draws = completed(z, build, _DRAWS, settings.seed, self.progress)
             observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
             z, state = draws[0], stacked(draws, domain)
+        if self._graph_is_open:
+            number = fewest_neighbors(z, domain.names, settings, state, observed, self.progress)
+            domain = learned_domains(z, domain.names, settings, (number,))[0]
         seconds["graph"] = perf_counter() - start
         options = training_options(settings, self.execution)
         # processes would take longer to start than small closed forms take
@@ -133,6 +137,12 @@ class Fit:
             table.flavor,
             self._normal(table, z),
         )
+
+    @property
+    def _graph_is_open(self) -> bool:
+        """Whether held-out rows are asked for the size of the graph."""
+        learned = isinstance(self.graph, str) and self.graph == "learn"
+        return learned and self.settings.n_neighbors == "auto"
 
     def _normal(self, table: Table, z: FloatArray) -> CrossFit | None:
         """What tells how normal rows look; nothing of a tied field."""

@@ -29,10 +29,13 @@ class SecondMoments:
     sums : float array [n_folds, n_sources + 1, n_sources + 1]
         The last row and column, for padding, are zero.
     counts : float array [n_folds]
+    judged : tuple of int, optional
+        Folds that are held out in turn, all by default.
     """
 
     sums: FloatArray
     counts: FloatArray
+    judged: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, z: FloatArray, fold_of_example: IntArray, n_folds: int) -> "SecondMoments":
@@ -59,6 +62,11 @@ class SecondMoments:
     def n_folds(self) -> int:
         """Number of folds."""
         return len(self.sums)
+
+    @property
+    def held_out(self) -> IntArray:
+        """Folds that are held out in turn."""
+        return np.arange(self.n_folds) if self.judged is None else np.array(self.judged)
 
     def covariance(self, patches: Patches, folds: list[int] | None = None) -> FloatArray:
         """Covariance of every patch from some folds (default all) [n_units, n_slots, n_slots].

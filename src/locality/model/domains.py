@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from locality._typing import FloatArray
+from locality._typing import FloatArray, IntArray
 from locality.domain.axis import Axis
 from locality.domain.domain import Domain
 from locality.domain.graph import DependencyGraph
 from locality.exceptions import GraphError, OptionError
 from locality.model.settings import Settings
 
-__all__ = ["build_domain", "given_graph"]
+__all__ = ["build_domain", "given_graph", "learned_domains"]
 
+_MOST_NEIGHBORS = 8  # of a column, until held-out rows have been asked (`thinning`)
 _NAMED = ("learn", "chain", "ring", "complete")
 
 
@@ -56,6 +57,47 @@ def build_domain(
     """
     if settings.tied:
         return _lattice(graph, len(names), settings)
+    axes, context, _ = _layout(names, settings)
+    if isinstance(graph, str) and graph == "learn":
+        number = settings.n_neighbors
+        most = _MOST_NEIGHBORS if isinstance(number, str) else number
+        return learned_domains(z, names, settings, (most,))[0]
+    whole = given_graph(graph, list(names), list(all_names))
+    return Domain(whole, tuple(names), axes, context)
+
+
+def learned_domains(
+    z: FloatArray, names: Sequence[str], settings: Settings, n_neighbors: Sequence[int]
+) -> list[Domain]:
+    """Domains whose graphs are learned, one for each number of neighbors of a column.
+
+    Parameters
+    ----------
+    z : float array [n_rows, n_columns]
+        Standardized modeled columns, complete.
+    names : sequence of str [n_columns]
+    settings : Settings
+    n_neighbors : sequence of int
+    """
+    from locality.domain.discovery import learn_linear_graphs
+
+    axes, context, free = _layout(names, settings)
+    numbers = [min(number, max(1, len(free) - 1)) for number in n_neighbors]
+    # learned among modeled columns only: context is given to all of them anyway
+    found = learn_linear_graphs(z[:, free], settings.lags, numbers, settings.edge_level)
+    domains = []
+    for part in found:
+        i, j, weight = part.graph.edges()
+        edges = np.column_stack([free[i], free[j], weight])
+        graph = DependencyGraph.from_edges(edges, len(names))
+        domains.append(Domain(graph, tuple(names), axes, context))
+    return domains
+
+
+def _layout(
+    names: Sequence[str], settings: Settings
+) -> tuple[tuple[Axis, ...], tuple[int, ...], IntArray]:
+    """Axes, context and modeled nodes of columns that have laws of their own."""
     axes: tuple[Axis, ...] = ()
     lags = settings.lags
     if lags:
@@ -68,22 +110,7 @@ def build_domain(
             "All columns that vary are context, so there is nothing to model.",
             remedy="Name fewer context columns.",
         )
-    if isinstance(graph, str) and graph == "learn":
-        from locality.domain.discovery import learn_linear_graph
-
-        # learned among modeled columns only: context is given to all of them anyway
-        part = learn_linear_graph(
-            z[:, free],
-            lags,
-            min(settings.n_neighbors, max(1, len(free) - 1)),
-            settings.edge_level,
-        ).graph
-        i, j, weight = part.edges()
-        edges = np.column_stack([free[i], free[j], weight])
-        whole = DependencyGraph.from_edges(edges, len(names))
-    else:
-        whole = given_graph(graph, list(names), list(all_names))
-    return Domain(whole, tuple(names), axes, context)
+    return axes, context, free
 
 
 def _lattice(graph: Any, n_columns: int, settings: Settings) -> Domain:

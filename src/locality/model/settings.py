@@ -109,8 +109,14 @@ edge_level, n_steps, network, max_radius, max_slots, random_state
     denoiser: str = option(
         "neural", among("neural", "linear"), "The closed form alone, or networks where they help."
     )
-    n_neighbors: int = option(
-        8, whole(1), "With a learned graph: strongest neighbors of each column."
+    n_neighbors: int | str = option(
+        "auto",
+        Permitted(
+            lambda v: v == "auto" if isinstance(v, str) else whole(1)(v),
+            f'"auto" or {whole(1)}',
+            "auto|N",
+        ),
+        "With a learned graph: strongest neighbors of each column; auto: by held-out rows.",
     )
     edge_level: float = option(
         0.9,

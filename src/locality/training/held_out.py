@@ -92,12 +92,14 @@ def _cross_validated(
         Noisy slots whose nats are asked for.
     shrinkages : tuple of float
     """
-    n_folds, (n_sets, n_slots) = moments.n_folds, slots.shape
+    folds, (n_sets, n_slots) = moments.held_out, slots.shape
+    n_folds = len(folds)
     sums = moments.sums[:, slots[:, :, None], slots[:, None, :]]
-    counts = moments.counts[:, None, None, None]
-    test = (sums / np.maximum(counts, 1.0)).reshape(-1, n_slots, n_slots)
-    others = np.maximum(counts.sum() - counts, 1.0)
-    train = ((sums.sum(axis=0) - sums) / others).reshape(test.shape)
+    counts = moments.counts[folds, None, None, None]
+    held = sums[folds]
+    test = (held / np.maximum(counts, 1.0)).reshape(-1, n_slots, n_slots)
+    others = np.maximum(moments.counts.sum() - counts, 1.0)
+    train = ((sums.sum(axis=0) - held) / others).reshape(test.shape)
     asked = np.tile(centers, (n_folds, 1))
     present = np.ones((len(test), 1, n_slots), dtype=bool)
 
@@ -110,4 +112,4 @@ def _cross_validated(
     else:
         nats = model(0.0).expected_surprises(test, asked, shrinkages)
     by_fold = nats.reshape(*nats.shape[:2], n_folds, n_sets, -1)
-    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts))
+    return np.asarray(np.average(by_fold, axis=2, weights=moments.counts[folds]))

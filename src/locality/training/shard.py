@@ -30,9 +30,9 @@ def fit_shard(task: ShardTask) -> ShardState:
     return _fit(task, examples, choose_radii(curve), curve)
 
 
-def measure(task: ShardTask) -> LinearCurve:
-    """Held-out nats of the linear model at the radii of the task."""
-    return _measured(task)[1]
+def measure(task: ShardTask, judged: tuple[int, ...] | None = None) -> LinearCurve:
+    """Held-out nats of the linear model at the radii of the task; of some folds or of all."""
+    return _measured(task, judged)[1]
 
 
 def fit_chosen(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardState:
@@ -49,7 +49,9 @@ def fit_chosen(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSt
     return _fit(task, ShardExamples.of(task), choice, curve)
 
 
-def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
+def _measured(
+    task: ShardTask, judged: tuple[int, ...] | None = None
+) -> tuple[ShardExamples, LinearCurve]:
     """Examples at the widest radius that was measured, and the curve."""
     sizes = {radius: stencils.sizes for radius, stencils in sorted(task.stencils.items())}
     few = sum(bool(np.median(size) <= _MANY_SLOTS) for size in sizes.values())
@@ -57,13 +59,15 @@ def _measured(task: ShardTask) -> tuple[ShardExamples, LinearCurve]:
     examples = ShardExamples.of(
         replace(task, stencils={radius: task.stencils[radius] for radius in narrow})
     )
-    curve = linear_curve(examples.moments, examples.patches)
+    curve = linear_curve(replace(examples.moments, judged=judged), examples.patches)
     if len(narrow) == len(sizes):
         return examples, curve
     if curve.still_falls:
         examples = ShardExamples.of(task)
         rest = {radius: part for radius, part in examples.patches.items() if radius not in narrow}
-        return examples, curve.extended(linear_curve(examples.moments, rest))
+        return examples, curve.extended(
+            linear_curve(replace(examples.moments, judged=judged), rest)
+        )
     return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 

@@ -254,10 +254,11 @@ class Trainer:
         values: FloatArray,
         only: Sequence[int] | None = None,
         observed: BoolArray | None = None,
+        cut: Sequence[IntArray] | None = None,
     ) -> list[ShardTask]:
         """The work, one task per shard; parameters as in ``train``."""
         stencils = self.candidate_radii(int(np.prod(values.shape[1:], dtype=np.int64)))
-        cut = self.cut()
+        cut = self.cut() if cut is None else cut
         numbers = range(len(cut)) if only is None else only
         return [self._task(number, cut[number], stencils, values, observed) for number in numbers]
 

@@ -47,9 +47,9 @@ def closest(rows: FloatArray, new: FloatArray, nodes: IntArray, lags: int) -> In
 
 
 def learned_links(
-    z: FloatArray, nodes: IntArray, settings: Settings, n_nodes: int
+    z: FloatArray, nodes: IntArray, settings: Settings, known: DependencyGraph
 ) -> DependencyGraph:
-    """Dependences among some nodes, in a graph of all.
+    """Dependences among some columns, in a graph of all.
 
     Parameters
     ----------
@@ -57,19 +57,23 @@ def learned_links(
         Standardized; NaN where missing.
     nodes : int array
     settings : Settings
-    n_nodes : int
+    known : DependencyGraph
+        Of the columns before; where held-out rows chose its size, new ones get as many neighbors.
     """
+    most = settings.n_neighbors
+    if isinstance(most, str):
+        most = max(1, round(float(np.median(known.degrees))))
     rows = z[:, nodes]
     whole = ~np.isnan(rows).any(axis=1)
     rows = rows[whole] if whole.mean() > _MOST_INCOMPLETE else np.nan_to_num(rows)
     found = learn_linear_graph(
         rows,
         settings.lags,
-        min(settings.n_neighbors, max(1, len(nodes) - 1)),
+        min(most, max(1, len(nodes) - 1)),
         settings.edge_level,
     )
     i, j, weight = found.graph.edges()
-    return DependencyGraph.from_edges(np.column_stack([nodes[i], nodes[j], weight]), n_nodes)
+    return DependencyGraph.from_edges(np.column_stack([nodes[i], nodes[j], weight]), z.shape[1])
 
 
 def neighbors_of(model: Model, gone: IntArray) -> IntArray:

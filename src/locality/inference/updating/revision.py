@@ -114,7 +114,7 @@ def add_sensors(
     if graph is not None:
         links = given_graph(graph, list(names), list(table.names))
     else:
-        links = learned_links(z, np.concatenate([near, fresh]), settings, len(names))
+        links = learned_links(z, np.concatenate([near, fresh]), settings, model.domain.graph)
     added = _links_of(fresh, links, names, from_file=isinstance(graph, str | PathLike))
     edges = np.vstack([np.column_stack(model.domain.graph.edges()), added])
     domain = Domain(

@@ -1,0 +1,83 @@
+"""How many neighbors a learned graph keeps: the fewest that rows which taught it nothing ask for.
+
+An edge too many costs: closed forms and networks learn noise from it, and since it was found in
+the rows that nats are told from, it promises more than it keeps (of a chain of 40 double wells and
+500 rows, learned with 8 neighbors, .007 nats per component). So graphs of several sizes are learned
+from three of the folds, and their closed forms judged by the other two, the last rows among them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from locality._typing import BoolArray, FloatArray, IntArray
+from locality.data.folds import N_FOLDS, fold_of_row
+from locality.domain.discovery import MIN_ROWS
+from locality.domain.domain import Domain
+from locality.model.domains import learned_domains
+from locality.model.learning import trainer_for
+from locality.model.settings import Settings
+from locality.training.execution import Execution
+from locality.training.radius import choose_radii
+from locality.training.shard import measure
+from locality.training.trainer import Progress
+
+__all__ = ["NUMBERS", "fewest_neighbors"]
+
+NUMBERS = (2, 3, 4, 6, 8)
+"""Neighbors of each column that are tried."""
+_JUDGED = (0, N_FOLDS - 1)
+_MOST_SHARDS = 4  # of which nats are asked
+_LEAST_GAIN = 0.002  # nats per component that more neighbors must bring
+_MIN_ROWS = 40  # to choose by; with fewer all are kept
+
+
+def fewest_neighbors(
+    z: FloatArray,
+    names: Sequence[str],
+    settings: Settings,
+    state: FloatArray,
+    observed: BoolArray | None,
+    progress: Progress,
+) -> int:
+    """The smallest number of neighbors whose closed forms lose little on rows held out.
+
+    Parameters
+    ----------
+    z : float array [n_rows, n_columns]
+        Standardized and complete.
+    names : sequence of str
+    settings : Settings
+    state : float array [n_nodes, *extent, n_samples]
+        The same rows, several draws of them perhaps.
+    observed : bool array, optional
+        Shaped like ``state``; False where a value is a draw in place of a missing one.
+    progress : callable
+        Called with ("neighbors", graphs judged, graphs in all).
+    """
+    rows = ~np.isin(fold_of_row(len(z)), _JUDGED)
+    if len(z) < _MIN_ROWS or rows.sum() < MIN_ROWS + settings.lags:
+        return NUMBERS[-1]
+    domains = learned_domains(z[rows], names, settings, NUMBERS)
+    cut = trainer_for(domains[-1], settings, Execution(), None).cut()
+    cut = [cut[k] for k in np.unique(np.linspace(0, len(cut) - 1, _MOST_SHARDS).astype(int))]
+    nats: list[float] = []
+    for done, domain in enumerate(domains, 1):
+        same = done > 1 and domain.graph.n_edges == domains[done - 2].graph.n_edges
+        nats.append(nats[-1] if same else _held_out(domain, settings, state, observed, cut))
+        progress("neighbors", done, len(domains))
+    return NUMBERS[int((np.array(nats) <= min(nats) + _LEAST_GAIN).argmax())]
+
+
+def _held_out(
+    domain: Domain,
+    settings: Settings,
+    state: FloatArray,
+    observed: BoolArray | None,
+    cut: list[IntArray],
+) -> float:
+    """Mean nats of the closed forms of some components, at the radii that are best for them."""
+    trainer = trainer_for(domain, settings, Execution(), None)
+    curves = (measure(task, _JUDGED) for task in trainer.tasks(state, None, observed, cut))
+    nats = [curve.chosen(choose_radii(curve), curve.nats).sum(axis=1) for curve in curves]
+    return float(np.concatenate(nats).mean())
