@@ -30,6 +30,8 @@ _STAGES = {
     "sampling": "Drawing rows",
     "scoring": "Scoring rows",
     "graph": "Looking for dependences",
+    "neighbors": "Choosing neighbors",
+    "filling gaps": "Filling gaps",
     "trials": "Fitting parts of the rows",
     "rivals": "Fitting global models",
     "beyond": "Testing beyond neighborhoods",

@@ -115,7 +115,7 @@ class LocalizedDiffusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Local networks on top of the closed form, or the closed form alone.
     n_neighbors : int or "auto", default "auto"
         With ``graph="learn"``: strongest neighbors of each column (at most twice as many); "auto"
-        takes of 2, 3, 4, 6 and 8 the fewest that held-out rows ask for.
+        takes of 2, 4 and 8 the fewest that held-out rows ask for.
     edge_level : float, default 0.9
         With ``graph="learn"``: tolerated share of false edges. Generous, because the radius is
         judged on held-out rows anyway.

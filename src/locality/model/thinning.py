@@ -24,9 +24,10 @@ from locality.training.trainer import Progress
 
 __all__ = ["NUMBERS", "fewest_neighbors"]
 
-NUMBERS = (2, 3, 4, 6, 8)
+NUMBERS = (2, 4, 8)
 """Neighbors of each column that are tried."""
 _JUDGED = (0, N_FOLDS - 1)
+_SHRINKAGES = (0.003, 0.03, 0.2)
 _MOST_SHARDS = 4  # of which nats are asked
 _LEAST_GAIN = 0.002  # nats per component that more neighbors must bring
 _MIN_ROWS = 40  # to choose by; with fewer all are kept
@@ -78,6 +79,8 @@ def _held_out(
 ) -> float:
     """Mean nats of the closed forms of some components, at the radii that are best for them."""
     trainer = trainer_for(domain, settings, Execution(), None)
-    curves = (measure(task, _JUDGED) for task in trainer.tasks(state, None, observed, cut))
+    curves = (
+        measure(task, _JUDGED, _SHRINKAGES) for task in trainer.tasks(state, None, observed, cut)
+    )
     nats = [curve.chosen(choose_radii(curve), curve.nats).sum(axis=1) for curve in curves]
     return float(np.concatenate(nats).mean())

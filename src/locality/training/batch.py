@@ -120,6 +120,15 @@ class Batches:
         c.target.addcmul_(c.noise_center, error_noise, value=-1.0)
         return c.x, c.target
 
+    def expected(self, chunk: slice) -> torch.Tensor:
+        """What the closed form expects, D⁰ = x − √v T, after the call for a chunk [.., n_rows]."""
+        c = self._chunk(chunk)
+        error_noise = c.error_noise
+        if not self._one_class:
+            error_noise = self._error_noise[chunk][:, self._classes, self._levels]
+        clean = self._z[c.center]
+        return clean - c.target * (self._sigma[chunk] / error_noise)
+
     def nats_weight(self, chunk: slice) -> torch.Tensor:
         """Nats per squared error in units of √v, times the number of levels [.., n_rows]."""
         table = self._nats_weight[chunk]
@@ -151,6 +160,7 @@ class Batches:
         n = n_noisy + n_given
         return _Chunk(
             slots=slots.ravel(),
+            center=slots[:, 0],
             flat_y=flat[0],
             flat_noise=flat[1],
             y=y,
@@ -178,6 +188,7 @@ class _Chunk:
     """Views into buffers and tables for one chunk of units."""
 
     slots: torch.Tensor
+    center: torch.Tensor
     flat_y: torch.Tensor
     flat_noise: torch.Tensor
     y: torch.Tensor

@@ -11,8 +11,9 @@ trained on, decides per unit which weights are kept, when training stops, and af
 which networks go on at all.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from locality.noise.streams import stream
 from locality.training.batch import Batches
 from locality.training.options import TrainingOptions
 
-__all__ = ["Engine", "Examples", "TrialRule"]
+__all__ = ["Answer", "Batch", "Engine", "Examples", "TrialRule"]
 
 
 class TrialRule(Protocol):
@@ -147,9 +148,7 @@ class Engine:
             if (step + 1) % every == 0 or step + 1 == options.n_steps:
                 self.check(step + 1)
                 if step + 1 == trial and rule is not None:
-                    kept = rule(self.best_gain, self.best_error)
-                    self.pruned[np.setdiff1d(self.units.numpy(), kept)] = True
-                    self._keep(kept)
+                    self.prune(rule(self.best_gain, self.best_error))
                 elif step + 1 > trial:
                     going = np.flatnonzero(self.stale < options.patience)
                     self._keep(going)
@@ -201,7 +200,7 @@ class Engine:
 
     def held_out_gain(self, networks: Networks) -> tuple[FloatArray, FloatArray]:
         """Change of held-out nats against the closed form, and its standard error [n_active]."""
-        square, cross, seen = self._held_out(networks)
+        square, cross, seen = self._judged(self._believed(networks))
         per_row = (square - 2.0 * cross) / seen.clamp_min(1.0)
         visited = (seen > 0).sum(1)
         mean = per_row.sum(1, keepdim=True) / visited.clamp_min(1)[:, None]
@@ -216,42 +215,72 @@ class Engine:
         The change of nats by α F is α² times the first minus 2 α times the second. NaN where the
         center of a unit is missing.
         """
-        square, cross, seen = self._held_out(networks)
+        return self.judged(self._believed(networks))
+
+    def _believed(self, networks: Networks) -> "Answer":
+        """What networks say as far as they are believed."""
+
+        def answer(batch: Batch) -> torch.Tensor:
+            low, high = self.batches.limits(batch.chunk)
+            slots = batch.x[:, : low.shape[1]]
+            held, fade, _ = within(slots, low, high)
+            slots.copy_(held)
+            return networks.forward(batch.x, batch.chunk) * fade
+
+        return answer
+
+    def judged(self, answer: "Answer") -> tuple[FloatArray, FloatArray]:
+        """What F² and T F come to in nats of any F, as of ``held_out_parts``."""
+        square, cross, seen = self._judged(answer)
         found = (torch.where(seen > 0, part / seen, torch.nan) for part in (square, cross))
         first, second = (part.cpu().numpy() for part in found)
         return first, second
 
     @torch.inference_mode()
-    def _held_out(self, networks: Networks) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sums over passes of both parts, and the number of them [n_active, n_held_out]."""
+    def _judged(self, answer: "Answer") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         held_out = self.examples.held_out
         n = len(held_out)
         n_passes = int(np.clip(-(-8 * n // self.n_rows), 8, 64))
-        shuffle = stream(*self.key, 2)
         shape = len(self.units), n
         square, cross, seen = (
             torch.zeros(shape, dtype=torch.float64, device=self.device) for _ in range(3)
         )
+        for batch in self.passes(held_out, n_passes, stream(*self.key, 2)):
+            weight = self.batches.nats_weight(batch.chunk) * self.n_rows
+            target, counts = batch.target, batch.counts
+            f = answer(batch)
+            square[batch.chunk].index_add_(1, batch.part, weight * f**2 * counts)
+            cross[batch.chunk].index_add_(1, batch.part, weight * target * f * counts)
+            seen[batch.chunk].index_add_(1, batch.part, counts)
+        return square, cross, seen
+
+    def passes(
+        self, rows: torch.Tensor, n_passes: int, shuffle: torch.Generator
+    ) -> Iterator["Batch"]:
+        """Some examples with fresh noise, about equally often, chunk by chunk of units.
+
+        Parameters
+        ----------
+        rows : int tensor
+            Numbers of examples.
+        n_passes : int
+            Batches.
+        shuffle : torch.Generator
+            Of their order and noise.
+        """
+        n = len(rows)
         n_orders = 1 + n_passes * self.n_rows // n
         order = torch.cat([torch.randperm(n, generator=shuffle) for _ in range(n_orders)])
         for p in range(n_passes):
             part = order[p * self.n_rows : (p + 1) * self.n_rows]
-            self._load(held_out[part], shuffle)
+            self._load(rows[part], shuffle)
             into = part.to(self.device)
-            for chunk in networks.chunks(self.n_rows):
+            for chunk in self.networks.chunks(self.n_rows):
                 x, target = self.batches(chunk)
-                weight = self.batches.nats_weight(chunk) * self.n_rows
-                low, high = self.batches.limits(chunk)
-                held, fade, _ = within(x[:, : low.shape[1]], low, high)
-                x[:, : low.shape[1]] = held
-                f = networks.forward(x, chunk) * fade
-                counts = torch.ones(f.shape, dtype=torch.float64, device=self.device)
+                counts = torch.ones(target.shape, dtype=torch.float64, device=self.device)
                 if self.examples.observed is not None:
-                    counts = self._counts(chunk, held_out[part]).double()
-                square[chunk].index_add_(1, into, weight * f**2 * counts)
-                cross[chunk].index_add_(1, into, weight * target * f * counts)
-                seen[chunk].index_add_(1, into, counts)
-        return square, cross, seen
+                    counts = self._counts(chunk, rows[part]).double()
+                yield Batch(into, chunk, x, target, self.batches.expected(chunk), counts)
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""
@@ -291,6 +320,11 @@ class Engine:
             for name, w in zip(names, weights, strict=True):
                 self.average.weights[name].lerp_(w, 1.0 - decay**4)
 
+    def prune(self, kept: IntArray) -> None:
+        """Go on with these of the original units; the others are not worth it."""
+        self.pruned[np.setdiff1d(self.units.numpy(), kept)] = True
+        self._keep(kept)
+
     def _keep(self, units: IntArray) -> None:
         """Go on with some of the original units only."""
         active = self.units.numpy()
@@ -303,3 +337,23 @@ class Engine:
         self.gradients = self.networks.zeros_like()
         self.moments = [{name: m[rows] for name, m in part.items()} for part in self.moments]
         self._set_tables(self.inputs.take(rows), self.closed_form.take(rows.numpy()))
+
+
+class Batch(NamedTuple):
+    """Some examples, each at a level of its own, as a chunk of units sees them.
+
+    ``part`` says which of the rows asked for they are [n_rows], ``x`` and ``target`` are inputs and
+    what should be answered, ``expected`` is the D⁰ of the closed form and ``counts`` 0 where the
+    center is missing [n_units of the chunk, n_rows].
+    """
+
+    part: torch.Tensor
+    chunk: slice
+    x: torch.Tensor
+    target: torch.Tensor
+    expected: torch.Tensor
+    counts: torch.Tensor
+
+
+Answer: TypeAlias = Callable[[Batch], torch.Tensor]
+"""F of a batch [n_units of the chunk, n_rows]."""

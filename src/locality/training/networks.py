@@ -2,9 +2,10 @@
 
 A network corrects the closed form of its component, and may see less than it: networks profit less
 from far slots than they suffer from further inputs. So the smallest radii at which the closed form
-loses little are tried side by side. Of the folds the first decides when training stops and which
-radius is kept; the last, which has the latest rows, chose nothing and has the last word; the others
-are learned from, and in the end all are.
+loses little are tried side by side, where a regression on a few products gains (`prospects`). Of
+the folds the first decides when training stops and which radius is kept; the last, which has the
+latest rows, chose nothing and has the last word; the others are learned from, and in the end all
+are.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from locality.noise.levels import training_levels
 from locality.noise.streams import stream
 from locality.training.engine import Engine, Examples
 from locality.training.options import TrainingOptions
+from locality.training.prospects import prospects
 from locality.training.radius import LinearCurve
 from locality.training.selection import best_units, shrunken, worthwhile
 from locality.training.task import ShardExamples, ShardTask
@@ -108,11 +110,20 @@ def learn(
     engine = Engine(rows, inputs, forms, options, task.key, start)
     free = ~_held(task, examples)[target]
 
+    def block_of(part: torch.Tensor) -> IntArray:
+        return np.asarray(examples.row[part.numpy()] * _N_BLOCKS // len(task.fold_of_row))
+
     def surviving(gain: FloatArray, error: FloatArray, n_errors: float = _PROMISING) -> IntArray:
         best = best_units(gain, target)
         best = best[free[best]]
         return best[worthwhile(gain[best], error[best], n_errors)]
 
+    if start is None:
+        _, gain, error = shrunken(*prospects(engine), block_of(rows.held_out))
+        likely = np.isin(target, target[surviving(gain, error)])
+        if not likely.any():
+            return None
+        engine.prune(np.flatnonzero(likely))
     engine.run(surviving)
     gains = np.full(tried.shape, np.nan)
     gains[target, index] = np.where(engine.pruned, np.nan, engine.best_gain)
@@ -125,8 +136,7 @@ def learn(
         replace(rows, held_out=confirming), inputs.take(which), forms.take(units), options,
         (*task.key, 5), engine.best.take(which),
     )  # fmt: skip
-    block = examples.row[confirming.numpy()] * _N_BLOCKS // len(task.fold_of_row)
-    factor, gain, error = shrunken(*judge.held_out_parts(judge.networks), block)
+    factor, gain, error = shrunken(*judge.held_out_parts(judge.networks), block_of(confirming))
     sure = worthwhile(gain, error, _SURE)
     units, (factor, gain, error) = units[sure], (part[sure] for part in (factor, gain, error))
     if not len(units):

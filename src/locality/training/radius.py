@@ -17,11 +17,12 @@ from locality.local.moments import SecondMoments
 from locality.local.patches import Patches
 from locality.training.held_out import held_out_nats
 
-__all__ = ["LinearCurve", "choose_radii", "linear_curve"]
+__all__ = ["SHRINKAGES", "LinearCurve", "choose_radii", "linear_curve"]
 
 _LEAST_GAIN = 0.002  # nats per component, in all bands together
 _POOLING = 1.0  # weight of the shard's median beside a component's own held-out nats
 SHRINKAGES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
+"""Weights of the identity in a covariance that are tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,11 @@ class LinearCurve:
         return np.take_along_axis(values, choice[:, None, :], axis=1)[:, 0]
 
 
-def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearCurve:
+def linear_curve(
+    moments: SecondMoments,
+    patches: dict[int, Patches],
+    shrinkages: tuple[float, ...] = SHRINKAGES,
+) -> LinearCurve:
     """Cross-validate local Gaussians at several radii.
 
     Parameters
@@ -95,16 +100,18 @@ def linear_curve(moments: SecondMoments, patches: dict[int, Patches]) -> LinearC
         By fold.
     patches : dict of Patches
         By radius; the units are the same components in the same order.
+    shrinkages : tuple of float
+        Candidates.
     """
     radii = np.array(sorted(patches))
     wide = [patches[radius] for radius in radii.tolist()]
     alone = Patches(wide[0].noisy[:, :1], wide[0].given[:, :0], wide[0].n_sources)
-    *by_radius, independent = held_out_nats(moments, [*wide, alone], SHRINKAGES)
+    *by_radius, independent = held_out_nats(moments, [*wide, alone], shrinkages)
     nats, shrinkage = [], []
     for mean in by_radius:
         best = _pooled(mean, units=2, candidates=0).argmin(axis=0)
         nats.append(np.take_along_axis(mean, best[None], axis=0)[0].T)
-        shrinkage.append(np.array(SHRINKAGES)[best].T)
+        shrinkage.append(np.array(shrinkages)[best].T)
     return LinearCurve(
         radii,
         np.stack(nats, 1),

@@ -16,7 +16,7 @@ from locality.local.linear import LinearDenoiser
 from locality.local.networks import NetworkGroup
 from locality.local.patches import Patches
 from locality.local.shard import ShardState
-from locality.training.radius import LinearCurve, choose_radii, linear_curve
+from locality.training.radius import SHRINKAGES, LinearCurve, choose_radii, linear_curve
 from locality.training.task import ShardExamples, ShardTask
 
 __all__ = ["fit_chosen", "fit_shard", "measure"]
@@ -30,9 +30,22 @@ def fit_shard(task: ShardTask) -> ShardState:
     return _fit(task, examples, choose_radii(curve), curve)
 
 
-def measure(task: ShardTask, judged: tuple[int, ...] | None = None) -> LinearCurve:
-    """Held-out nats of the linear model at the radii of the task; of some folds or of all."""
-    return _measured(task, judged)[1]
+def measure(
+    task: ShardTask,
+    judged: tuple[int, ...] | None = None,
+    shrinkages: tuple[float, ...] = SHRINKAGES,
+) -> LinearCurve:
+    """Held-out nats of the linear model at the radii of the task.
+
+    Parameters
+    ----------
+    task : ShardTask
+    judged : tuple of int, optional
+        Folds that are held out in turn; all by default.
+    shrinkages : tuple of float
+        Candidates.
+    """
+    return _measured(task, judged, shrinkages)[1]
 
 
 def fit_chosen(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardState:
@@ -50,7 +63,9 @@ def fit_chosen(task: ShardTask, choice: IntArray, curve: LinearCurve) -> ShardSt
 
 
 def _measured(
-    task: ShardTask, judged: tuple[int, ...] | None = None
+    task: ShardTask,
+    judged: tuple[int, ...] | None = None,
+    shrinkages: tuple[float, ...] = SHRINKAGES,
 ) -> tuple[ShardExamples, LinearCurve]:
     """Examples at the widest radius that was measured, and the curve."""
     sizes = {radius: stencils.sizes for radius, stencils in sorted(task.stencils.items())}
@@ -59,15 +74,15 @@ def _measured(
     examples = ShardExamples.of(
         replace(task, stencils={radius: task.stencils[radius] for radius in narrow})
     )
-    curve = linear_curve(replace(examples.moments, judged=judged), examples.patches)
+    moments = replace(examples.moments, judged=judged)
+    curve = linear_curve(moments, examples.patches, shrinkages)
     if len(narrow) == len(sizes):
         return examples, curve
     if curve.still_falls:
         examples = ShardExamples.of(task)
         rest = {radius: part for radius, part in examples.patches.items() if radius not in narrow}
-        return examples, curve.extended(
-            linear_curve(replace(examples.moments, judged=judged), rest)
-        )
+        moments = replace(examples.moments, judged=judged)
+        return examples, curve.extended(linear_curve(moments, rest, shrinkages))
     return examples, curve.widened(np.array(list(sizes)), np.stack(list(sizes.values()), axis=1))
 
 
