@@ -18,6 +18,7 @@ from locality.training import engine as engine_module
 from locality.training import networks as networks_module
 from locality.training.engine import Engine
 from locality.training.options import TrainingOptions
+from locality.training.prospects import prospects
 from locality.training.trainer import Trainer
 
 
@@ -29,12 +30,11 @@ def engines(monkeypatch: pytest.MonkeyPatch, domain: Domain, state: np.ndarray, 
     """The engine of the first shard, stopped before it runs."""
     made = []
 
-    class Stopped(Engine):
-        def run(self, rule=None) -> None:
-            made.append(self)
-            raise StoppedError
+    def stop(engine: Engine) -> None:
+        made.append(engine)
+        raise StoppedError
 
-    monkeypatch.setattr(networks_module, "Engine", Stopped)
+    monkeypatch.setattr(networks_module, "prospects", stop)
     with pytest.raises(StoppedError):
         Trainer(domain, 1, TrainingOptions(n_steps=40, device=device)).train(
             state, observed=np.random.default_rng(0).random(state.shape) < 0.9
@@ -58,6 +58,8 @@ def test_a_step_stays_on_its_device(monkeypatch: pytest.MonkeyPatch, kind: str) 
     }[kind]
     state = np.ascontiguousarray(state)
     engine = engines(monkeypatch, domain, state, "meta")
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta"):
+        prospects(engine)  # all of it is there, until what it found is fetched
     loaded, updated = [], []
     load, update = Engine._load, engine_module.adamw
 

@@ -66,6 +66,7 @@ def shares(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float64]:
 
     monkeypatch.setattr(Engine, "held_out_gain", gains)
     monkeypatch.setattr(Engine, "held_out_parts", parts)
+    monkeypatch.setattr(networks_module, "prospects", lambda engine: parts(engine, None))
     return shares
 
 

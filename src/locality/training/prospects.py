@@ -1,9 +1,9 @@
 """Whether networks could gain anything: a regression that costs as much as a few of their steps.
 
 The residual T of the closed form is regressed on products: of the noisy value y of a component and
-what the closed form expects, D⁰, up to the third degree and changing with the level, and of its
-nearest slots. Where that gains nothing on held-out rows networks rarely do; it takes a hundredth of
-their time to see.
+what the closed form expects, D⁰, up to the third degree and changing with the level, and of both
+with its nearest slots. Where that gains nothing on held-out rows networks rarely do; it takes a
+hundredth of their time to see.
 """
 
 import torch
@@ -14,8 +14,8 @@ from locality.training.engine import Engine
 
 __all__ = ["prospects"]
 
-_PASSES = 16
-_RIDGE = 1e-3  # of the mean square of all products
+_EXAMPLES = 8_192  # noisy ones, of rows again and again
+_RIDGE = 1e-2  # of the mean square of all products
 _MOST = 4.0  # of every factor
 _SLOTS = 8  # nearest ones
 
@@ -36,7 +36,8 @@ def prospects(engine: Engine) -> tuple[FloatArray, FloatArray]:
     """
     n, shuffle = len(engine.units), stream(*engine.key, 7)
     gram, moment = torch.zeros(0), torch.zeros(0)
-    for batch in engine.passes(engine.examples.train, _PASSES, shuffle):
+    n_passes = max(8, _EXAMPLES // engine.n_rows)
+    for batch in engine.passes(engine.examples.train, n_passes, shuffle):
         f = _products(engine, batch.x, batch.expected)
         if not len(gram):
             gram = torch.zeros(n, f.shape[1], f.shape[1], dtype=torch.float64, device=f.device)
@@ -68,5 +69,6 @@ def _products(engine: Engine, x: torch.Tensor, expected: torch.Tensor) -> torch.
     powers = torch.stack([one, *squares, *(cube / 3.0 for cube in cubes)], dim=1)
     changing = (powers[:, :, None] * level[:, None]).flatten(1, 2)
     near = x[:, 1 : min(n_noisy, 1 + _SLOTS)].clamp(-_MOST, _MOST)
-    pairs = [near * near, near * a[:, None], near * b[:, None]]
+    squared, a, b = near * near, a[:, None], b[:, None]
+    pairs = [squared, near * a, near * b, squared * a / 3.0]
     return torch.cat([changing, *pairs], dim=1)
