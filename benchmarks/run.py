@@ -37,6 +37,7 @@ NAMES = (
     "promise",
     "safe_learning",
     "currency",
+    "small_tables",
 )
 
 
