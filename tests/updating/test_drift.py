@@ -59,10 +59,10 @@ def test_what_neighboring_blocks_share_widens_the_bound(means: np.ndarray, raise
 
 
 def test_gaps_are_left_out_of_the_mean_of_a_block() -> None:
-    """A block that has no value counts as the mean of all rows."""
+    """One value is a mean; a block that has no value counts as the mean of all rows."""
     nats = np.random.default_rng(3).normal(1.0, 1.0, (100, 2))
     whole = drift(nats, np.ones(2), 100, 0.01)
-    nats[::7, 0] = np.nan
+    nats[::7, 0], nats[11:15, 0] = np.nan, np.nan
     nats[10:15, 1] = np.nan
     found = drift(nats, np.ones(2), 100, 0.01)
     blocks = nats.reshape(20, 5, 2)

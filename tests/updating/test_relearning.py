@@ -1,4 +1,7 @@
-"""Learning again: levels only widen, and rows need their past."""
+"""Learning again: levels only widen, rows need their past, and who looks is judged."""
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +11,9 @@ from locality.data.synthetic import OrnsteinUhlenbeckChain
 from locality.data.table import Table
 from locality.exceptions import DataError
 from locality.inference.updating.normal_rows import NormalRows
-from locality.inference.updating.relearning import Learning, wider_levels
+from locality.inference.updating.relearning import Learning, lookers, wider_levels
 from locality.inference.updating.update import update_model
+from locality.local.field import ScoreField
 from locality.model.model import Model
 from locality.noise.levels import NoiseLevels
 
@@ -49,3 +53,18 @@ def test_rows_too_far_apart_to_have_a_past_are_refused(model: Model) -> None:
     if n_lags:
         with pytest.raises(DataError, match="no 3 normal ones follow each other"):
             n_learned(3)
+
+
+def test_networks_look_as_closed_forms_do(
+    table_model: Model, make_field: Callable[..., ScoreField]
+) -> None:
+    """Closed forms of a chain see one hop far, the networks of three components two."""
+    domain = table_model.domain
+    near, far = (
+        make_field(domain, radius, lambda s: np.eye(s.n_sources), strength=strength).shards[0]
+        for radius, strength in ((1, 0.0), (2, 0.3))
+    )
+    both = replace(near, networks=far.networks.keep(np.arange(6) >= 3))
+    for shard, expected in ((near, [1, 2, 3]), (both, [1, 2, 3, 4]), (far, [0, 1, 2, 3, 4])):
+        model = replace(table_model, field=ScoreField(domain, (shard,)))
+        np.testing.assert_array_equal(lookers(model, np.array([2])), expected)

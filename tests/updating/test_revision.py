@@ -329,3 +329,15 @@ def test_a_hundred_rows_are_enough() -> None:
     assert model.model_.settings.feature_names == tuple(left)
     assert model.add_sensors(rows[[*left, "s2"]], **meant).added == ("s2",)
     assert model.model_.settings.feature_names == (*left, "s2")
+
+
+def test_every_new_column_must_have_values() -> None:
+    """The last of them, too, and nothing is added where one has too few."""
+    rows = _chain(300, 0, d=4)
+    model = _fitted(rows)
+    before, new = model.model_, rows.assign(extra=np.random.default_rng(0).normal(size=300))
+    rare = np.where(np.arange(300) % 3 == 0, np.arange(300.0), np.nan)
+    for values, match in ((np.nan, "'rare' has no value"), (rare, r"'rare' has values in 33%")):
+        with pytest.raises(DataError, match=match):
+            model.add_sensors(new.assign(rare=values))
+    assert model.model_ is before
