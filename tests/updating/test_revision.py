@@ -318,3 +318,26 @@ def test_a_new_sensor_that_stands_alone_still_follows_what_is_given() -> None:
     weights = shard.closed_form(np.ones((1, len(shard.source_node)), dtype=bool)).prediction
     slope = np.polyfit(new["s4"], new["extra"], 1)[0] * new["s4"].std() / new["extra"].std()
     assert float(weights[0, 0, -1]) == pytest.approx(slope, abs=0.1)
+
+
+def test_a_hundred_rows_are_enough() -> None:
+    """To take a sensor away and to add one; what is kept of settings names the columns of now."""
+    model, rows = _fitted(_chain(300, 0, d=6)), _chain(100, 1, d=6)
+    meant = {"process_change": "to learn from all rows"}
+    assert model.remove_sensors(rows, ["s2"], **meant).removed == ("s2",)
+    left = [f"s{j}" for j in (0, 1, 3, 4, 5)]
+    assert model.model_.settings.feature_names == tuple(left)
+    assert model.add_sensors(rows[[*left, "s2"]], **meant).added == ("s2",)
+    assert model.model_.settings.feature_names == (*left, "s2")
+
+
+def test_every_new_column_must_have_values() -> None:
+    """The last of them, too, and nothing is added where one has too few."""
+    rows = _chain(300, 0, d=4)
+    model = _fitted(rows)
+    before, new = model.model_, rows.assign(extra=np.random.default_rng(0).normal(size=300))
+    rare = np.where(np.arange(300) % 3 == 0, np.arange(300.0), np.nan)
+    for values, match in ((np.nan, "'rare' has no value"), (rare, r"'rare' has values in 33%")):
+        with pytest.raises(DataError, match=match):
+            model.add_sensors(new.assign(rare=values))
+    assert model.model_ is before
