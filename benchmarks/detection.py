@@ -191,7 +191,7 @@ def plant(folder: Path, neural: bool) -> list[Table]:
         data = {name: frame[columns] for name, frame in runs.items()}
         d = len(columns)
         for score in ("linear", "neural") if neural and columns is few else ("linear",):
-            model = LocalizedDiffusion(denoiser=score, lags=LAGS, n_neighbors=8, random_state=0)
+            model = LocalizedDiffusion(denoiser=score, lags=LAGS, random_state=0)
             model.fit(data["normal_train"])
             for calibrated in (False, True):
                 if calibrated:
@@ -331,9 +331,7 @@ def batadal(folder: Path, quick: bool) -> Iterable[Series]:
 def local(series: Series) -> Scores:
     """Ours."""
     start = perf_counter()
-    model = LocalizedDiffusion(
-        denoiser="linear", lags=LAGS, n_neighbors=8, noise=series.noise, random_state=0
-    )
+    model = LocalizedDiffusion(denoiser="linear", lags=LAGS, noise=series.noise, random_state=0)
     model.fit(series.train)
     found = judge(model.model_, Rows.from_frame(series.test), Promise(FALSE_ALARMS))
     seconds = perf_counter() - start  # blame is not asked for yet

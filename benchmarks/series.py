@@ -102,7 +102,7 @@ def plant(columns: list[str], n_seeds: int) -> Table:
     test = load_tennessee_eastman("normal_test").frame[columns]
     real, n = test.to_numpy(dtype=float), len(test)
     model = LocalizedDiffusion(
-        lags=LAGS, n_neighbors=8, denoiser="linear", random_state=0
+        lags=LAGS, denoiser="linear", random_state=0
     ).fit(train)  # fmt: skip
     fitted = model.model_
     z, later = (fitted.layout.standard_rows(model._table(x)).T for x in (train, test))

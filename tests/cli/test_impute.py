@@ -113,7 +113,10 @@ def test_likelihood_is_that_of_python(cli: Cli, fitted: Path, tmp_path: Path) ->
     rows = pd.read_csv(new)
     assert np.allclose(found["log_likelihood"], estimator.log_likelihood(rows), atol=1e-6)
     assert np.allclose(found["minus_nats"], estimator.score_samples(rows))
-    assert json.loads(result.out)["difference_per_component"] < 0.01
+    facts = json.loads(result.out)
+    assert facts["difference_per_component"] < 0.01
+    apart = np.abs(found["log_likelihood"] - found["minus_nats"]) / facts["n_components"]
+    assert facts["n_unsure"] == (apart > 0.05).sum()
     refused = cli("likelihood", model, new, "-o", tmp_path / "q.csv", "--tolerance", "much")
     assert refused.code == 2
     assert "between 0 and 1" in refused.message

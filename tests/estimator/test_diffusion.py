@@ -12,7 +12,9 @@ from scipy.stats import multivariate_normal
 
 from locality import DataError, Execution, GraphError, LocalizedDiffusion, OptionError
 from locality.data.synthetic import DoubleWellChain, OrnsteinUhlenbeckChain
+from locality.model.model import Model
 from locality.model.record import record_of
+from locality.store.store import save_model
 
 
 def _linear(**parameters: Any) -> LocalizedDiffusion:
@@ -29,6 +31,22 @@ def test_full_radius_linear_model_is_the_gaussian_with_the_fitted_covariance(
     assert model.model_.gather("shrinkage").max() <= 0.01
     assert np.abs(model.score_samples(frame) - exact).mean() / 6 < 0.01
     assert np.corrcoef(model.score_samples(frame), exact)[0, 1] > 0.999
+
+
+def test_the_flow_says_where_it_and_the_nats_disagree(
+    frame: pd.DataFrame, table_model: Model, tmp_path: Path
+) -> None:
+    """Random networks are the score of no density; a Gaussian is."""
+    chain = _linear(graph="chain", gaussianize=False).fit(frame)
+    flow = chain.score_samples(frame[:20], method="ode")  # without a warning
+    np.testing.assert_allclose(flow, chain.score_samples(frame[:20]), atol=0.05 * 6)
+    wild = LocalizedDiffusion.load(save_model(table_model, tmp_path / "m"))
+    rows = np.random.default_rng(0).standard_normal((40, 6))
+    flow, nats = wild.log_likelihood(rows), wild.score_samples(rows)
+    n_apart = int((np.abs(flow - nats) > 0.05 * 6).sum())
+    assert 0 < n_apart < 40
+    with pytest.warns(UserWarning, match=f"In {n_apart} of 40 rows .* neither is sure"):
+        np.testing.assert_array_equal(wild.score_samples(rows, method="ode"), flow)
 
 
 def test_surprise_rows_sum_to_minus_log_likelihood_and_bands_to_surprise(

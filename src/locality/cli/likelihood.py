@@ -49,7 +49,12 @@ def likelihood(
     import numpy as np
 
     from locality.data.files import write_frame
-    from locality.inference.density.rows import log_likelihood_of_rows, surprise_of_rows
+    from locality.inference.density.rows import (
+        UNSURE,
+        log_likelihood_of_rows,
+        surprise_of_rows,
+        unsure_rows,
+    )  # fmt: skip
     from locality.store.store import load_model
 
     fitted = load_model(model)
@@ -69,6 +74,7 @@ def likelihood(
     write_frame(result, output, overwrite=overwrite)
     d = len(fitted.layout.names)
     gap = float(abs(value - nats).mean() / d)
+    unsure = unsure_rows(value, nats, d)
     if as_json:
         print_json(
             {
@@ -80,6 +86,7 @@ def likelihood(
                 "mean": float(value.mean()),
                 "error": float(error.mean()),
                 "difference_per_component": gap,
+                "n_unsure": int(unsure.sum()),
                 "seconds": seconds,
             }
         )
@@ -90,3 +97,8 @@ def likelihood(
         f"(error {error.mean() / d:.1g})."
     )
     report.line(f"It differs from the nats of score by {gap:.2g} per component: {output}")
+    if unsure.any():
+        report.line(
+            f"In {counted(int(unsure.sum()), 'row')} by more than {UNSURE}: there the model is the "
+            "score of no density, and neither is sure."
+        )

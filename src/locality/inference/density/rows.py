@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from locality._typing import FloatArray
+from locality._typing import BoolArray, FloatArray
 from locality.data.table import Table
 from locality.exceptions import OptionError
 from locality.inference.density.nats import Nats
@@ -12,7 +12,10 @@ from locality.noise.levels import band_labels
 from locality.training.executors import one_thread
 from locality.training.trainer import Progress, quiet
 
-__all__ = ["log_likelihood_of_rows", "surprise_of_rows"]
+__all__ = ["UNSURE", "log_likelihood_of_rows", "surprise_of_rows", "unsure_rows"]
+
+UNSURE = 0.05
+"""Nats per component by which a likelihood and nats differ where the model is sure of neither."""
 
 
 def surprise_of_rows(
@@ -71,8 +74,21 @@ def surprise_of_rows(
     return dict(zip(labels, bands, strict=True)), layout.flat(found.error)
 
 
+def unsure_rows(log_likelihood: FloatArray, nats: FloatArray, n_components: int) -> BoolArray:
+    """Rows whose two values differ so much that neither is to be believed [n_rows].
+
+    Of the score of a density both are the same (`Nats`, `LogLikelihood`).
+
+    Examples
+    --------
+    >>> unsure_rows(np.array([-41.0, -120.0]), np.array([-41.3, -44.0]), 40).tolist()
+    [False, True]
+    """
+    return np.asarray(~(np.abs(log_likelihood - nats) <= UNSURE * n_components))
+
+
 def log_likelihood_of_rows(
-    model: Model, table: Table, tolerance: float
+    model: Model, table: Table, tolerance: float = 1e-4
 ) -> tuple[FloatArray, FloatArray]:
     """Log-likelihood of every row by the probability flow, in nats of the original units.
 
