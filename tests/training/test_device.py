@@ -36,7 +36,7 @@ def engines(monkeypatch: pytest.MonkeyPatch, domain: Domain, state: np.ndarray, 
 
     monkeypatch.setattr(networks_module, "prospects", stop)
     with pytest.raises(StoppedError):
-        Trainer(domain, 1, TrainingOptions(n_steps=40, device=device)).train(
+        Trainer(domain, 1, TrainingOptions(n_steps=250, device=device)).train(
             state, observed=np.random.default_rng(0).random(state.shape) < 0.9
         )
     return made[0]

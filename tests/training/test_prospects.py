@@ -19,7 +19,7 @@ from locality.training.selection import worthwhile
 from locality.training.trainer import Trainer
 
 D = 8
-OPTIONS = TrainingOptions(n_steps=40, width=16, n_checks=4)
+OPTIONS = TrainingOptions(n_steps=250, width=16, n_checks=4)
 
 
 def engine_of(rows: np.ndarray, axes: tuple[Axis, ...] = ()) -> Engine:

@@ -38,6 +38,7 @@ _PROMISING, _SURE = 1.0, 2.0  # standard errors of a gain, to go on after the tr
 _HELD_SHARE = 0.3  # of rows that repeat the row before, above which a series counts as held
 _KEPT = 0.8  # share of its best gain that a network must have in the end, to be refitted
 _N_BLOCKS = 4  # of a fold
+_LONG_TRIAL = 50  # steps, which take longer than a regression
 _MIN_EXAMPLES = 60  # for networks to be trained at all
 
 
@@ -118,7 +119,7 @@ def learn(
         best = best[free[best]]
         return best[worthwhile(gain[best], error[best], n_errors)]
 
-    if start is None:
+    if start is None and options.trial_steps >= _LONG_TRIAL:
         _, gain, error = shrunken(*prospects(engine), block_of(rows.held_out))
         likely = np.isin(target, target[surviving(gain, error)])
         if not likely.any():
