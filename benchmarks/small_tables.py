@@ -161,7 +161,10 @@ def run(quick: bool = False) -> list[Table]:
     return [
         Table(
             f"Small tables: nats per column of fresh rows, {over}", header, nats,
-             [f"Default minus closed form on the worst split: {most}."],
+            [f"Default minus closed form on the worst split: {most}."],
         ),
-        Table(f"Small tables: AUC of drawn against fresh rows, {over}", header, areas, ["0.5 is best."]),
+        Table(
+            f"Small tables: AUC of drawn against fresh rows, {over}", header, areas,
+            ["0.5 is best."],
+        ),
     ]  # fmt: skip

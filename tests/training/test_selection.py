@@ -147,3 +147,24 @@ def test_the_last_phase_uses_every_row_and_keeps_the_verdict() -> None:
     for name in ("held_out", "held_out_error", "radius", "neural_curve"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(refit, name))
     assert not np.array_equal(plain.networks.weights["w2"], refit.networks.weights["w2"])
+
+
+def test_networks_that_gain_alike_are_not_cut_short_for_few_rows() -> None:
+    """Thirty networks whose best factor is 1, each judged by 60 noisy rows: alone some are halved.
+
+    Beside thirty that do harm each is judged by what it says itself.
+    """
+    rng = np.random.default_rng(0)
+    square = np.ones((30, 60))
+    cross = 1.0 + 1.2 * rng.standard_normal((30, 60))
+    block = np.arange(60) // 15
+    together, gain, error = shrunken(square, cross, block)
+    alone = [shrunken(square[[k]], cross[[k]], block)[0][0] for k in range(30)]
+    assert (together == 1.0).all()
+    assert np.mean(np.array(alone) < 1.0) > 0.2
+    np.testing.assert_allclose(gain, (square - 2.0 * cross).mean(axis=1))
+    assert (error > 0.1).all()
+    harm = shrunken(np.vstack([square, square]), np.vstack([cross, cross - 3.0]), block)
+    assert np.mean(harm[0][:30] == alone) > 0.8
+    assert (harm[0][30:] == 0.25).all()
+    assert (harm[1][30:] > 0).all()

@@ -51,15 +51,19 @@ def worthwhile(gain: FloatArray, error: FloatArray, n_errors: float) -> BoolArra
     """
     if len(gain) == 0:
         return np.zeros(0, dtype=bool)
+    posterior, spread = _posterior(gain, error)
+    return np.asarray(posterior < -np.maximum(n_errors * spread, _LEAST_GAIN))
+
+
+def _posterior(gain: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of every gain, given all of them [n]."""
     variance = np.maximum(error, _SMALLEST) ** 2
     mean = np.average(gain, weights=1.0 / variance)
     mean_variance = 1.0 / np.sum(1.0 / variance)
     spread = max(float(np.mean((gain - mean) ** 2 - variance)), 0.0)
     shrink = spread / (spread + variance)
     posterior = shrink * gain + (1.0 - shrink) * mean
-    posterior_variance = shrink * variance + (1.0 - shrink) ** 2 * mean_variance
-    least = np.maximum(n_errors * np.sqrt(posterior_variance), _LEAST_GAIN)
-    return np.asarray(posterior < -least)
+    return posterior, np.sqrt(shrink * variance + (1.0 - shrink) ** 2 * mean_variance)
 
 
 def shrunken(
@@ -67,9 +71,10 @@ def shrunken(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """How much of each correction rows that chose nothing speak for: α, gain and error [n].
 
-    The change of nats by α F is quadratic in α. Chosen is the α of least gain plus its standard
-    error, which is the larger of that over rows and that over blocks: neither a single row nor a
-    single block decides.
+    The change of nats by α F is quadratic in α. Chosen is the α of least gain plus standard error,
+    both as they are given those of the others: where all networks of a shard gain alike, none is
+    cut short for its own few rows. The error of a gain is the larger of that over rows and that
+    over blocks: neither a single row nor a single block decides.
 
     Parameters
     ----------
@@ -90,7 +95,8 @@ def shrunken(
     n_blocks = len(sums)
     between = (sums**2).sum(axis=0) * n_blocks / max(n_blocks - 1, 1) / n**2
     error = np.sqrt(np.maximum(variance, between))
-    best = (gain + error).argmin(axis=0), np.arange(len(n))
+    careful = [np.add(*_posterior(g, e)) for g, e in zip(gain, error, strict=True)]
+    best = np.stack(careful).argmin(axis=0), np.arange(len(n))
     return np.array(_FACTORS)[best[0]], gain[best], error[best]
 
 
