@@ -79,6 +79,7 @@ class Batches:
         self._gathered = torch.empty(2, size * n_slots, self.n_rows, device=device)
         self._x = torch.zeros(size, inputs.n_inputs, self.n_rows, device=device)
         self._chunks: dict[tuple[int, int], _Chunk] = {}
+        self._limits: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
         self._one_class = weights.shape[1] == 1
 
     def _table(self, values: FloatArray) -> torch.Tensor:
@@ -138,9 +139,12 @@ class Batches:
 
     def limits(self, chunk: slice) -> tuple[torch.Tensor, torch.Tensor]:
         """Ends of what networks may see [n_units of the chunk, n_slots, n_rows]."""
-        seen, n_noisy = self._inputs.seen[chunk], self._inputs.patches.noisy.shape[1]
-        low, high = limits(seen.to(self._device), n_noisy, self._sigma[chunk].double())
-        return low.float(), high.float()
+        key = (chunk.start, chunk.stop)
+        if key not in self._limits:
+            seen, n_noisy = self._inputs.seen[chunk], self._inputs.patches.noisy.shape[1]
+            low, high = limits(seen.to(self._device), n_noisy, self._sigma[chunk].double())
+            self._limits[key] = low.float(), high.float()
+        return self._limits[key]
 
     def _chunk(self, chunk: slice) -> "_Chunk":
         key = (chunk.start, chunk.stop)

@@ -280,7 +280,7 @@ class Engine:
                 counts = torch.ones(target.shape, dtype=torch.float64, device=self.device)
                 if self.examples.observed is not None:
                     counts = self._counts(chunk, rows[part]).double()
-                yield Batch(into, chunk, x, target, self.batches.expected(chunk), counts)
+                yield Batch(into, chunk, x, target, counts, self.batches)
 
     def _next_rows(self) -> torch.Tensor:
         """Training examples of the next step: a new permutation every epoch."""
@@ -343,16 +343,21 @@ class Batch(NamedTuple):
     """Some examples, each at a level of its own, as a chunk of units sees them.
 
     ``part`` says which of the rows asked for they are [n_rows], ``x`` and ``target`` are inputs and
-    what should be answered, ``expected`` is the D⁰ of the closed form and ``counts`` 0 where the
-    center is missing [n_units of the chunk, n_rows].
+    what should be answered, and ``counts`` 0 where the center is missing [n_units of the chunk,
+    n_rows].
     """
 
     part: torch.Tensor
     chunk: slice
     x: torch.Tensor
     target: torch.Tensor
-    expected: torch.Tensor
     counts: torch.Tensor
+    batches: Batches
+
+    @property
+    def expected(self) -> torch.Tensor:
+        """D⁰ of the closed form, before the next batch is asked for."""
+        return self.batches.expected(self.chunk)
 
 
 Answer: TypeAlias = Callable[[Batch], torch.Tensor]
