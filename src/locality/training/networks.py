@@ -99,6 +99,8 @@ def learn(
     rows, confirming, classes = _rows(task, examples)
     if options is None or len(rows.train) < _MIN_EXAMPLES:
         return None
+    if not len(rows.held_out) or not len(confirming):
+        return None
     target, index = np.nonzero(tried)
     patches = _patches(examples, closed_form.patches, radii[index], target)
     forms = closed_form.in_classes(classes).take(target)

@@ -2,8 +2,8 @@
 
 The residual T of the closed form is regressed on products: of the noisy value y of a component and
 what the closed form expects, D⁰, up to the third degree and changing with the level, and of both
-with its nearest slots. Where that gains nothing on held-out rows networks rarely do; it takes a
-hundredth of their time to see.
+with its nearest slots. Where that gains nothing on held-out rows networks rarely do, and to see it
+takes a small part of their trial.
 """
 
 import torch
@@ -22,7 +22,7 @@ _SLOTS = 8  # nearest ones
 
 @torch.inference_mode()
 def prospects(engine: Engine) -> tuple[FloatArray, FloatArray]:
-    """Change of held-out nats by the regression, and what it comes to of every row.
+    """What F² and T F of the regression come to in nats, of every held-out row.
 
     Parameters
     ----------
