@@ -518,8 +518,8 @@ def series_tables(cases: Iterable[Series]) -> list[Table]:
         by_series("Series: VUS-PR", names, mean(plain), [
             how, f"Ours: closed form, lags = {LAGS}, neighbors chosen; it remembers, rivals judge "
             "each row alone. ECOD and COPOD rank test rows together with each other. BATADAL: "
-            "training rows have 6 decimals or more and test rows 2; rounding the former is the second row. "
-            "Both count in the mean and the ranks.", *remarks]),
+            "training rows have 6 decimals or more and test rows 2; rounding the former is the "
+            "second row. Both count in the mean and the ranks.", *remarks]),
         by_series(f"Series: VUS-PR, rivals with an EWMA {MEMORY} of their scores", names,
                   mean(smooth), ["As above; ours is unchanged.", *remarks]),
     ]  # fmt: skip
