@@ -103,17 +103,19 @@ class Fit:
             graph=self.graph,
             settings=settings,
         )
-        known = ~np.isnan(z)
-        if known.all():
-            domain, observed = build(z), None
-            state = stacked(z[None], domain)
-        else:
+        known, names = ~np.isnan(z), standardizer.modeled_names
+        draws, observed, domain = z[None], None, None
+        if not known.all():
             domain, draws = completed(z, build, _DRAWS, settings.seed, self.progress)
-            observed = stacked(np.repeat(known[None], _DRAWS, 0), domain)
-            z, state = draws[0], stacked(draws, domain)
+            observed = np.repeat(known[None], _DRAWS, axis=0)
+            z = draws[0]
         if self._graph_is_open:
-            number = fewest_neighbors(z, domain.names, settings, state, observed, self.progress)
-            domain = learned_domains(z, domain.names, settings, (number,))[0]
+            number = fewest_neighbors(draws, observed, names, settings, self.progress)
+            domain = learned_domains(z, names, settings, (number,))[0]
+        elif domain is None:
+            domain = build(z)
+        state = stacked(draws, domain)
+        observed = None if observed is None else stacked(observed, domain)
         seconds["graph"] = perf_counter() - start
         options = training_options(settings, self.execution)
         # processes would take longer to start than small closed forms take

@@ -15,6 +15,7 @@ from locality.data.folds import N_FOLDS, fold_of_row
 from locality.domain.discovery import MIN_ROWS
 from locality.domain.domain import Domain
 from locality.model.domains import learned_domains
+from locality.model.layout import stacked
 from locality.model.learning import trainer_for
 from locality.model.settings import Settings
 from locality.training.execution import Execution
@@ -34,38 +35,38 @@ _MIN_ROWS = 40  # to choose by; with fewer all are kept
 
 
 def fewest_neighbors(
-    z: FloatArray,
+    draws: FloatArray,
+    observed: BoolArray | None,
     names: Sequence[str],
     settings: Settings,
-    state: FloatArray,
-    observed: BoolArray | None,
     progress: Progress,
 ) -> int:
     """The smallest number of neighbors whose closed forms lose little on rows held out.
 
     Parameters
     ----------
-    z : float array [n_rows, n_columns]
-        Standardized and complete.
+    draws : float array [n_draws, n_rows, n_columns]
+        Standardized and complete, the same rows several times where values are missing.
+    observed : bool array [n_draws, n_rows, n_columns], optional
+        False where a value is a draw in place of a missing one.
     names : sequence of str
     settings : Settings
-    state : float array [n_nodes, *extent, n_samples]
-        The same rows, several draws of them perhaps.
-    observed : bool array, optional
-        Shaped like ``state``; False where a value is a draw in place of a missing one.
     progress : callable
         Called with ("neighbors", graphs judged, graphs in all).
     """
+    z = draws[0]
     rows = ~np.isin(fold_of_row(len(z)), _JUDGED)
     if len(z) < _MIN_ROWS or rows.sum() < MIN_ROWS + settings.lags:
         return NUMBERS[-1]
     domains = learned_domains(z[rows], names, settings, NUMBERS)
+    state = stacked(draws, domains[-1])
+    seen = None if observed is None else stacked(observed, domains[-1])
     cut = trainer_for(domains[-1], settings, Execution(), None).cut()
     cut = [cut[k] for k in np.unique(np.linspace(0, len(cut) - 1, _MOST_SHARDS).astype(int))]
     nats: list[float] = []
     for done, domain in enumerate(domains, 1):
         same = done > 1 and domain.graph.n_edges == domains[done - 2].graph.n_edges
-        nats.append(nats[-1] if same else _held_out(domain, settings, state, observed, cut))
+        nats.append(nats[-1] if same else _held_out(domain, settings, state, seen, cut))
         progress("neighbors", done, len(domains))
     return NUMBERS[int((np.array(nats) <= min(nats) + _LEAST_GAIN).argmax())]
 
