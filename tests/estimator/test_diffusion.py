@@ -193,6 +193,7 @@ def test_joint_series_keep_the_law_along_time() -> None:
         np.testing.assert_allclose(found, fitted, atol=0.03)
 
 
+@pytest.mark.slow
 def test_tied_chain_shares_one_law() -> None:
     law = DoubleWellChain(12)
     model = LocalizedDiffusion(graph="chain", tied=True, n_steps=400, random_state=0)

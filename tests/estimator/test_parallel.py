@@ -257,7 +257,7 @@ def test_progress_and_log_tell_nats_and_seconds(tmp_path: Path, n_jobs: int) -> 
 @pytest.mark.parametrize(
     ("layout", "n_samples", "n_series"),
     [
-        ({}, 700, 1),
+        pytest.param({}, 700, 1, marks=pytest.mark.slow),
         ({"lags": 1}, 120, 40),
         ({"lags": 1, "series": "joint"}, 120, 40),
         ({"tied": True}, 600, 1),

@@ -56,7 +56,10 @@ def test_an_older_model_answers_as_it_did(name: str) -> None:
             np.testing.assert_allclose(drawn[column], wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n == "tied" else []) for n in NAMES],
+)
 def test_an_older_reference_is_dropped_until_normal_rows_are_passed(name: str, tmp_path) -> None:
     """Rows were judged in another way then: the model says that it does not know, and a remedy."""
     rows = pd.DataFrame(answers(name)["rows"])

@@ -60,6 +60,7 @@ def test_a_sensor_integrated_out_leaves_the_law_of_the_others() -> None:
         np.testing.assert_allclose(weights[1:5], expected[slots[1:]], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_slots_close_up_and_networks_that_saw_it_go() -> None:
     rows = pd.DataFrame(DoubleWellChain(8).sample(1_500, 0), columns=list("abcdefgh"))
     model = _fitted(rows, denoiser="neural", radius=1, n_steps=400).model_

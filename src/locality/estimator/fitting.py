@@ -144,7 +144,7 @@ class Fit:
     def _graph_is_open(self) -> bool:
         """Whether held-out rows are asked for the size of the graph."""
         learned = isinstance(self.graph, str) and self.graph == "learn"
-        return learned and self.settings.n_neighbors == "auto"
+        return learned and not self.settings.tied and self.settings.n_neighbors == "auto"
 
     def _normal(self, table: Table, z: FloatArray) -> CrossFit | None:
         """What tells how normal rows look; nothing of a tied field."""
