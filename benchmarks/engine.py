@@ -24,7 +24,8 @@ from locality.local.linear import LinearDenoiser
 from locality.local.moments import SecondMoments
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import BAND_EDGES, training_levels
-from locality.training.engine import Engine, Examples
+from locality.training.engine import Engine
+from locality.training.examples import Examples
 from locality.training.options import TrainingOptions
 from measure import Table, in_turns, one_core
 

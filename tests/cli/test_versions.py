@@ -152,12 +152,17 @@ main()
 """
 
 
-def test_an_interrupted_fit_goes_on(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [("--denoiser", "linear"), pytest.param(("--steps", "20"), marks=pytest.mark.slow)],
+    ids=["linear", "networks"],
+)
+def test_an_interrupted_fit_goes_on(cli: Cli, tmp_path: Path, kind: tuple[str, str]) -> None:
     table, output = tmp_path / "rows.parquet", tmp_path / "m"
     columns = [f"s{j}" for j in range(70)]
     pd.DataFrame(DoubleWellChain(70).sample(200, 0), columns=columns).to_parquet(table)
     command = ["fit", str(table), "-o", str(output), "--graph", "chain", "--radius", "1"]
-    command += ["--denoiser", "linear", "--workers", "1"]
+    command += [*kind, "--workers", "1"]
     whole = cli(*command[:3], tmp_path / "whole", *command[4:])
     assert whole.code == 0, whole.err
     process = subprocess.run(

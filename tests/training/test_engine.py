@@ -17,7 +17,8 @@ from locality.local.linear import LinearDenoiser
 from locality.local.patches import Patches, Sources, unfold
 from locality.noise.levels import NoiseLevels
 from locality.noise.streams import stream
-from locality.training.engine import Engine, Examples
+from locality.training.engine import Engine
+from locality.training.examples import Examples
 from locality.training.options import TrainingOptions
 
 D = 5

@@ -134,7 +134,15 @@ def learn_linear_graphs(
     *,
     screen: int = _SCREEN,
 ) -> tuple[LearnedGraph, ...]:
-    """One graph for each number of neighbors, by the same tests; all else as before."""
+    """Graphs that differ in how many neighbors a column keeps; links are tested once.
+
+    Parameters
+    ----------
+    n_neighbors : sequence of int
+        Strongest edges each column keeps, graph by graph.
+    values, lags, level, screen
+        As in `learn_linear_graph`, whose errors these are.
+    """
     table = learnable(values, lags, level, min(n_neighbors), screen)
     bad = ~np.isfinite(table)
     if bad.any():

@@ -20,9 +20,10 @@ from locality.domain.graph import DependencyGraph
 from locality.exceptions import GraphError, OptionError
 from locality.model.settings import Settings
 
-__all__ = ["build_domain", "given_graph", "learned_domains"]
+__all__ = ["MOST_NEIGHBORS", "build_domain", "given_graph", "learned_domains"]
 
-_MOST_NEIGHBORS = 8  # of a column, until held-out rows have been asked (`thinning`)
+MOST_NEIGHBORS = 8
+"""Of a column, where held-out rows are to choose and have not been asked yet (`thinning`)."""
 _NAMED = ("learn", "chain", "ring", "complete")
 
 
@@ -60,7 +61,7 @@ def build_domain(
     axes, context, _ = _layout(names, settings)
     if isinstance(graph, str) and graph == "learn":
         number = settings.n_neighbors
-        most = _MOST_NEIGHBORS if isinstance(number, str) else number
+        most = MOST_NEIGHBORS if isinstance(number, str) else number
         return learned_domains(z, names, settings, (most,))[0]
     whole = given_graph(graph, list(names), list(all_names))
     return Domain(whole, tuple(names), axes, context)

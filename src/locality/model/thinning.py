@@ -14,7 +14,7 @@ from locality._typing import BoolArray, FloatArray, IntArray
 from locality.data.folds import N_FOLDS, fold_of_row
 from locality.domain.discovery import MIN_ROWS
 from locality.domain.domain import Domain
-from locality.model.domains import learned_domains
+from locality.model.domains import MOST_NEIGHBORS, learned_domains
 from locality.model.layout import stacked
 from locality.model.learning import trainer_for
 from locality.model.settings import Settings
@@ -25,7 +25,7 @@ from locality.training.trainer import Progress
 
 __all__ = ["NUMBERS", "fewest_neighbors"]
 
-NUMBERS = (2, 4, 8)
+NUMBERS = (2, 4, MOST_NEIGHBORS)
 """Neighbors of each column that are tried."""
 _JUDGED = (0, N_FOLDS - 1)
 _SHRINKAGES = (0.003, 0.03, 0.2)

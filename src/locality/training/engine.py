@@ -12,7 +12,6 @@ which networks go on at all.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -27,9 +26,10 @@ from locality.local.reach import within
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
 from locality.training.batch import Batches
+from locality.training.examples import Examples
 from locality.training.options import TrainingOptions
 
-__all__ = ["Answer", "Batch", "Engine", "Examples", "TrialRule"]
+__all__ = ["Answer", "Batch", "Engine", "TrialRule"]
 
 
 class TrialRule(Protocol):
@@ -37,45 +37,6 @@ class TrialRule(Protocol):
 
     def __call__(self, gain: FloatArray, error: FloatArray) -> IntArray:
         """Units to keep, from held-out gains [n_units] (negative is better) and their errors."""
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Rows of a shard that networks learn from and are judged on.
-
-    Parameters
-    ----------
-    z : float32 tensor [n_sources + 1, n_examples]
-    noisy_sources : float32 tensor [n_sources + 1, n_classes or 1]
-        1 for sources that receive noise, 0 for given ones, those outside the lattice and the
-        padding row.
-    classes : int tensor [n_examples]
-        Boundary class.
-    train, held_out : int tensors
-        Disjoint example numbers.
-    observed : float32 tensor [n_sources + 1, n_examples] or None
-        1 where the value of a source may be learned to be predicted, 0 where it may not; None if
-        it may everywhere.
-    """
-
-    z: torch.Tensor
-    noisy_sources: torch.Tensor
-    classes: torch.Tensor
-    train: torch.Tensor
-    held_out: torch.Tensor
-    observed: torch.Tensor | None = None
-
-    def to(self, device: torch.device) -> "Examples":
-        """The rows on a device; example numbers, which are shuffled, stay on the CPU."""
-        if device.type == "cpu":
-            return self
-        return replace(
-            self,
-            z=self.z.to(device),
-            noisy_sources=self.noisy_sources.to(device),
-            classes=self.classes.to(device),
-            observed=None if self.observed is None else self.observed.to(device),
-        )
 
 
 class Engine:

@@ -4,8 +4,8 @@ A network corrects the closed form of its component, and may see less than it: n
 from far slots than they suffer from further inputs. So the smallest radii at which the closed form
 loses little are tried side by side, where a regression on a few products gains (`prospects`). Of
 the folds the first decides when training stops and which radius is kept; the last, which has the
-latest rows, chose nothing and has the last word; the others are learned from, and in the end all
-are.
+latest rows, chose nothing of them and has the last word; the others are learned from, and in the
+end all are.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,8 @@ from locality.local.patches import Patches, Sources
 from locality.local.shard import ShardState
 from locality.noise.levels import training_levels
 from locality.noise.streams import stream
-from locality.training.engine import Engine, Examples
+from locality.training.engine import Engine
+from locality.training.examples import Examples
 from locality.training.options import TrainingOptions
 from locality.training.prospects import prospects
 from locality.training.radius import LinearCurve
